@@ -1,0 +1,30 @@
+/* Files: read whole, mapped, and written so that a reader sees the old file or the new one and nothing between. */
+#ifndef ATL_COMMON_FILE_H
+#define ATL_COMMON_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/status.h"
+
+typedef struct {
+  const unsigned char *bytes; /* NULL when the file is empty */
+  size_t n_bytes;
+} atl_file_map_t;
+
+/* Maps a regular file read-only; INPUT when it is missing, a folder or unreadable. Caller clears. */
+atl_status_t atl_file_map(const char *path, atl_file_map_t *map);
+void atl_file_unmap(atl_file_map_t *map);
+/* Reads a whole file of at most max_bytes and adds a NUL. Caller owns *text (ATL_DESTROY). */
+atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes);
+/* Writes path.tmp.PID, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,
+ * no permission, ... with the system's words). */
+atl_status_t atl_file_write(const char *path, const void *bytes, size_t n_bytes);
+bool atl_file_exists(const char *path);
+bool atl_file_is_directory(const char *path);
+/* mkdir -p. */
+atl_status_t atl_file_make_directory(const char *path);
+/* Lower-case hex SHA-256 of bytes into text[65] (libcrypto). */
+void atl_file_sha256(const void *bytes, size_t n_bytes, char text[65]);
+
+#endif

@@ -1,0 +1,40 @@
+/* A line is formatted whole and written with one call, so that lines of several ranks do not mix. */
+#include "common/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static struct {
+  atl_log_level_t level;
+  int rank;
+  const char *role;
+} the_log = {ATL_LOG_INFO, 0, NULL};
+
+void atl_log_set_level(atl_log_level_t level) { the_log.level = level; }
+
+void atl_log_set_speaker(int rank, const char *role) {
+  the_log.rank = rank;
+  the_log.role = role;
+}
+
+void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...) {
+  static const char *const names[] = {"error", "warn", "info", "debug"};
+  if (level > the_log.level || (root_only && the_log.rank != 0)) return;
+  time_t now = time(NULL);
+  struct tm local;
+  localtime_r(&now, &local);
+  char line[4096];
+  size_t used = strftime(line, sizeof line, "[%H:%M:%S", &local);
+  used += (size_t)snprintf(line + used, sizeof line - used, " r%d %s%s%s] ", the_log.rank,
+                           the_log.role ? the_log.role : "", the_log.role ? " " : "", names[level]);
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line + used, sizeof line - used - 1, format, arguments);
+  va_end(arguments);
+  if (length > 0) used += (size_t)length;
+  if (used > sizeof line - 2) used = sizeof line - 2;
+  line[used] = '\n';
+  fwrite(line, 1, used + 1, stderr);
+}

@@ -1,0 +1,37 @@
+/* Memory: the one heap allocator. Blocks are 64-byte aligned and zeroed, sizes are checked for overflow, and the bytes
+ * in use and their peak are counted for the report and for leak checks at exit.
+ *
+ *     float *x;
+ *     ATL_TRY(atl_memory_new(n_rows, sizeof *x, (void **)&x));   -- or ATL_NEW(n_rows, &x)
+ *     atl_memory_destroy((void **)&x);                           -- or ATL_DESTROY(&x)
+ *
+ * Thread-safe. Not for the token loop: scratch is made with the object that uses it.
+ */
+#ifndef ATL_COMMON_MEMORY_H
+#define ATL_COMMON_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/status.h"
+
+/* n_items x item_bytes zeroed bytes; MEMORY when they are not to be had. n_items may be 0. Caller owns. */
+atl_status_t atl_memory_new(size_t n_items, size_t item_bytes, void **block);
+/* Grows or shrinks *block (NULL allowed) to n_items, keeping its contents; new bytes are zero. Caller owns. */
+atl_status_t atl_memory_resize(size_t n_items, size_t item_bytes, void **block);
+/* Frees *block, NULL allowed, and sets it to NULL. Takes. */
+void atl_memory_destroy(void **block);
+/* A copy of a string. Caller owns. */
+atl_status_t atl_memory_strdup(const char *text, char **copy);
+
+size_t atl_memory_in_use_bytes(void);
+size_t atl_memory_peak_bytes(void);
+
+/* Makes the n-th allocation from now fail (1 = the next); 0 turns it off. For tests of failure paths. */
+void atl_memory_fail_after(int64_t n_allocations);
+
+#define ATL_NEW(n_items, pointer) atl_memory_new((size_t)(n_items), sizeof **(pointer), (void **)(pointer))
+#define ATL_RESIZE(n_items, pointer) atl_memory_resize((size_t)(n_items), sizeof **(pointer), (void **)(pointer))
+#define ATL_DESTROY(pointer) atl_memory_destroy((void **)(pointer))
+
+#endif

@@ -1,0 +1,67 @@
+/* Options: a command's options as one table, from which parsing, --help and the printed summary all derive.
+ *
+ *     typedef struct { const char *model; int64_t samples; bool greedy; atl_text_list_t prompts; } settings_t;
+ *     static const atl_option_t the_options[] = {
+ *         {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory (atelier convert)"},
+ *         {"samples", ATL_OPTION_INT, offsetof(settings_t, samples), "N", "16", "candidates per prompt"},
+ *         {"greedy", ATL_OPTION_FLAG, offsetof(settings_t, greedy), NULL, NULL, "take the most likely token"},
+ *         {"prompt", ATL_OPTION_TEXTS, offsetof(settings_t, prompts), "TEXT", NULL, "a prompt; repeatable"},
+ *         {0}};
+ *     ATL_TRY(atl_options_parse(&usage, argc, argv, &settings, &wants_help));
+ *
+ * `--name VALUE`, `--name=VALUE`, `--flag`; `--` ends the options. Unknown names fail with the nearest known one.
+ */
+#ifndef ATL_COMMON_OPTIONS_H
+#define ATL_COMMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/status.h"
+
+enum { ATL_MAX_TEXTS = 4096 };
+
+typedef struct {
+  const char *items[ATL_MAX_TEXTS]; /* borrowed from argv */
+  int n;
+} atl_text_list_t;
+
+typedef enum {
+  ATL_OPTION_FLAG,  /* bool */
+  ATL_OPTION_INT,   /* int64_t */
+  ATL_OPTION_REAL,  /* double */
+  ATL_OPTION_TEXT,  /* const char *, NULL when not given and without default */
+  ATL_OPTION_TEXTS, /* atl_text_list_t, repeatable */
+  ATL_OPTION_BYTES, /* int64_t, with suffix K, M, G, T (binary) */
+} atl_option_kind_t;
+
+typedef struct {
+  const char *name;       /* without dashes; NULL ends the table. A name "" is a heading whose text is `help` */
+  atl_option_kind_t kind; /* decides the type of the field */
+  size_t offset;          /* of the field in the settings struct */
+  const char *argument;   /* "N" in `--samples N`; NULL for flags */
+  const char *fallback;   /* default as text; NULL: zero, NULL or false */
+  const char *help;
+} atl_option_t;
+
+typedef struct {
+  const char *command;  /* "generate" */
+  const char *synopsis; /* "--model DIR --prompt TEXT [options]" */
+  const char *summary;  /* one sentence */
+  const char *examples; /* lines, shown at the end of --help; or NULL */
+  const atl_option_t *options;
+  const char *operands; /* name of the operands ("FILE ..."), or NULL when the command takes none */
+} atl_usage_t;
+
+/* Fills `settings` with defaults, then argv[1..]. Operands go to *operands (NULL: none accepted).
+ * *wants_help is set by -h and --help; then nothing else is checked. USAGE on anything not understood. Borrows argv. */
+atl_status_t atl_options_parse(const atl_usage_t *usage, int argc, char **argv, void *settings,
+                               atl_text_list_t *operands, bool *wants_help);
+/* The --help page. */
+void atl_options_help(const atl_usage_t *usage, FILE *out);
+/* "--samples 16 --temperature 0.7": every option that is not at its default, into text; returns text. */
+const char *atl_options_summary(const atl_usage_t *usage, const void *settings, char *text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,52 @@
+/* One message and its frames per thread, in fixed buffers: failing must not allocate. */
+#include "common/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char the_message[2048];
+static _Thread_local char the_trace[2048];
+
+static const struct {
+  const char *name, *sentence;
+  int exit_code;
+} the_statuses[] = {
+#define X(name, exit_code, sentence) {#name, sentence, exit_code},
+    ATL_STATUS_LIST(X)
+#undef X
+};
+
+const char *atl_status_name(atl_status_t status) { return the_statuses[status].name; }
+
+const char *atl_status_sentence(atl_status_t status) { return the_statuses[status].sentence; }
+
+int atl_status_exit_code(atl_status_t status) { return the_statuses[status].exit_code; }
+
+atl_status_t atl_status_pass(atl_status_t status, const char *file, int line, const char *function) {
+  size_t used = strlen(the_trace);
+  snprintf(the_trace + used, sizeof the_trace - used, "  at %s:%d %s\n", file, line, function);
+  return status;
+}
+
+atl_status_t atl_status_fail(atl_status_t status, const char *file, int line, const char *function, const char *format,
+                             ...) {
+  char message[sizeof the_message]; /* the arguments may borrow the previous message */
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  memcpy(the_message, message, sizeof message);
+  the_trace[0] = '\0';
+  return atl_status_pass(status, file, line, function);
+}
+
+const char *atl_status_message(void) { return the_message; }
+
+const char *atl_status_trace(void) { return the_trace; }
+
+_Noreturn void atl_status_abort(const char *file, int line, const char *expression) {
+  fprintf(stderr, "atelier: bug: %s:%d: %s does not hold\n", file, line, expression);
+  abort();
+}

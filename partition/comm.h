@@ -1,0 +1,58 @@
+/* Comm: MPI, and the only module besides mailbox, hop and grid that spells it. The rest sees atl_comm_t.
+ *
+ *     atl_comm_t *world;
+ *     ATL_TRY(atl_comm_start(&argc, &argv, &world));        collective over all ranks
+ *     ATL_TRY(atl_comm_duplicate(world, "tokens", &tokens)); one communicator per traffic class
+ *     atl_status_t status = load_my_part();
+ *     ATL_TRY(atl_comm_agree(world, status));               one rank's failed load is one clear error on all
+ *     atl_comm_stop(&world);
+ *
+ * Errors return (MPI_ERRORS_RETURN on every communicator of ours) as COMM with MPI's own words, peer and tag.
+ */
+#ifndef ATL_PARTITION_COMM_H
+#define ATL_PARTITION_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/status.h"
+
+typedef struct atl_comm atl_comm_t;
+
+/* MPI_Init_thread(FUNNELED) and a duplicate of world. Fails with a hint when the Slurm task count says that ranks are
+ * missing (silent singletons: srun without PMIx). Collective. */
+atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world);
+/* Frees the world's duplicate and finalises MPI. Collective. */
+void atl_comm_stop(atl_comm_t **world);
+/* Is this process one of several started by mpirun or srun? Local, before start (reads the launcher's variables). */
+bool atl_comm_is_launched(void);
+
+/* Collective over comm; the name shows in tools and messages. Caller owns. */
+atl_status_t atl_comm_duplicate(const atl_comm_t *comm, const char *name, atl_comm_t **copy);
+void atl_comm_destroy(atl_comm_t **comm);
+
+int atl_comm_rank(const atl_comm_t *comm);
+int atl_comm_size(const atl_comm_t *comm);
+
+/* Collective. ATL_OK when every rank's status is OK; otherwise on every rank the failure of the lowest failed rank, its
+ * message and rank named, and the others' count. */
+atl_status_t atl_comm_agree(const atl_comm_t *comm, atl_status_t status);
+/* Collective. On `root` *bytes, *n_bytes are sent (64 MiB chunks); elsewhere *bytes is allocated. Caller owns. */
+atl_status_t atl_comm_broadcast(const atl_comm_t *comm, int root, char **bytes, size_t *n_bytes);
+/* Collective. Each rank's n_bytes are gathered in rank order at root into *all (n_all bytes, offsets[size+1]); elsewhere
+ * *all is NULL. Caller owns *all and *offsets. */
+atl_status_t atl_comm_gather(const atl_comm_t *comm, int root, const void *bytes, size_t n_bytes, char **all,
+                             size_t **offsets);
+atl_status_t atl_comm_barrier(const atl_comm_t *comm);
+/* Ends the whole job at once, with the trace already logged. */
+_Noreturn void atl_comm_abort(const atl_comm_t *comm, int exit_code);
+
+/* One line about this rank: host, cpuset, threads; and a failure or warning when cpusets of ranks on a host overlap
+ * (warning) or threads in use exceed it. Collective; the text is printed by the caller. */
+atl_status_t atl_comm_describe_rank(const atl_comm_t *world, char *text, size_t text_bytes, bool *is_sharing_cores);
+
+/* "open mpi 4.1.4" for run.json. */
+const char *atl_comm_library(void);
+
+#endif

@@ -1,0 +1,22 @@
+/* Tags: every message between roles, with sender, receiver and payload. Letters travel through partition/mailbox;
+ * packets through partition/hop on a communicator of their own with tag = the receiving stage's index + 1. */
+#ifndef ATL_PARTITION_TAGS_H
+#define ATL_PARTITION_TAGS_H
+
+typedef enum {
+  /* control plane */
+  ATL_TAG_ASK_WORK = 1, /* stage 0 of a pipeline -> coordinator: wire ask (pipeline, free slots) */
+  ATL_TAG_ASSIGN,       /* coordinator -> stage 0: wire assignment (slot, candidates) or "no more" */
+  ATL_TAG_ASK_GRIDS,    /* decoder -> coordinator: wire ask (decoder, how many) */
+  ATL_TAG_GRIDS,        /* coordinator -> decoder: wire grids, or "no more" */
+  ATL_TAG_STOP,         /* coordinator -> every rank: leave the loop */
+  ATL_TAG_REPORT,       /* every role -> coordinator: wire report (busy, waiting, bytes) at the end */
+  /* token plane */
+  ATL_TAG_TOKENS, /* last stage -> stage 0 of its pipeline: slot, then int32 code a candidate */
+  /* result plane */
+  ATL_TAG_DRAWN,  /* last stage -> coordinator: wire grids (finished token grids) */
+  ATL_TAG_LOGITS, /* last stage -> coordinator: wire logits (probe) */
+  ATL_TAG_RECORD  /* decoder -> coordinator: wire record (prompt, sample, score, digest, bytes written) */
+} atl_tag_t;
+
+#endif
