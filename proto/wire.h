@@ -1,0 +1,155 @@
+/* Wire: messages as plain C structs, and those structs as bytes. They mirror proto/atelier.proto field by field; the
+ * generated protobuf types are packed and freed in wire.c and nowhere else.
+ *
+ *     atl_buffer_t buffer = {0};                                   reused: the steady state allocates nothing
+ *     ATL_TRY(atl_wire_pack_assignment(&assignment, &buffer));
+ *     ATL_TRY(atl_mailbox_send(box, to, ATL_TAG_ASSIGN, buffer.bytes, buffer.n));
+ *     atl_buffer_clear(&buffer);
+ *
+ *     atl_arena_t arena = {0};                                     one a letter; what is decoded lives in it
+ *     ATL_TRY(atl_wire_unpack_assignment(letter.bytes, letter.n_bytes, &arena, &assignment));
+ *     atl_arena_clear(&arena);
+ *
+ * Unpacking trusts nothing: INPUT when bytes are torn, a required field is missing, a number is out of range or an
+ * index points nowhere. Numbers against the model (code < V_i, T ids) are checked by who knows the model. These structs
+ * are also the in-memory form of a job. All local.
+ */
+#ifndef ATL_PROTO_WIRE_H
+#define ATL_PROTO_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/status.h"
+
+enum {
+  ATL_MAX_PROMPTS = 1 << 24,  /* of a job */
+  ATL_MAX_SAMPLES = 1 << 24,  /* of a prompt */
+  ATL_MAX_CODES = 1 << 20,    /* image tokens of a grid; ids of a text */
+  ATL_MAX_MICROBATCH = 65536, /* candidates of an assignment */
+};
+
+/* Same fields as model/sampler.h's atl_sampling_t, which says what they mean. */
+typedef struct {
+  bool greedy;
+  double temperature;  /* > 0 */
+  int32_t top_k;       /* >= 0 */
+  double top_p;        /* in (0, 1] */
+  double filter_thres; /* <= 1; negative: off */
+  double guidance;     /* finite */
+} atl_job_sampling_t;
+
+typedef struct {
+  const char *id, *text;
+  uint64_t key; /* atl_rng_prompt_key(id) */
+  uint64_t seed;
+  int32_t n_samples;  /* >= 1 */
+  const int32_t *ids; /* T text ids */
+  int32_t n_ids;
+  const int32_t *clip_ids; /* context ids; n_clip_ids 0 without CLIP */
+  int32_t n_clip_ids;
+} atl_prompt_t;
+
+typedef struct {
+  const int32_t *codes;
+  int32_t n_codes;
+} atl_forced_image_t;
+
+/* Everything every rank must know before it starts. */
+typedef struct {
+  const char *model, *out, *plan; /* directory; run folder or ""; JSON (partition/plan.h) */
+  atl_job_sampling_t sampling;
+  const atl_prompt_t *prompts;
+  int32_t n_prompts;
+  const int32_t *null_ids; /* T ids of the null text or negative prompt; none without guidance */
+  int32_t n_null_ids;
+  const int32_t *prime; /* image codes forced at the start of every candidate */
+  int32_t n_prime;
+  const char *dtype, *backend;
+  bool is_ranked;                   /* CLIP scores */
+  bool wants_logits;                /* probe */
+  const atl_forced_image_t *forced; /* probe: codes of candidate i */
+  int32_t n_forced;
+  int32_t n_keep;    /* top K */
+  const char *trace; /* file, or NULL */
+  int32_t png_level; /* 0..9 */
+} atl_job_t;
+
+/* Sample `sample` of prompt `prompt` (index into the job's prompts). */
+typedef struct {
+  int32_t prompt, sample;
+} atl_candidate_t;
+
+/* Stage 0 of pipeline `role` has n free slots; decoder `role` wants n grids. */
+typedef struct {
+  int32_t role, n;
+} atl_ask_t;
+
+typedef struct {
+  int32_t slot;
+  const atl_candidate_t *candidates; /* none: there is no more work */
+  int32_t n_candidates;
+} atl_assignment_t;
+
+typedef struct {
+  atl_candidate_t candidate;
+  const uint16_t *codes; /* I */
+  int32_t n_codes;
+  bool has_threshold; /* the score to beat to be worth keeping, when K are known already */
+  float threshold;
+} atl_grid_t;
+
+typedef struct {
+  const atl_grid_t *grids; /* none: there is no more work */
+  int32_t n_grids;
+} atl_grids_t;
+
+typedef struct {
+  atl_candidate_t candidate;
+  float score;     /* may be NaN when the job is not ranked */
+  char sha256[65]; /* of the PNG bytes, 64 lower-case hex digits */
+  uint64_t n_bytes;
+  bool is_written;
+} atl_record_t;
+
+/* Seconds and counts of one role, at the end. */
+typedef struct {
+  int32_t rank;
+  char role[32]; /* "stage 0.1", "decoder 2" */
+  double busy, waiting, draw, io;
+  uint64_t n_rows, n_steps, peak_bytes;
+  double poke, prefill;
+} atl_report_t;
+
+/* Bytes that grow and are reused; all zero is an empty buffer. */
+typedef struct {
+  char *bytes;
+  size_t n, capacity;
+  void *scratch; /* wire.c's, while packing */
+  size_t scratch_bytes;
+} atl_buffer_t;
+
+void atl_buffer_clear(atl_buffer_t *buffer);
+
+/* Replace the buffer's contents by the packed message. INPUT: the message breaks a rule above; MEMORY. Borrow.
+ */
+atl_status_t atl_wire_pack_ask(const atl_ask_t *ask, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_assignment(const atl_assignment_t *assignment, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_grids(const atl_grids_t *grids, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_record(const atl_record_t *record, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buffer);
+/* Once a run. Caller owns *bytes (ATL_DESTROY). */
+atl_status_t atl_wire_pack_job(const atl_job_t *job, char **bytes, size_t *n_bytes);
+
+/* Decode into structs whose pointers are owned by the arena. INPUT, MEMORY. Borrow the bytes during the call only. */
+atl_status_t atl_wire_unpack_ask(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_ask_t *ask);
+atl_status_t atl_wire_unpack_assignment(const char *bytes, size_t n_bytes, atl_arena_t *arena,
+                                        atl_assignment_t *assignment);
+atl_status_t atl_wire_unpack_grids(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_grids_t *grids);
+atl_status_t atl_wire_unpack_record(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_record_t *record);
+atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_report_t *report);
+atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_job_t *job);
+
+#endif
