@@ -1,0 +1,176 @@
+// TEST np=1
+/* The sampler against distributions computed here by sorting, and at its edges. */
+#include "model/sampler.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+#include "common/memory.h"
+#include "common/rng.h"
+#include "tests/tap.h"
+
+enum { V = 32, N_IDS = 100, N_DRAWS = 20000 };
+
+static const atl_sampling_t the_plain = {.temperature = 1, .top_k = 0, .top_p = 1, .filter_thres = -1, .guidance = 1};
+
+/* A fixed, rough set of logits between -3 and 3, no two alike. */
+static void fill_logits(float *x) {
+  for (int i = 0; i < V; i++) x[i] = (float)((i * 13) % V) * 6.0f / V - 3.0f;
+}
+
+static int32_t draw_once(const atl_sampling_t *sampling, const float *logits, const float *null_logits, int32_t n,
+                         int32_t n_ids) {
+  float x[64];
+  memcpy(x, logits, (size_t)n * sizeof *x);
+  atl_sampler_t *sampler;
+  if (atl_sampler_new(sampling, n, n_ids, &sampler) != ATL_OK) return -1;
+  int32_t code = atl_sampler_draw(sampler, x, null_logits, &(atl_draw_t){1, 2, 3, 4});
+  atl_sampler_destroy(&sampler);
+  return code;
+}
+
+typedef struct {
+  float logit;
+  int code;
+} entry_t;
+
+static int is_before(const void *a, const void *b) {
+  const entry_t *x = a, *y = b;
+  if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
+  return x->code - y->code;
+}
+
+/* The slow twin: sort, keep k, softmax, keep while the mass before is below p, normalise. */
+static void reference(const float *logits, double temperature, int k, double top_p, double *p) {
+  entry_t sorted[V];
+  double mass[V], total = 0, before = 0, left = 0;
+  for (int i = 0; i < V; i++) sorted[i] = (entry_t){logits[i], i};
+  qsort(sorted, V, sizeof *sorted, is_before);
+  for (int i = 0; i < k; i++) total += mass[i] = exp(((double)sorted[i].logit - (double)sorted[0].logit) / temperature);
+  memset(p, 0, V * sizeof *p);
+  for (int i = 0; i < k && before < top_p; i++) {
+    left += p[sorted[i].code] = mass[i] / total;
+    before += mass[i] / total;
+  }
+  for (int i = 0; i < V; i++) p[i] /= left;
+}
+
+/* Chi-square of N_DRAWS draws against p. The bound is mean + 5 deviations of the distribution (d + 5 sqrt(2 d)), passed
+ * by chance less than once in 10^4; the seed is fixed, so the verdict never changes. */
+static void check_distribution(const atl_sampling_t *sampling, int k, const char *name) {
+  float logits[V], x[V];
+  double p[V], n[V] = {0}, chi2 = 0;
+  int degrees = -1, n_outside = 0;
+  fill_logits(logits);
+  reference(logits, sampling->temperature, k, sampling->top_p, p);
+  atl_sampler_t *sampler;
+  if (!TAP_STATUS(ATL_OK, atl_sampler_new(sampling, V, N_IDS, &sampler), name)) return;
+  for (uint32_t i = 0; i < N_DRAWS; i++) {
+    memcpy(x, logits, sizeof x);
+    n[atl_sampler_draw(sampler, x, NULL, &(atl_draw_t){42, 17, i >> 6, i & 63})]++;
+  }
+  atl_sampler_destroy(&sampler);
+  for (int i = 0; i < V; i++) {
+    if (p[i] == 0) {
+      n_outside += n[i] != 0;
+      continue;
+    }
+    degrees++;
+    chi2 += (n[i] - N_DRAWS * p[i]) * (n[i] - N_DRAWS * p[i]) / (N_DRAWS * p[i]);
+  }
+  printf("# %d kept, chi-square %.1f\n", degrees + 1, chi2);
+  TAP_OK(n_outside == 0, "no draw falls outside what is kept");
+  TAP_OK(chi2 <= degrees + 5 * sqrt(2.0 * degrees), "draws follow the distribution");
+}
+
+static void check_distributions(void) {
+  atl_sampling_t s = the_plain;
+  check_distribution(&s, V, "plain");
+  s.temperature = 0.5;
+  check_distribution(&s, V, "temperature 0.5");
+  s.temperature = 2;
+  check_distribution(&s, V, "temperature 2");
+  s.top_k = 5;
+  check_distribution(&s, 5, "temperature 2, top-k 5");
+  s.top_p = 0.6;
+  check_distribution(&s, 5, "temperature 2, top-k 5, top-p 0.6 of those");
+  s.top_k = 0;
+  check_distribution(&s, V, "temperature 2, top-p 0.6");
+  s = the_plain;
+  s.filter_thres = 0.9;
+  check_distribution(&s, 9, "filter_thres 0.9: floor((1 - 0.9) * 100) is 9 in doubles, as the reference computes it");
+  s.filter_thres = 0.5;
+  check_distribution(&s, V, "filter_thres 0.5 leaves more than there are image codes: no filtering");
+  s.filter_thres = 0.99999;
+  check_distribution(&s, 1, "filter_thres 0.99999 keeps one");
+}
+
+static void check_ties(void) {
+  float equal[8] = {0}, pair[4] = {1, 2, 2, 0}, zeros[3] = {-0.0f, 0.0f, -1};
+  atl_sampling_t s = the_plain;
+  s.top_k = 1;
+  TAP_OK(draw_once(&s, equal, NULL, 8, 8) == 0, "a tie at the k-th value keeps the lower code");
+  TAP_OK(draw_once(&s, pair, NULL, 4, 4) == 1, "a tie at the top keeps the lower code");
+  TAP_OK(draw_once(&s, zeros, NULL, 3, 3) == 0, "-0 ties with 0");
+  s = the_plain;
+  s.top_p = 1e-9;
+  TAP_OK(draw_once(&s, pair, NULL, 4, 4) == 1, "a tiny top-p keeps one code");
+  s.greedy = true;
+  TAP_OK(draw_once(&s, pair, NULL, 4, 4) == 1, "greedy takes the lower of two best");
+}
+
+static void check_masks(void) {
+  const float masked[4] = {-FLT_MAX, 3, -FLT_MAX, -FLT_MAX}, all_masked[2] = {-FLT_MAX, -FLT_MAX};
+  const float null_logits[4] = {-FLT_MAX, 1, 5, -FLT_MAX};
+  atl_sampling_t s = the_plain;
+  s.guidance = 3;
+  TAP_OK(draw_once(&s, masked, masked, 4, 4) == 1, "masked in both passes stays masked under guidance");
+  TAP_OK(draw_once(&s, masked, null_logits, 4, 4) == 1, "masked in the conditional pass stays masked");
+  s.guidance = -3;
+  TAP_OK(draw_once(&s, masked, null_logits, 4, 4) == 1, "a negative guidance does not lift the mask");
+  s.top_p = 0.5;
+  TAP_OK(draw_once(&s, masked, masked, 4, 4) == 1, "a mask under top-p");
+  int32_t code = draw_once(&the_plain, all_masked, NULL, 2, 2);
+  TAP_OK(code == 0 || code == 1, "all masked still gives a code");
+  const float infinite[3] = {INFINITY, 0, -INFINITY}, nan_first[3] = {NAN, 1, NAN};
+  TAP_OK(draw_once(&the_plain, infinite, NULL, 3, 3) == 0, "infinite logits count as the largest float");
+  TAP_OK(draw_once(&the_plain, nan_first, NULL, 3, 3) == 1, "NaN counts as masked");
+}
+
+static void check_guidance(void) {
+  const float cond[3] = {1, 2, 0}, null_logits[3] = {0, 2.5f, 0};
+  atl_sampling_t s = the_plain;
+  s.greedy = true;
+  TAP_OK(draw_once(&s, cond, null_logits, 3, 3) == 1, "guidance 1 is the conditional pass");
+  s.guidance = 3; /* 3, 1, 0 */
+  TAP_OK(draw_once(&s, cond, null_logits, 3, 3) == 0, "guidance 3 moves away from the null pass");
+}
+
+static void check_refusals(void) {
+  atl_sampler_t *sampler;
+  atl_sampling_t s = the_plain;
+  s.temperature = 0;
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "temperature 0 is refused");
+  s = the_plain, s.top_p = 0;
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "top-p 0 is refused");
+  s = the_plain, s.top_k = -1;
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "top-k -1 is refused");
+  s = the_plain, s.filter_thres = 1;
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "filter-thres 1 is refused");
+  s = the_plain, s.guidance = NAN;
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "guidance NaN is refused");
+  for (int n = 1; n <= 3; n++) {
+    atl_memory_fail_after(n);
+    TAP_STATUS(ATL_MEMORY, atl_sampler_new(&the_plain, V, V, &sampler), "no memory is reported");
+  }
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
+}
+
+int main(void) {
+  check_distributions();
+  check_ties();
+  check_masks();
+  check_guidance();
+  check_refusals();
+  return tap_done();
+}
