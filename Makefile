@@ -9,7 +9,7 @@ PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libxxhash zl
 CFLAGS_release := -O2 -g
 CFLAGS_debug := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_coverage := -O0 -g --coverage
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wno-psabi
 CFLAGS ?= $(CFLAGS_$(MODE))
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DATL_GIT_DESCRIBE='"$(shell git describe --always --dirty 2>/dev/null)"'
 ALL_CFLAGS := -std=c11 $(CFLAGS) $(WARNINGS) -fopenmp $(shell $(PKG_CONFIG) --cflags $(PACKAGES))

@@ -1,0 +1,74 @@
+/* Lanes: 16 fp32 numbers at once in the compiler's vector type, the same arithmetic on every CPU. Private to
+ * model/kernels: included by sources whose entry points are ATL_LANES_CLONES, one machine code per instruction set.
+ *
+ * No fused multiply-add is ever formed (-std=c11 turns contraction off), and sums go through 16 partial sums joined in
+ * one order, so the clones agree bit for bit.
+ */
+#ifndef ATL_MODEL_KERNELS_LANES_H
+#define ATL_MODEL_KERNELS_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* The helpers are always inlined: no vector crosses a call, so the ABI that GCC would warn about (-Wno-psabi in the
+ * Makefile) never matters. */
+#define ATL_LANES_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define ATL_LANES_INLINE static inline __attribute__((always_inline))
+
+enum { ATL_LANES = 16 };
+typedef float atl_lanes_t __attribute__((vector_size(64)));
+typedef int32_t atl_lanes_bits_t __attribute__((vector_size(64)));
+
+ATL_LANES_INLINE atl_lanes_t lanes_load(const float *x) {
+  atl_lanes_t lanes;
+  memcpy(&lanes, x, sizeof lanes);
+  return lanes;
+}
+ATL_LANES_INLINE void lanes_store(float *y, atl_lanes_t lanes) { memcpy(y, &lanes, sizeof lanes); }
+
+/* The last n < 16 numbers of a row, the other lanes `rest`. */
+ATL_LANES_INLINE atl_lanes_t lanes_load_tail(const float *x, int64_t n, float rest) {
+  atl_lanes_t lanes = (atl_lanes_t){0} + rest;
+  memcpy(&lanes, x, (size_t)n * sizeof *x);
+  return lanes;
+}
+ATL_LANES_INLINE void lanes_store_tail(float *y, atl_lanes_t lanes, int64_t n) {
+  memcpy(y, &lanes, (size_t)n * sizeof *y);
+}
+
+ATL_LANES_INLINE atl_lanes_t lanes_select(atl_lanes_bits_t mask, atl_lanes_t yes, atl_lanes_t no) {
+  return (atl_lanes_t)((mask & (atl_lanes_bits_t)yes) | (~mask & (atl_lanes_bits_t)no));
+}
+ATL_LANES_INLINE atl_lanes_t lanes_max(atl_lanes_t a, atl_lanes_t b) { return lanes_select(a > b, a, b); }
+
+/* Sum of the lanes: halves joined until one is left. */
+ATL_LANES_INLINE float lanes_sum(atl_lanes_t lanes) {
+  float x[ATL_LANES];
+  lanes_store(x, lanes);
+  for (int half = ATL_LANES / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) x[i] += x[i + half];
+  return x[0];
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2 and e^r by its series up to r^7. ln 2 is taken off in two
+ * parts, the first exact in few bits. Adding and subtracting 1.5 2^23 rounds to an integer and leaves it in the low
+ * bits. */
+ATL_LANES_INLINE atl_lanes_t lanes_exp(atl_lanes_t x) {
+  const float magic = 12582912.0f;
+  atl_lanes_bits_t is_tiny = x < -87.0f;
+  x = lanes_select(x > 88.0f, (atl_lanes_t){0} + 88.0f, x);
+  x = lanes_select(is_tiny, (atl_lanes_t){0} - 87.0f, x);
+  atl_lanes_t shifted = x * 1.44269504f + magic, n = shifted - magic;
+  atl_lanes_t r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  atl_lanes_t p = (atl_lanes_t){0} + 1.0f / 5040;
+  p = p * r + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = (p * r) * r + r + 1.0f;
+  atl_lanes_bits_t power = ((atl_lanes_bits_t)shifted - 0x4b400000 + 127) << 23;
+  return lanes_select(is_tiny, (atl_lanes_t){0}, p * (atl_lanes_t)power);
+}
+
+#endif
