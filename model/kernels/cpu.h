@@ -1,0 +1,19 @@
+/* CPU: what the processor this runs on can do, asked at run time. One binary runs everywhere; kernels that need more
+ * than baseline x86-64 are compiled with target attributes and called only when these say so. */
+#ifndef ATL_MODEL_KERNELS_CPU_H
+#define ATL_MODEL_KERNELS_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+  bool has_avx2;        /* with FMA */
+  bool has_avx512;      /* F, BW, VL, DQ */
+  bool has_avx512_bf16; /* vdpbf16ps, with has_avx512 */
+} atl_cpu_t;
+
+atl_cpu_t atl_cpu_get(void);
+/* "AMD EPYC", as the processor names itself, into text; returns text. */
+const char *atl_cpu_describe(char *text, size_t text_bytes);
+
+#endif

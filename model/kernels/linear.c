@@ -1,0 +1,233 @@
+/* Weights stream through the caches once an application: for each panel, for each block of steps, all groups of rows
+ * use the block while it lies in L1. Sums between blocks are stored and reloaded in fp32, which changes no bit, so a
+ * row's sum is one chain over i whatever the blocking, the row's place or the number of threads.
+ *
+ * Threads share the work by panels: no sum is ever split.
+ */
+#include "model/kernels/linear.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "model/kernels/cpu.h"
+#include "model/kernels/linear_private.h"
+
+static const struct {
+  const char *name;
+  atl_backend_t backend;
+} the_backends[] = {
+    {"auto", ATL_BACKEND_AUTO},     {"plain", ATL_BACKEND_PLAIN}, {"avx2", ATL_BACKEND_AVX2},
+    {"avx512", ATL_BACKEND_AVX512}, {"amx", ATL_BACKEND_AMX},     {"openblas", ATL_BACKEND_OPENBLAS},
+    {"onednn", ATL_BACKEND_ONEDNN},
+};
+enum { N_BACKENDS = sizeof the_backends / sizeof the_backends[0] };
+
+const char *atl_backend_name(atl_backend_t backend) {
+  for (int i = 0; i < N_BACKENDS; i++)
+    if (the_backends[i].backend == backend) return the_backends[i].name;
+  return "unknown";
+}
+
+atl_status_t atl_backend_find(const char *name, atl_backend_t *backend) {
+  for (int i = 0; i < N_BACKENDS; i++)
+    if (strcmp(the_backends[i].name, name) == 0) {
+      *backend = the_backends[i].backend;
+      return ATL_OK;
+    }
+  return ATL_FAIL(USAGE, "there is no backend '%s'; known are auto, plain, avx2, avx512, amx, openblas, onednn", name);
+}
+
+bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
+  if (dtype != ATL_F32 && dtype != ATL_BF16) return false;
+  atl_cpu_t cpu = atl_cpu_get();
+  switch (backend) {
+  case ATL_BACKEND_AUTO:
+  case ATL_BACKEND_PLAIN: return true;
+  case ATL_BACKEND_AVX2: return cpu.has_avx2;
+  case ATL_BACKEND_AVX512: return dtype == ATL_BF16 ? cpu.has_avx512_bf16 : cpu.has_avx512;
+  default: return false;
+  }
+}
+
+static atl_backend_t choose_backend(atl_backend_t wanted, atl_dtype_t dtype) {
+  if (wanted != ATL_BACKEND_AUTO) return wanted;
+  if (atl_backend_is_available(ATL_BACKEND_AVX512, dtype)) return ATL_BACKEND_AVX512;
+  return atl_backend_is_available(ATL_BACKEND_AVX2, dtype) ? ATL_BACKEND_AVX2 : ATL_BACKEND_PLAIN;
+}
+
+int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column) {
+  int64_t i_result = i_panel * linear->panel_results + column % linear->panel_results;
+  if (i_result >= linear->n_results) return -1;
+  return column < linear->panel_results ? i_result : linear->n_results + i_result;
+}
+
+static uint32_t word_of_f32(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static uint32_t word_of_pair(const float *x, int64_t i, int64_t n) {
+  uint32_t odd = i + 1 < n ? atl_bf16_from_f32(x[i + 1]) : 0;
+  return odd << 16 | atl_bf16_from_f32(x[i]);
+}
+
+/* out[s * stride] <- the words of x(n_in). */
+static void pack_row(const atl_linear_t *linear, uint32_t *out, int64_t stride, const float *x) {
+  if (linear->dtype == ATL_BF16)
+    for (int64_t s = 0; s < linear->n_steps; s++) out[s * stride] = word_of_pair(x, 2 * s, linear->n_in);
+  else
+    for (int64_t s = 0; s < linear->n_steps; s++) out[s * stride] = word_of_f32(x[s]);
+}
+
+static void pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel) {
+  uint32_t *panel = linear->weights + i_panel * linear->n_steps * PANEL;
+  for (int64_t column = 0; column < PANEL; column++) {
+    int64_t row = linear_source_row(linear, i_panel, column);
+    if (row < 0) continue;
+    pack_row(linear, panel + column, PANEL, spec->weight + row * linear->n_in);
+    if (spec->bias != NULL) linear->bias[i_panel * PANEL + column] = spec->bias[row];
+  }
+}
+
+static atl_status_t take_memory(atl_linear_t *linear) {
+  ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
+  ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * linear->n_steps * PANEL, &linear->weights));
+  return ATL_TAKE(&linear->arena, linear->n_steps * CHUNK_ROWS, &linear->x);
+}
+
+static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
+  bool is_geglu = spec->activation == ATL_ACTIVATION_GEGLU;
+  linear->dtype = spec->dtype;
+  linear->activation = spec->activation;
+  linear->n_in = spec->n_in;
+  linear->n_results = is_geglu ? spec->n_out / 2 : spec->n_out;
+  linear->panel_results = is_geglu ? PANEL / 2 : PANEL;
+  linear->n_panels = (linear->n_results + linear->panel_results - 1) / linear->panel_results;
+  linear->n_steps = spec->dtype == ATL_BF16 ? (spec->n_in + 1) / 2 : spec->n_in;
+  linear->backend = choose_backend(spec->backend, spec->dtype);
+  linear->tiles = spec->dtype == ATL_BF16 ? linear_tiles_bf16(linear->backend) : linear_tiles_f32(linear->backend);
+}
+
+static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
+  set_sizes(linear, spec);
+  ATL_TRY(take_memory(linear));
+#pragma omp parallel for schedule(static)
+  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) pack_panel(linear, spec, i_panel);
+  return ATL_OK;
+}
+
+atl_status_t atl_linear_new(const atl_linear_spec_t *spec, atl_linear_t **linear) {
+  *linear = NULL;
+  ATL_CHECK(spec->n_out > 0 && spec->n_in > 0 && spec->n_out < INT32_MAX && spec->n_in < INT32_MAX, INPUT,
+            "a linear layer needs 1 to 2^31 outputs and inputs, found %lld and %lld", (long long)spec->n_out,
+            (long long)spec->n_in);
+  ATL_CHECK(spec->activation != ATL_ACTIVATION_GEGLU || spec->n_out % 2 == 0, INPUT,
+            "a GEGLU layer needs as many gates as values, found %lld rows", (long long)spec->n_out);
+  ATL_CHECK(atl_backend_is_available(spec->backend, spec->dtype), UNSUPPORTED,
+            "backend %s does not run %s on this processor; try auto", atl_backend_name(spec->backend),
+            atl_dtype_name(spec->dtype));
+  ATL_TRY(ATL_NEW(1, linear));
+  atl_status_t status = fill(*linear, spec);
+  if (status != ATL_OK) atl_linear_destroy(linear);
+  return status;
+}
+
+void atl_linear_destroy(atl_linear_t **linear) {
+  if (*linear == NULL) return;
+  atl_arena_clear(&(*linear)->arena);
+  ATL_DESTROY(linear);
+}
+
+size_t atl_linear_bytes(const atl_linear_t *linear) {
+  return (size_t)(linear->n_panels * linear->n_steps * PANEL) * sizeof *linear->weights;
+}
+
+static float gelu(float x) { return 0.5F * x * (1.0F + erff(x * 0.70710678118654752F)); }
+
+static void activate(float *x, int64_t n, atl_activation_t activation) {
+  for (int64_t i = 0; i < n; i++) switch (activation) {
+    case ATL_ACTIVATION_RELU: x[i] = x[i] > 0 ? x[i] : 0; break;
+    case ATL_ACTIVATION_GELU: x[i] = gelu(x[i]); break;
+    case ATL_ACTIVATION_QUICK_GELU: x[i] = x[i] / (1.0F + expf(-1.702F * x[i])); break;
+    case ATL_ACTIVATION_GEGLU: x[i] *= gelu(x[i + PANEL / 2]); break;
+    case ATL_ACTIVATION_NONE: return;
+    }
+}
+
+void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, const float *sums, int64_t ld_sums,
+                   int64_t i_panel, int64_t n_rows, const atl_epilogue_t *epilogue) {
+  int64_t first = i_panel * linear->panel_results, rest = linear->n_results - first;
+  int64_t n = rest < linear->panel_results ? rest : linear->panel_results;
+  const float *bias = linear->bias + i_panel * PANEL;
+  const float *scale = epilogue != NULL ? epilogue->scale : NULL;
+  const float *residual = epilogue != NULL ? epilogue->residual : NULL;
+  for (int64_t m = 0; m < n_rows; m++) {
+    float value[PANEL];
+    for (int j = 0; j < PANEL; j++) value[j] = sums[m * ld_sums + j] + bias[j];
+    activate(value, n, linear->activation);
+    if (scale != NULL)
+      for (int64_t j = 0; j < n; j++) value[j] *= scale[first + j];
+    if (residual != NULL)
+      for (int64_t j = 0; j < n; j++) value[j] += residual[m * epilogue->ld_residual + first + j];
+    memcpy(y + m * ldy + first, value, (size_t)n * sizeof *y);
+  }
+}
+
+/* How a chunk's rows are cut into groups: as few as there can be, of nearly equal height. */
+typedef struct {
+  int64_t n_rows, n_groups;
+} cut_t;
+
+static int64_t first_row(cut_t cut, int64_t i_group) { return i_group * cut.n_rows / cut.n_groups; }
+
+static void pack_group(const atl_linear_t *linear, cut_t cut, int64_t i_group, const float *x, int64_t ldx) {
+  int64_t first = first_row(cut, i_group), end = first_row(cut, i_group + 1);
+  uint32_t *group = linear->x + first * linear->n_steps;
+  for (int64_t m = first; m < end; m++) pack_row(linear, group + (m - first), end - first, x + m * ldx);
+}
+
+/* The next block of weights is brought nearer while this one is used, each group fetching its share. */
+static ahead_t look_ahead(const uint32_t *block, int64_t n_steps, cut_t cut, int64_t i_group) {
+  int64_t block_bytes = n_steps * PANEL * (int64_t)sizeof *block, share = block_bytes / cut.n_groups;
+  const char *first = (const char *)block + block_bytes + i_group * share;
+  return (ahead_t){first, first + share / 2, share / 2 / n_steps};
+}
+
+static void run_panel(const atl_linear_t *linear, float *sums, cut_t cut, int64_t i_panel) {
+  const uint32_t *panel = linear->weights + i_panel * linear->n_steps * PANEL;
+  for (int64_t s = 0; s < linear->n_steps; s += BLOCK_STEPS) {
+    int64_t n_steps = linear->n_steps - s < BLOCK_STEPS ? linear->n_steps - s : BLOCK_STEPS;
+    for (int64_t i = 0; i < cut.n_groups; i++) {
+      int64_t first = first_row(cut, i), n = first_row(cut, i + 1) - first;
+      linear->tiles.tile(sums + first * PANEL, panel + s * PANEL, linear->x + first * linear->n_steps + s * n, n_steps,
+                         (int)n, look_ahead(panel + s * PANEL, n_steps, cut, i));
+    }
+  }
+}
+
+static void apply_chunk(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
+                        const atl_epilogue_t *epilogue) {
+  cut_t cut = {n_rows, (n_rows + linear->tiles.group_rows - 1) / linear->tiles.group_rows};
+#pragma omp parallel
+  {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < cut.n_groups; i++) pack_group(linear, cut, i, x, ldx);
+#pragma omp for schedule(static)
+    for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) {
+      _Alignas(64) float sums[CHUNK_ROWS * PANEL];
+      memset(sums, 0, (size_t)n_rows * PANEL * sizeof *sums);
+      run_panel(linear, sums, cut, i_panel);
+      linear_finish(linear, y, ldy, sums, PANEL, i_panel, n_rows, epilogue);
+    }
+  }
+}
+
+void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
+                      const atl_epilogue_t *epilogue) {
+  for (int64_t m = 0; m < n_rows; m += CHUNK_ROWS) {
+    atl_epilogue_t here = epilogue != NULL ? *epilogue : (atl_epilogue_t){0};
+    if (here.residual != NULL) here.residual += m * here.ld_residual;
+    apply_chunk(linear, y + m * ldy, ldy, x + m * ldx, ldx, n_rows - m < CHUNK_ROWS ? n_rows - m : CHUNK_ROWS, &here);
+  }
+}
