@@ -40,8 +40,8 @@ int atl_comm_size(const atl_comm_t *comm);
 atl_status_t atl_comm_agree(const atl_comm_t *comm, atl_status_t status);
 /* Collective. On `root` *bytes, *n_bytes are sent (64 MiB chunks); elsewhere *bytes is allocated. Caller owns. */
 atl_status_t atl_comm_broadcast(const atl_comm_t *comm, int root, char **bytes, size_t *n_bytes);
-/* Collective. Each rank's n_bytes are gathered in rank order at root into *all (n_all bytes, offsets[size+1]); elsewhere
- * *all is NULL. Caller owns *all and *offsets. */
+/* Collective. Each rank's n_bytes are gathered in rank order at root into *all (n_all bytes, offsets[size+1]);
+ * elsewhere *all is NULL. Caller owns *all and *offsets. */
 atl_status_t atl_comm_gather(const atl_comm_t *comm, int root, const void *bytes, size_t n_bytes, char **all,
                              size_t **offsets);
 atl_status_t atl_comm_barrier(const atl_comm_t *comm);

@@ -2,7 +2,8 @@
  *
  * A packet is a header, its rows and their activations, contiguous in one buffer, so that a stage computes in place in
  * the buffer it received and sends the same buffer on: no copy. Receives are posted for all buffers beforehand; packets
- * stay in order. A stage owns one pool of buffers: taken by the receive side, lent to the stage, given to the send side.
+ * stay in order. A stage owns one pool of buffers: taken by the receive side, lent to the stage, given to the send
+ * side.
  *
  *     packet = atl_hop_take(hop);      the oldest arrived packet, or (stage 0) an empty buffer; NULL: none now
  *     ... compute on packet->x ...
@@ -17,7 +18,8 @@
 
 typedef enum {
   ATL_PACKET_ROWS,  /* rows to compute */
-  ATL_PACKET_BEGIN, /* a slot begins: rows[i] = {sample store, prefix store}; no activations; draws follow in `draws` */
+  ATL_PACKET_BEGIN, /* a slot begins: rows[i] = {sample store, prefix store}; no activations; `draws` says who they are
+                     */
   ATL_PACKET_END    /* no more packets will come */
 } atl_packet_kind_t;
 
@@ -35,9 +37,10 @@ typedef struct {
 
 typedef struct {
   atl_packet_header_t *header;
-  atl_packet_row_t *rows; /* max_rows of them */
-  float *x;               /* (n_rows, row_width); 64-byte aligned */
-} atl_packet_t;           /* views into one buffer of the pool */
+  atl_packet_row_t *rows;  /* max_rows of them */
+  float *x;                /* ROWS: (n_rows, row_width); 64-byte aligned */
+  atl_packet_row_t *draws; /* BEGIN: {prompt, sample} of each row; lies where x does */
+} atl_packet_t;            /* views into one buffer of the pool */
 
 typedef struct atl_hop atl_hop_t;
 
@@ -55,8 +58,8 @@ atl_status_t atl_hop_new(const atl_comm_t *comm, const atl_hop_spec_t *spec, atl
 void atl_hop_destroy(atl_hop_t **hop);
 /* The oldest arrived packet, checked (sizes, counts) -> *packet; on the first stage any free buffer. NULL: none now. */
 atl_status_t atl_hop_take(atl_hop_t *hop, atl_packet_t **packet);
-/* Sends header, n_rows rows and activations (none for BEGIN, END) to the next stage; the buffer returns to the pool by
- * itself. Takes the packet. */
+/* Sends header, n_rows rows and activations (BEGIN: rows and draws; END: the header) to the next stage; the buffer
+ * returns to the pool by itself. Takes the packet. */
 atl_status_t atl_hop_send(atl_hop_t *hop, atl_packet_t *packet);
 /* Gives the buffer back to the pool. Takes the packet. */
 atl_status_t atl_hop_release(atl_hop_t *hop, atl_packet_t *packet);

@@ -4,9 +4,10 @@
  *     ATL_TRY(atl_plan_make(&request, &plan));
  *     atl_plan_print(&plan, &request, stdout);
  *
- * P pipelines of S stages, D decoders (decode + score), one coordinator. Every stage has a rank of its own. Decoders have
- * ranks of their own when there are enough, else they share stage ranks, spread from the last one down; the coordinator
- * has rank 0, alone when a rank is to spare. Layers are cut contiguously to minimise the slowest stage; no stage is empty.
+ * P pipelines of S stages, D decoders (decode + score), one coordinator. Every stage has a rank of its own. Decoders
+ * have ranks of their own when there are enough, else they share stage ranks, spread from the last one down; the
+ * coordinator has rank 0, alone when a rank is to spare. Layers are cut contiguously to minimise the slowest stage; no
+ * stage is empty.
  */
 #ifndef ATL_PARTITION_PLAN_H
 #define ATL_PARTITION_PLAN_H
@@ -44,24 +45,24 @@ typedef struct {
   int64_t n_images;                  /* of the whole job */
   int32_t n_prompts;
   bool is_guided;
-  bool has_decoders;    /* false: tokens only (probe) */
+  bool has_decoders;                                              /* false: tokens only (probe) */
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
-  int64_t memory_per_rank; /* bytes; 0: unlimited */
+  int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
   atl_costs_t costs;
   atl_plan_bytes_t bytes;
 } atl_plan_request_t;
 
 typedef struct {
   int32_t n_ranks, n_pipelines, n_stages, n_decoders, n_slots, microbatch;
-  int32_t n_prefixes;                                                 /* text stores a pipeline keeps */
-  int32_t first_layer[ATL_MAX_STAGES + 1];                            /* stage s owns [first_layer[s], first_layer[s+1]) */
+  int32_t n_prefixes;                      /* text stores a pipeline keeps */
+  int32_t first_layer[ATL_MAX_STAGES + 1]; /* stage s owns [first_layer[s], first_layer[s+1]) */
   int32_t coordinator_rank;
   int32_t first_stage_rank;   /* stage (p, s) is on rank first_stage_rank + p*S + s */
   int32_t first_decoder_rank; /* >= 0: decoder d is on rank first_decoder_rank + d; -1: on stage ranks */
-  double seconds, images_per_second, stage_seconds[ATL_MAX_STAGES];   /* predicted */
-  double balance;                                                     /* mean / max of stage seconds */
-  int64_t rank_bytes;                                                 /* the fullest rank */
-  char reason[256];                                                   /* why this layout, one sentence */
+  double seconds, images_per_second, stage_seconds[ATL_MAX_STAGES]; /* predicted */
+  double balance;                                                   /* mean / max of stage seconds */
+  int64_t rank_bytes;                                               /* the fullest rank */
+  char reason[256];                                                 /* why this layout, one sentence */
 } atl_plan_t;
 
 /* INPUT, with what would work, when the request cannot be met (more stages than layers or ranks, too little memory). */
@@ -74,6 +75,7 @@ int32_t atl_plan_find_decoder(const atl_plan_t *plan, int32_t rank);
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *request, FILE *out);
 /* The plan as JSON (run.json, --plan FILE) and back, every number checked against the request. Caller owns. */
 atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object);
-atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request, atl_plan_t *plan);
+atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request,
+                                atl_plan_t *plan);
 
 #endif

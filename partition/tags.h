@@ -15,7 +15,7 @@ typedef enum {
   ATL_TAG_TOKENS, /* last stage -> stage 0 of its pipeline: slot, then int32 code a candidate */
   /* result plane */
   ATL_TAG_DRAWN,  /* last stage -> coordinator: wire grids (finished token grids) */
-  ATL_TAG_LOGITS, /* last stage -> coordinator: wire logits (probe) */
+  ATL_TAG_LOGITS, /* last stage -> coordinator: int32 candidate, int32 position, then its logits as floats (probe) */
   ATL_TAG_RECORD  /* decoder -> coordinator: wire record (prompt, sample, score, digest, bytes written) */
 } atl_tag_t;
 

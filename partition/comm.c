@@ -1,0 +1,298 @@
+/* Collectives here serve setup and the end of a run; what flows in between goes through mailbox and hop. */
+#include "partition/comm.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "partition/comm_mpi.h"
+
+enum { CHUNK_BYTES = 64 << 20, GATHER_TAG = 1, MESSAGE_BYTES = 1024 };
+
+atl_status_t atl_comm_fail(int error, const char *file, int line, const char *function, const char *format, ...) {
+  char doing[512], words[MPI_MAX_ERROR_STRING] = "";
+  int n;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(doing, sizeof doing, format, arguments);
+  va_end(arguments);
+  MPI_Error_string(error, words, &n);
+  return atl_status_fail(ATL_COMM, file, line, function, "%s: %s", doing, words);
+}
+
+/* A launcher's variable as a number; -1 when it is not set. */
+static long launcher_number(const char *name) {
+  const char *text = getenv(name);
+  return text == NULL || *text == '\0' ? -1 : strtol(text, NULL, 10);
+}
+
+bool atl_comm_is_launched(void) {
+  long size = launcher_number("OMPI_COMM_WORLD_SIZE");
+  if (size < 0) size = launcher_number("PMI_SIZE");
+  if (size < 0 && launcher_number("SLURM_PROCID") >= 0) size = launcher_number("SLURM_STEP_NUM_TASKS");
+  return size < 0 ? launcher_number("PMIX_RANK") >= 0 : size > 1;
+}
+
+/* How many tasks srun itself started with us; 1 under mpirun, whose daemons are the step's tasks. */
+static long count_srun_tasks(void) {
+  if (launcher_number("OMPI_COMM_WORLD_SIZE") >= 0 || launcher_number("SLURM_PROCID") < 0) return 1;
+  return launcher_number("SLURM_STEP_NUM_TASKS");
+}
+
+static atl_status_t check_singletons(long n_tasks, int size) {
+  ATL_CHECK(
+      size > 1 || n_tasks <= 1, USAGE,
+      "srun started %ld tasks, but MPI sees 1 rank in each: they would all do the same work. Expected srun and MPI "
+      "to speak PMIx; try srun --mpi=pmix (srun --mpi=list shows what this site has), or mpirun inside the job",
+      n_tasks);
+  return ATL_OK;
+}
+
+static atl_status_t wrap(MPI_Comm handle, const char *name, atl_comm_t **comm) {
+  atl_comm_t *made;
+  ATL_TRY(ATL_NEW(1, &made));
+  made->comm = handle;
+  snprintf(made->name, sizeof made->name, "%s", name);
+  MPI_Comm_set_errhandler(handle, MPI_ERRORS_RETURN);
+  MPI_Comm_set_name(handle, made->name);
+  MPI_Comm_rank(handle, &made->rank);
+  MPI_Comm_size(handle, &made->size);
+  *comm = made;
+  return ATL_OK;
+}
+
+static atl_status_t duplicate(MPI_Comm handle, const char *name, atl_comm_t **copy) {
+  MPI_Comm made;
+  *copy = NULL;
+  ATL_MPI(MPI_Comm_dup(handle, &made), "duplicating a communicator as '%s'", name);
+  atl_status_t status = wrap(made, name, copy);
+  if (status != ATL_OK) MPI_Comm_free(&made);
+  return status;
+}
+
+atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
+  *world = NULL;
+  long n_tasks = count_srun_tasks(); /* before MPI adds variables of its own */
+  /* Ranks may share cores: one that waits in a collective must not keep the others from working. */
+  setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+  int provided, size;
+  ATL_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "starting MPI");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  atl_status_t status = check_singletons(n_tasks, size);
+  if (status == ATL_OK && provided < MPI_THREAD_FUNNELED)
+    status = ATL_FAIL(COMM, "this MPI gives thread level %d, needed is FUNNELED (%d); use an MPI built with threads",
+                      provided, MPI_THREAD_FUNNELED);
+  if (status == ATL_OK) status = duplicate(MPI_COMM_WORLD, "atelier", world);
+  if (status != ATL_OK) MPI_Finalize();
+  return status;
+}
+
+void atl_comm_stop(atl_comm_t **world) {
+  if (world == NULL || *world == NULL) return;
+  atl_comm_destroy(world);
+  MPI_Finalize();
+}
+
+atl_status_t atl_comm_duplicate(const atl_comm_t *comm, const char *name, atl_comm_t **copy) {
+  return duplicate(comm->comm, name, copy);
+}
+
+void atl_comm_destroy(atl_comm_t **comm) {
+  if (comm == NULL || *comm == NULL) return;
+  MPI_Comm_free(&(*comm)->comm);
+  ATL_DESTROY(comm);
+}
+
+int atl_comm_rank(const atl_comm_t *comm) { return comm->rank; }
+
+int atl_comm_size(const atl_comm_t *comm) { return comm->size; }
+
+atl_status_t atl_comm_agree(const atl_comm_t *comm, atl_status_t status) {
+  if (comm->size == 1) return status;
+  int mine = status == ATL_OK ? comm->size : comm->rank, culprit, n_mine = status != ATL_OK, n_failed;
+  ATL_MPI(MPI_Allreduce(&mine, &culprit, 1, MPI_INT, MPI_MIN, comm->comm), "agreeing on '%s'", comm->name);
+  if (culprit == comm->size) return ATL_OK;
+  ATL_MPI(MPI_Allreduce(&n_mine, &n_failed, 1, MPI_INT, MPI_SUM, comm->comm), "agreeing on '%s'", comm->name);
+  struct {
+    int status;
+    char message[MESSAGE_BYTES];
+  } verdict = {.status = (int)status};
+  if (comm->rank == culprit) snprintf(verdict.message, sizeof verdict.message, "%s", atl_status_message());
+  ATL_MPI(MPI_Bcast(&verdict, (int)sizeof verdict, MPI_BYTE, culprit, comm->comm), "agreeing on '%s'", comm->name);
+  char others[48] = "";
+  if (n_failed > 1)
+    snprintf(others, sizeof others, " (%d more rank%s failed too)", n_failed - 1, n_failed > 2 ? "s" : "");
+  return atl_status_fail((atl_status_t)verdict.status, __FILE__, __LINE__, __func__, "rank %d: %s%s", culprit,
+                         verdict.message, others);
+}
+
+static int chunk_at(size_t offset, size_t n_bytes) {
+  return (int)(n_bytes - offset < CHUNK_BYTES ? n_bytes - offset : CHUNK_BYTES);
+}
+
+static atl_status_t broadcast_chunks(const atl_comm_t *comm, int root, char *bytes, size_t n_bytes) {
+  for (size_t i = 0; i < n_bytes; i += CHUNK_BYTES)
+    ATL_MPI(MPI_Bcast(bytes + i, chunk_at(i, n_bytes), MPI_BYTE, root, comm->comm),
+            "broadcasting %zu bytes from rank %d", n_bytes, root);
+  return ATL_OK;
+}
+
+atl_status_t atl_comm_broadcast(const atl_comm_t *comm, int root, char **bytes, size_t *n_bytes) {
+  uint64_t n = comm->rank == root ? *n_bytes : 0;
+  bool is_root = comm->rank == root;
+  if (!is_root) *bytes = NULL;
+  ATL_MPI(MPI_Bcast(&n, 1, MPI_UINT64_T, root, comm->comm), "broadcasting a size from rank %d", root);
+  ATL_TRY(atl_comm_agree(comm, is_root ? ATL_OK : ATL_NEW(n, bytes)));
+  atl_status_t status = broadcast_chunks(comm, root, *bytes, (size_t)n);
+  if (status != ATL_OK && !is_root) ATL_DESTROY(bytes);
+  *n_bytes = (size_t)n;
+  return status;
+}
+
+static atl_status_t gather_sizes(const atl_comm_t *comm, int root, size_t n_bytes, size_t *offsets) {
+  uint64_t mine = n_bytes, total = 0;
+  /* Sizes land one place up, so that the running sum turns them into offsets in place. */
+  uint64_t *sizes = NULL;
+  if (comm->rank == root) ATL_TRY(ATL_NEW(comm->size, &sizes));
+  int error = MPI_Gather(&mine, 1, MPI_UINT64_T, sizes, 1, MPI_UINT64_T, root, comm->comm);
+  for (int i = 0; sizes != NULL && i < comm->size; i++) {
+    offsets[i] = (size_t)total;
+    total += sizes[i];
+  }
+  if (offsets != NULL) offsets[comm->size] = (size_t)total;
+  ATL_DESTROY(&sizes);
+  ATL_MPI(error, "gathering sizes at rank %d", root);
+  return ATL_OK;
+}
+
+static atl_status_t receive_all(const atl_comm_t *comm, const void *own, char *all, const size_t *offsets) {
+  for (int from = 0; from < comm->size; from++) {
+    size_t n = offsets[from + 1] - offsets[from];
+    if (from == comm->rank && n > 0) memcpy(all + offsets[from], own, n);
+    for (size_t i = 0; from != comm->rank && i < n; i += CHUNK_BYTES)
+      ATL_MPI(
+          MPI_Recv(all + offsets[from] + i, chunk_at(i, n), MPI_BYTE, from, GATHER_TAG, comm->comm, MPI_STATUS_IGNORE),
+          "gathering %zu bytes from rank %d", n, from);
+  }
+  return ATL_OK;
+}
+
+static atl_status_t gather_bytes(const atl_comm_t *comm, int root, const char *bytes, size_t n_bytes, char *all,
+                                 const size_t *offsets) {
+  if (comm->rank == root) return receive_all(comm, bytes, all, offsets);
+  for (size_t i = 0; i < n_bytes; i += CHUNK_BYTES)
+    ATL_MPI(MPI_Send(bytes + i, chunk_at(i, n_bytes), MPI_BYTE, root, GATHER_TAG, comm->comm),
+            "gathering %zu bytes at rank %d", n_bytes, root);
+  return ATL_OK;
+}
+
+atl_status_t atl_comm_gather(const atl_comm_t *comm, int root, const void *bytes, size_t n_bytes, char **all,
+                             size_t **offsets) {
+  bool is_root = comm->rank == root;
+  *all = NULL;
+  *offsets = NULL;
+  atl_status_t status = is_root ? ATL_NEW(comm->size + 1, offsets) : ATL_OK;
+  status = atl_comm_agree(comm, status);
+  if (status == ATL_OK) {
+    status = gather_sizes(comm, root, n_bytes, *offsets);
+    if (status == ATL_OK && is_root) status = ATL_NEW((*offsets)[comm->size], all);
+    status = atl_comm_agree(comm, status);
+  }
+  if (status == ATL_OK) status = gather_bytes(comm, root, bytes, n_bytes, *all, *offsets);
+  if (status != ATL_OK) {
+    ATL_DESTROY(all);
+    ATL_DESTROY(offsets);
+  }
+  return status;
+}
+
+atl_status_t atl_comm_barrier(const atl_comm_t *comm) {
+  ATL_MPI(MPI_Barrier(comm->comm), "waiting for all ranks of '%s'", comm->name);
+  return ATL_OK;
+}
+
+_Noreturn void atl_comm_abort(const atl_comm_t *comm, int exit_code) {
+  fflush(NULL);
+  MPI_Abort(comm == NULL ? MPI_COMM_WORLD : comm->comm, exit_code);
+  _Exit(exit_code);
+}
+
+/* "0-3,8" */
+static void print_cpus(const cpu_set_t *cpus, char *text, size_t text_bytes) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (size_t first = 0; first < CPU_SETSIZE && used + 16 < text_bytes; first++) {
+    if (!CPU_ISSET(first, cpus)) continue;
+    size_t last = first;
+    while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
+    used += (size_t)snprintf(text + used, text_bytes - used, used == 0 ? "%zu" : ",%zu", first);
+    if (last > first) used += (size_t)snprintf(text + used, text_bytes - used, "-%zu", last);
+    first = last;
+  }
+}
+
+typedef struct {
+  cpu_set_t cpus;
+  int n_threads;
+} seat_t;
+
+/* Do I and the ranks whose cpusets meet mine run more threads than there are cpus among us? */
+static bool is_crowded(const seat_t *mine, const seat_t *seats, int n) {
+  cpu_set_t all = mine->cpus, meeting;
+  int n_threads = 0;
+  for (int i = 0; i < n; i++) {
+    CPU_AND(&meeting, &mine->cpus, &seats[i].cpus);
+    if (CPU_COUNT(&meeting) == 0) continue;
+    CPU_OR(&all, &all, &seats[i].cpus);
+    n_threads += seats[i].n_threads;
+  }
+  return n_threads > CPU_COUNT(&all);
+}
+
+static atl_status_t look_around(MPI_Comm host, const seat_t *mine, bool *is_sharing_cores, int *n_on_host) {
+  MPI_Comm_size(host, n_on_host);
+  seat_t *seats;
+  ATL_TRY(ATL_NEW(*n_on_host, &seats));
+  int error = MPI_Allgather(mine, (int)sizeof *mine, MPI_BYTE, seats, (int)sizeof *mine, MPI_BYTE, host);
+  if (error == MPI_SUCCESS) *is_sharing_cores = is_crowded(mine, seats, *n_on_host);
+  ATL_DESTROY(&seats);
+  ATL_MPI(error, "comparing the cpus of a host's ranks");
+  return ATL_OK;
+}
+
+atl_status_t atl_comm_describe_rank(const atl_comm_t *world, char *text, size_t text_bytes, bool *is_sharing_cores) {
+  seat_t mine;
+  memset(&mine, 0, sizeof mine);
+  if (sched_getaffinity(0, sizeof mine.cpus, &mine.cpus) != 0) CPU_ZERO(&mine.cpus);
+  mine.n_threads = omp_get_max_threads();
+  MPI_Comm host;
+  int n_on_host = 1, n_name;
+  ATL_MPI(MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host),
+          "finding the ranks of this host");
+  atl_status_t status = look_around(host, &mine, is_sharing_cores, &n_on_host);
+  MPI_Comm_free(&host);
+  ATL_TRY(status);
+  char name[MPI_MAX_PROCESSOR_NAME] = "?", cpus[128];
+  MPI_Get_processor_name(name, &n_name);
+  print_cpus(&mine.cpus, cpus, sizeof cpus);
+  snprintf(text, text_bytes, "host %s, cpus %s, %d thread%s, %d rank%s on this host%s", name, cpus, mine.n_threads,
+           mine.n_threads == 1 ? "" : "s", n_on_host, n_on_host == 1 ? "" : "s",
+           *is_sharing_cores ? ", sharing cores (timings mean little)" : "");
+  return ATL_OK;
+}
+
+#define QUOTE(x) #x
+#define TEXT(x) QUOTE(x)
+
+const char *atl_comm_library(void) {
+#ifdef OPEN_MPI
+  return "open mpi " TEXT(OMPI_MAJOR_VERSION) "." TEXT(OMPI_MINOR_VERSION) "." TEXT(OMPI_RELEASE_VERSION);
+#else
+  return "mpi " TEXT(MPI_VERSION) "." TEXT(MPI_SUBVERSION);
+#endif
+}

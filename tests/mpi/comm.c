@@ -1,0 +1,96 @@
+// TEST np=1,2,4
+/* Collectives of the setup phase: one rank's failure is one clear error on all; bytes survive broadcast and gather. */
+#include <stdlib.h>
+
+#include "common/memory.h"
+#include "tests/mpi/together.h"
+
+static void test_agree(const atl_comm_t *world) {
+  int rank = atl_comm_rank(world), size = atl_comm_size(world);
+  together(world, atl_comm_agree(world, ATL_OK) == ATL_OK, "agreement on success");
+  if (size == 1) return;
+  atl_status_t status = rank >= size - 2 ? ATL_FAIL(INPUT, "tensor of %d is missing", rank) : ATL_OK;
+  status = atl_comm_agree(world, status);
+  char want[96];
+  snprintf(want, sizeof want, "rank %d: tensor of %d is missing (1 more rank failed too)", size - 2, size - 2);
+  int is_named = strcmp(atl_status_message(), want) == 0;
+  together(world, status == ATL_INPUT && is_named, "every rank has the lowest culprit's status, message and number");
+}
+
+static void test_broadcast(const atl_comm_t *world, size_t n, const char *name) {
+  int rank = atl_comm_rank(world), root = atl_comm_size(world) - 1;
+  char *bytes = NULL;
+  size_t n_bytes = 0;
+  int is_ok = 1;
+  if (rank == root) {
+    is_ok = ATL_NEW(n, &bytes) == ATL_OK;
+    for (size_t i = 0; i < n; i++) bytes[i] = (char)(i * 2654435761u >> 13);
+    n_bytes = n;
+  }
+  is_ok = is_ok && atl_comm_broadcast(world, root, &bytes, &n_bytes) == ATL_OK && n_bytes == n;
+  for (size_t i = 0; is_ok && i < n; i++) is_ok = bytes[i] == (char)(i * 2654435761u >> 13);
+  together(world, is_ok, name);
+  ATL_DESTROY(&bytes);
+}
+
+/* Rank r gives r * 1000 bytes of value r: also nothing at all. */
+static void test_gather(const atl_comm_t *world) {
+  int rank = atl_comm_rank(world), size = atl_comm_size(world), root = size / 2;
+  char *mine, *all;
+  size_t n = (size_t)rank * 1000, *offsets;
+  int is_ok = ATL_NEW(n, &mine) == ATL_OK;
+  memset(mine, rank, n);
+  is_ok = is_ok && atl_comm_gather(world, root, mine, n, &all, &offsets) == ATL_OK;
+  if (rank != root) is_ok = is_ok && all == NULL && offsets == NULL;
+  for (int r = 0; is_ok && rank == root && r < size; r++) {
+    is_ok = offsets[r + 1] - offsets[r] == (size_t)r * 1000;
+    for (size_t i = offsets[r]; is_ok && i < offsets[r + 1]; i++) is_ok = all[i] == (char)r;
+  }
+  together(world, is_ok, "bytes of every rank are gathered in order");
+  ATL_DESTROY(&mine);
+  ATL_DESTROY(&all);
+  ATL_DESTROY(&offsets);
+}
+
+/* An allocation that fails on one rank fails on all, and nobody hangs. */
+static void test_memory(const atl_comm_t *world) {
+  int rank = atl_comm_rank(world), size = atl_comm_size(world);
+  char *bytes = rank == 0 ? (char[]){1, 2, 3} : NULL;
+  size_t n_bytes = 3;
+  if (size == 1) return;
+  if (rank == size - 1) atl_memory_fail_after(1);
+  atl_status_t status = atl_comm_broadcast(world, 0, &bytes, &n_bytes);
+  atl_memory_fail_after(0);
+  if (rank != 0) ATL_DESTROY(&bytes);
+  together(world, status == ATL_MEMORY, "a rank without memory stops all");
+}
+
+static void test_describe(const atl_comm_t *world) {
+  char text[256] = "";
+  bool is_sharing = false;
+  atl_status_t status = atl_comm_describe_rank(world, text, sizeof text, &is_sharing);
+  together(world, status == ATL_OK && strstr(text, "host ") != NULL && strstr(text, "cpus ") != NULL,
+           "a rank describes itself");
+  if (atl_comm_rank(world) == 0) printf("# %s, %s\n", text, atl_comm_library());
+}
+
+int main(int argc, char **argv) {
+  int was_launched = atl_comm_is_launched();
+  atl_comm_t *world, *copy;
+  if (atl_comm_start(&argc, &argv, &world) != ATL_OK) return 1;
+  together(world, was_launched == (atl_comm_size(world) > 1), "a launch is recognised before it starts");
+  together(world, atl_comm_duplicate(world, "copy", &copy) == ATL_OK && atl_comm_size(copy) == atl_comm_size(world),
+           "a communicator is duplicated");
+  test_agree(copy);
+  test_broadcast(copy, 0, "no bytes are broadcast");
+  test_broadcast(copy, 5000, "bytes are broadcast");
+  test_broadcast(copy, ((size_t)64 << 20) + 17, "bytes of more than one chunk are broadcast");
+  test_gather(copy);
+  test_memory(copy);
+  test_describe(copy);
+  together(world, atl_comm_barrier(world) == ATL_OK, "ranks wait for one another");
+  atl_comm_destroy(&copy);
+  size_t left = atl_memory_in_use_bytes();
+  int code = together_done(&world);
+  return left > 4096 || atl_memory_in_use_bytes() != 0 ? 1 : code;
+}
