@@ -20,10 +20,25 @@ atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size
 /* Writes path.tmp.PID, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,
  * no permission, ... with the system's words). */
 atl_status_t atl_file_write(const char *path, const void *bytes, size_t n_bytes);
+
+/* The same in pieces, for files larger than memory: create, append as often as needed, commit. A failed append or
+ * commit has already removed the temporary; abandon does it for a caller that stops for reasons of its own (and is
+ * harmless after commit). */
+typedef struct {
+  int descriptor; /* -1 when closed */
+  char *path, *temporary;
+} atl_file_writer_t;
+atl_status_t atl_file_create(const char *path, atl_file_writer_t *writer);
+atl_status_t atl_file_append(atl_file_writer_t *writer, const void *bytes, size_t n_bytes);
+atl_status_t atl_file_commit(atl_file_writer_t *writer);
+void atl_file_abandon(atl_file_writer_t *writer);
+
 bool atl_file_exists(const char *path);
 bool atl_file_is_directory(const char *path);
 /* mkdir -p. */
 atl_status_t atl_file_make_directory(const char *path);
+/* Removes a folder and the files in it (one level: what a model directory is); nothing when it is missing. */
+atl_status_t atl_file_remove_directory(const char *path);
 /* Lower-case hex SHA-256 of bytes into text[65] (libcrypto). */
 void atl_file_sha256(const void *bytes, size_t n_bytes, char text[65]);
 

@@ -25,11 +25,16 @@ void atl_safetensors_destroy(atl_safetensors_t **file);
 const char *atl_safetensors_path(const atl_safetensors_t *file);
 size_t atl_safetensors_n_tensors(const atl_safetensors_t *file);
 const atl_tensor_t *atl_safetensors_get(const atl_safetensors_t *file, size_t i_tensor);
-const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file, const char *name); /* hashed; NULL when absent */
-const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key);      /* NULL when absent */
+const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file,
+                                         const char *name);                           /* hashed; NULL when absent */
+const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key); /* NULL when absent */
 
-/* Writes tensors in the given order, data 64-byte aligned, atomically. metadata: n_metadata pairs key, value. Borrows. */
+/* Writes tensors in the given order, atomically: the data begins 64-byte aligned and has no gaps, as the format's own
+ * library asks. metadata: n_metadata pairs key, value. Borrows. */
 atl_status_t atl_safetensors_save(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
                                   const char *const (*metadata)[2], size_t n_metadata);
+/* The same with every float tensor stored as `dtype` (F32, F16 or BF16), converted piece by piece. */
+atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
+                                     const char *const (*metadata)[2], size_t n_metadata, atl_dtype_t dtype);
 
 #endif

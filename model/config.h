@@ -80,5 +80,9 @@ atl_status_t atl_clip_config_from_json(const json_t *object, const char *where, 
 atl_status_t atl_transformer_config_to_json(const atl_transformer_config_t *config, json_t **object);
 atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **object);
 atl_status_t atl_clip_config_to_json(const atl_clip_config_t *config, json_t **object);
+/* What from_json checks of the whole; for configs that come from elsewhere. Fields are assumed to be in their ranges. */
+atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config, const char *where);
+atl_status_t atl_vae_config_check(const atl_vae_config_t *config, const char *where);
+atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *where);
 
 #endif

@@ -1,0 +1,198 @@
+/* A file is replaced by writing a temporary beside it, syncing it, renaming it over the old one and syncing the folder:
+ * the rename is atomic, the first sync keeps it from naming bytes that never reached the disk. */
+#include "common/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+
+static atl_status_t open_regular(const char *path, int *descriptor, size_t *n_bytes) {
+  *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  ATL_CHECK(*descriptor >= 0, INPUT, "%s: expected a readable file: %s", path, strerror(errno));
+  struct stat facts;
+  int is_known = fstat(*descriptor, &facts) == 0;
+  if (!is_known || !S_ISREG(facts.st_mode)) {
+    close(*descriptor);
+    return ATL_FAIL(INPUT, "%s: expected a file, found %s", path,
+                    is_known && S_ISDIR(facts.st_mode) ? "a folder" : "something that is not a plain file");
+  }
+  *n_bytes = (size_t)facts.st_size;
+  return ATL_OK;
+}
+
+atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
+  *map = (atl_file_map_t){0};
+  int descriptor;
+  size_t n_bytes;
+  ATL_TRY(open_regular(path, &descriptor, &n_bytes));
+  void *bytes = n_bytes == 0 ? NULL : mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  int error = errno;
+  close(descriptor);
+  ATL_CHECK(bytes != MAP_FAILED, INPUT, "%s: its %zu bytes cannot be mapped: %s", path, n_bytes, strerror(error));
+  *map = (atl_file_map_t){.bytes = bytes, .n_bytes = n_bytes};
+  return ATL_OK;
+}
+
+void atl_file_unmap(atl_file_map_t *map) {
+  if (map->bytes != NULL) munmap((void *)(uintptr_t)map->bytes, map->n_bytes);
+  *map = (atl_file_map_t){0};
+}
+
+atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes) {
+  *text = NULL;
+  atl_file_map_t map;
+  ATL_TRY(atl_file_map(path, &map));
+  atl_status_t status = map.n_bytes <= max_bytes ? ATL_NEW(map.n_bytes + 1, text)
+                                                 : ATL_FAIL(INPUT, "%s: expected at most %zu bytes, found %zu", path,
+                                                            max_bytes, map.n_bytes);
+  if (status == ATL_OK) {
+    if (map.n_bytes > 0) memcpy(*text, map.bytes, map.n_bytes);
+    *n_bytes = map.n_bytes;
+  }
+  atl_file_unmap(&map);
+  return status;
+}
+
+static atl_status_t text_of(char **text, const char *format, const char *path) {
+  size_t n = strlen(path) + 32;
+  ATL_TRY(ATL_NEW(n, text));
+  snprintf(*text, n, format, path, (long)getpid());
+  return ATL_OK;
+}
+
+/* Makes a rename in the folder of `path` durable. Folders that cannot be synced (some network file systems) are let be.
+ */
+static void sync_folder(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char folder[4096];
+  if (slash == NULL || slash == path || (size_t)(slash - path) >= sizeof folder) {
+    snprintf(folder, sizeof folder, "%s", slash == path ? "/" : ".");
+  } else {
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = '\0';
+  }
+  int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)fsync(descriptor);
+  close(descriptor);
+}
+
+atl_status_t atl_file_create(const char *path, atl_file_writer_t *writer) {
+  *writer = (atl_file_writer_t){.descriptor = -1};
+  atl_status_t status = atl_memory_strdup(path, &writer->path);
+  if (status == ATL_OK) status = text_of(&writer->temporary, "%s.tmp.%ld", path);
+  if (status == ATL_OK) {
+    writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (writer->descriptor < 0) {
+      status = ATL_FAIL(IO, "%s: cannot be written: %s", path, strerror(errno));
+      ATL_DESTROY(&writer->temporary); /* not ours to remove */
+    }
+  }
+  if (status != ATL_OK) atl_file_abandon(writer);
+  return status;
+}
+
+void atl_file_abandon(atl_file_writer_t *writer) {
+  if (writer->descriptor >= 0) close(writer->descriptor);
+  if (writer->temporary != NULL) unlink(writer->temporary);
+  ATL_DESTROY(&writer->temporary);
+  ATL_DESTROY(&writer->path);
+  writer->descriptor = -1;
+}
+
+static atl_status_t fail_and_abandon(atl_file_writer_t *writer, const char *what) {
+  atl_status_t status = ATL_FAIL(IO, "%s: %s failed: %s", writer->path, what, strerror(errno));
+  atl_file_abandon(writer);
+  return status;
+}
+
+atl_status_t atl_file_append(atl_file_writer_t *writer, const void *bytes, size_t n_bytes) {
+  const char *next = bytes;
+  while (n_bytes > 0) {
+    ssize_t n = write(writer->descriptor, next, n_bytes < (1u << 30) ? n_bytes : (1u << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_and_abandon(writer, "writing");
+    next += n;
+    n_bytes -= (size_t)n;
+  }
+  return ATL_OK;
+}
+
+atl_status_t atl_file_commit(atl_file_writer_t *writer) {
+  if (fsync(writer->descriptor) != 0) return fail_and_abandon(writer, "syncing to disk");
+  int descriptor = writer->descriptor;
+  writer->descriptor = -1;
+  if (close(descriptor) != 0) return fail_and_abandon(writer, "closing");
+  if (rename(writer->temporary, writer->path) != 0) return fail_and_abandon(writer, "renaming into place");
+  sync_folder(writer->path);
+  ATL_DESTROY(&writer->temporary);
+  ATL_DESTROY(&writer->path);
+  return ATL_OK;
+}
+
+atl_status_t atl_file_write(const char *path, const void *bytes, size_t n_bytes) {
+  atl_file_writer_t writer;
+  ATL_TRY(atl_file_create(path, &writer));
+  ATL_TRY(atl_file_append(&writer, bytes, n_bytes));
+  ATL_TRY(atl_file_commit(&writer));
+  return ATL_OK;
+}
+
+bool atl_file_exists(const char *path) {
+  struct stat facts;
+  return stat(path, &facts) == 0;
+}
+
+bool atl_file_is_directory(const char *path) {
+  struct stat facts;
+  return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+static atl_status_t make_one(const char *path) {
+  if (mkdir(path, 0777) == 0 || (errno == EEXIST && atl_file_is_directory(path))) return ATL_OK;
+  return ATL_FAIL(IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+}
+
+atl_status_t atl_file_make_directory(const char *path) {
+  char *part;
+  ATL_TRY(atl_memory_strdup(path, &part));
+  atl_status_t status = ATL_OK;
+  for (char *slash = part + 1; *part != '\0' && status == ATL_OK && (slash = strchr(slash, '/')) != NULL; slash++) {
+    *slash = '\0';
+    status = make_one(part);
+    *slash = '/';
+  }
+  if (status == ATL_OK) status = make_one(path);
+  ATL_DESTROY(&part);
+  return status;
+}
+
+atl_status_t atl_file_remove_directory(const char *path) {
+  DIR *folder = opendir(path);
+  if (folder == NULL && errno == ENOENT) return ATL_OK;
+  ATL_CHECK(folder != NULL, IO, "%s: the folder cannot be read: %s", path, strerror(errno));
+  int is_ok = 1;
+  for (struct dirent *entry = readdir(folder); entry != NULL && is_ok; entry = readdir(folder))
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      is_ok = unlinkat(dirfd(folder), entry->d_name, 0) == 0;
+  if (is_ok) is_ok = rmdir(path) == 0;
+  int error = errno;
+  closedir(folder);
+  ATL_CHECK(is_ok, IO, "%s: the folder cannot be removed: %s", path, strerror(error));
+  return ATL_OK;
+}
+
+void atl_file_sha256(const void *bytes, size_t n_bytes, char text[65]) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(n_bytes == 0 ? (const void *)"" : bytes, n_bytes, digest);
+  for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+}

@@ -1,0 +1,104 @@
+/* jansson's error style stops here. Duplicate keys are refused: which of the two would count is anyone's guess. */
+#include "common/json.h"
+
+#include "common/file.h"
+
+enum { MAX_FILE_BYTES = 1 << 30 };
+
+atl_status_t atl_json_parse(const char *text, size_t n, const char *where, json_t **root) {
+  json_error_t error;
+  *root = json_loadb(text == NULL ? "" : text, n, JSON_REJECT_DUPLICATES, &error);
+  ATL_CHECK(*root != NULL, INPUT, "%s: expected JSON, found at line %d column %d: %s", where, error.line, error.column,
+            error.text);
+  return ATL_OK;
+}
+
+atl_status_t atl_json_load(const char *path, json_t **root) {
+  *root = NULL;
+  atl_file_map_t map;
+  ATL_TRY(atl_file_map(path, &map));
+  atl_status_t status = map.n_bytes <= MAX_FILE_BYTES
+                            ? atl_json_parse((const char *)map.bytes, map.n_bytes, path, root)
+                            : ATL_FAIL(INPUT, "%s: expected JSON of at most 1 GiB, found %zu bytes", path, map.n_bytes);
+  atl_file_unmap(&map);
+  return status;
+}
+
+static int append(const char *text, size_t n, void *writer) {
+  return atl_file_append(writer, text, n) == ATL_OK ? 0 : -1;
+}
+
+atl_status_t atl_json_save(const json_t *root, const char *path) {
+  atl_file_writer_t writer;
+  ATL_TRY(atl_file_create(path, &writer));
+  int failed = json_dump_callback(root, append, &writer, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+  if (failed != 0 && writer.path != NULL) { /* not a failed append, which has said so and cleaned up */
+    atl_file_abandon(&writer);
+    return ATL_FAIL(INTERNAL, "%s: this JSON value cannot be written", path);
+  }
+  if (failed != 0) return ATL_IO;
+  ATL_TRY(atl_file_append(&writer, "\n", 1));
+  ATL_TRY(atl_file_commit(&writer));
+  return ATL_OK;
+}
+
+static const char *kind_of(const json_t *value) {
+  switch (json_typeof(value)) {
+  case JSON_OBJECT: return "an object";
+  case JSON_ARRAY: return "a list";
+  case JSON_STRING: return "a text";
+  case JSON_INTEGER: return "a whole number";
+  case JSON_REAL: return "a number with a fraction";
+  case JSON_TRUE:
+  case JSON_FALSE: return "true or false";
+  case JSON_NULL: break;
+  }
+  return "null";
+}
+
+static atl_status_t get(const json_t *object, const char *where, const char *name, const char *expected,
+                        const json_t **value) {
+  ATL_CHECK(json_is_object(object), INPUT, "%s: expected an object with the field \"%s\", found %s", where, name,
+            object == NULL ? "nothing" : kind_of(object));
+  *value = json_object_get(object, name);
+  ATL_CHECK(*value != NULL, INPUT, "%s: the field \"%s\" (%s) is missing", where, name, expected);
+  return ATL_OK;
+}
+
+atl_status_t atl_json_get_int(const json_t *object, const char *where, const char *name, int64_t min, int64_t max,
+                              int64_t *value) {
+  const json_t *item;
+  ATL_TRY(get(object, where, name, "a whole number", &item));
+  ATL_CHECK(json_is_integer(item), INPUT, "%s: the field \"%s\" should be a whole number, found %s", where, name,
+            kind_of(item));
+  *value = json_integer_value(item);
+  ATL_CHECK(*value >= min && *value <= max, INPUT, "%s: the field \"%s\" should be from %lld to %lld, found %lld",
+            where, name, (long long)min, (long long)max, (long long)*value);
+  return ATL_OK;
+}
+
+atl_status_t atl_json_get_real(const json_t *object, const char *where, const char *name, double *value) {
+  const json_t *item;
+  ATL_TRY(get(object, where, name, "a number", &item));
+  ATL_CHECK(json_is_number(item), INPUT, "%s: the field \"%s\" should be a number, found %s", where, name,
+            kind_of(item));
+  *value = json_number_value(item);
+  return ATL_OK;
+}
+
+atl_status_t atl_json_get_bool(const json_t *object, const char *where, const char *name, bool *value) {
+  const json_t *item;
+  ATL_TRY(get(object, where, name, "true or false", &item));
+  ATL_CHECK(json_is_boolean(item), INPUT, "%s: the field \"%s\" should be true or false, found %s", where, name,
+            kind_of(item));
+  *value = json_is_true(item);
+  return ATL_OK;
+}
+
+atl_status_t atl_json_get_text(const json_t *object, const char *where, const char *name, const char **value) {
+  const json_t *item;
+  ATL_TRY(get(object, where, name, "a text", &item));
+  ATL_CHECK(json_is_string(item), INPUT, "%s: the field \"%s\" should be a text, found %s", where, name, kind_of(item));
+  *value = json_string_value(item);
+  return ATL_OK;
+}
