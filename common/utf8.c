@@ -1,0 +1,25 @@
+#include "common/utf8.h"
+
+size_t atl_utf8_get(const char *text, size_t n, uint32_t *code) {
+  static const uint32_t the_least[] = {0, 0, 0x80, 0x800, 0x10000}; /* anything less is an overlong form */
+  if (n == 0) return 0;
+  unsigned char first = (unsigned char)text[0];
+  size_t length = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+  if (length == 0 || length > n) return 0;
+  uint32_t value = length == 1 ? first : first & (0xffu >> (length + 1));
+  for (size_t i = 1; i < length; i++) {
+    unsigned char next = (unsigned char)text[i];
+    if ((next & 0xc0) != 0x80) return 0;
+    value = value << 6 | (next & 0x3f);
+  }
+  if (value < the_least[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return 0;
+  *code = value;
+  return length;
+}
+
+size_t atl_utf8_find_error(const char *text, size_t n) {
+  size_t at = 0;
+  uint32_t code;
+  for (size_t length; at < n && (length = atl_utf8_get(text + at, n - at, &code)) > 0;) at += length;
+  return at;
+}
