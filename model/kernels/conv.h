@@ -26,7 +26,7 @@ typedef struct {
   int32_t height, width; /* of x */
   bool is_transposed;    /* kernel 4, stride 2, padding 1 only */
   bool has_relu;
-  bool accumulates; /* y holds what the convolution is added to */
+  bool accumulates;      /* y holds what the convolution is added to */
   atl_backend_t backend; /* ONEDNN: its primitives; others: gathered rows through that linear backend */
 } atl_conv_spec_t;
 
