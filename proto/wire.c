@@ -203,7 +203,6 @@ atl_status_t atl_wire_unpack_ask(const char *bytes, size_t n_bytes, atl_arena_t 
 
 atl_status_t atl_wire_pack_assignment(const atl_assignment_t *assignment, atl_buffer_t *buffer) {
   int32_t n = assignment->n_candidates;
-  ATL_TRY(check_int("assignment.slot", assignment->slot, 0, INT32_MAX));
   ATL_TRY(check_int("assignment.n_candidates", n, 0, ATL_MAX_MICROBATCH));
   Atelier__Candidate *candidates;
   Atelier__Candidate **pointers;
@@ -215,7 +214,6 @@ atl_status_t atl_wire_pack_assignment(const atl_assignment_t *assignment, atl_bu
     pointers[i] = &candidates[i];
   }
   Atelier__Assignment message = ATELIER__ASSIGNMENT__INIT;
-  message.slot = (uint32_t)assignment->slot;
   message.n_candidates = (size_t)n;
   message.candidates = pointers;
   return pack(&message.base, buffer);
@@ -226,7 +224,6 @@ atl_status_t atl_wire_unpack_assignment(const char *bytes, size_t n_bytes, atl_a
   Atelier__Assignment *message;
   atl_candidate_t *candidates;
   ATL_TRY(unpack(&atelier__assignment__descriptor, bytes, n_bytes, arena, &message));
-  ATL_TRY(get_int("assignment.slot", message->slot, &assignment->slot));
   ATL_TRY(get_count("assignment.n_candidates", message->n_candidates, ATL_MAX_MICROBATCH, &assignment->n_candidates));
   ATL_TRY(ATL_TAKE(arena, message->n_candidates, &candidates));
   for (size_t i = 0; i < message->n_candidates; i++) ATL_TRY(get_candidate(message->candidates[i], &candidates[i]));
