@@ -5,7 +5,7 @@ MPICC ?= mpicc
 PKG_CONFIG ?= pkg-config
 PROTOC_C ?= protoc-c
 
-PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libxxhash zlib libcrypto
+PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libutf8proc libxxhash zlib libcrypto
 CFLAGS_release := -O2 -g
 CFLAGS_debug := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_coverage := -O0 -g --coverage

@@ -32,7 +32,7 @@ static atl_status_t open_regular(const char *path, int *descriptor, size_t *n_by
 atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
   *map = (atl_file_map_t){0};
   int descriptor;
-  size_t n_bytes;
+  size_t n_bytes = 0;
   ATL_TRY(open_regular(path, &descriptor, &n_bytes));
   void *bytes = n_bytes == 0 ? NULL : mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
   int error = errno;

@@ -72,23 +72,20 @@ atl_status_t atl_runfolder_path(const char *out, const char *name, char path[ATL
 }
 
 atl_status_t atl_runfolder_png_texts(const atl_picture_facts_t *facts, atl_arena_t *arena,
-                                     const char *texts[ATL_MAX_PNG_TEXTS][2], int *n_texts) {
+                                     atl_image_text_t texts[ATL_MAX_PNG_TEXTS], int *n_texts) {
   char *seed, *sample, *score;
   ATL_TRY(atl_arena_printf(arena, &seed, "%" PRIu64, facts->seed));
   ATL_TRY(atl_arena_printf(arena, &sample, "%" PRId32, facts->sample));
   ATL_TRY(atl_arena_printf(arena, &score, "%.9g", (double)facts->score));
-  const char *const all[][2] = {{"Software", "atelier " ATL_VERSION},
-                                {"prompt", facts->prompt},
-                                {"prompt_id", facts->id},
-                                {"seed", seed},
-                                {"sample", sample},
-                                {"score", score},
-                                {"model", facts->model}};
+  const atl_image_text_t all[] = {{"Software", "atelier " ATL_VERSION},
+                                  {"prompt", facts->prompt},
+                                  {"prompt_id", facts->id},
+                                  {"seed", seed},
+                                  {"sample", sample},
+                                  {"score", score},
+                                  {"model", facts->model}};
   *n_texts = 0;
-  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-    if (all[i][1] == score && isnan(facts->score)) continue;
-    texts[*n_texts][0] = all[i][0];
-    texts[(*n_texts)++][1] = all[i][1];
-  }
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    if (all[i].text != score || !isnan(facts->score)) texts[(*n_texts)++] = all[i];
   return ATL_OK;
 }

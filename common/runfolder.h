@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/image.h"
 
 enum { ATL_FOLDER_BYTES = 72, ATL_PATH_BYTES = 4096, ATL_MAX_PNG_TEXTS = 8 };
 
@@ -26,7 +27,7 @@ atl_status_t atl_runfolder_rank_path(const char *out, const char *id, int32_t ra
 /* out/name. */
 atl_status_t atl_runfolder_path(const char *out, const char *name, char path[ATL_PATH_BYTES]);
 
-/* The text chunks of a picture: {key, value} pairs, in this order: Software, prompt, prompt_id, seed, sample, score
+/* The text chunks of a picture, in this order: Software, prompt, prompt_id, seed, sample, score
  * (not when it is NaN), model. Values live in the arena or are borrowed from the arguments. */
 typedef struct {
   const char *prompt, *id;
@@ -36,6 +37,6 @@ typedef struct {
   const char *model; /* the model's name, not its path: the same picture has the same bytes wherever the model lies */
 } atl_picture_facts_t;
 atl_status_t atl_runfolder_png_texts(const atl_picture_facts_t *facts, atl_arena_t *arena,
-                                     const char *texts[ATL_MAX_PNG_TEXTS][2], int *n_texts);
+                                     atl_image_text_t texts[ATL_MAX_PNG_TEXTS], int *n_texts);
 
 #endif

@@ -19,18 +19,11 @@
 #include "common/tensor.h"
 
 typedef enum {
-  ATL_VALUE_NONE,
-  ATL_VALUE_BOOL,
-  ATL_VALUE_INT,
-  ATL_VALUE_REAL,
-  ATL_VALUE_TEXT,
-  ATL_VALUE_BYTES,
-  ATL_VALUE_LIST,
-  ATL_VALUE_TUPLE,
-  ATL_VALUE_SET,    /* items */
-  ATL_VALUE_DICT,   /* keys and items; OrderedDict too */
-  ATL_VALUE_OBJECT, /* of a class we do not know: keys and items are its attributes */
-  ATL_VALUE_TENSOR  /* tensors and parameters */
+  ATL_VALUE_NONE, ATL_VALUE_BOOL, ATL_VALUE_INT, ATL_VALUE_REAL, ATL_VALUE_TEXT, ATL_VALUE_BYTES,
+  ATL_VALUE_LIST, ATL_VALUE_TUPLE, ATL_VALUE_SET, /* items */
+  ATL_VALUE_DICT,                                 /* keys and items; OrderedDict too */
+  ATL_VALUE_OBJECT,                               /* of a class we do not know: keys and items are its attributes */
+  ATL_VALUE_TENSOR                                /* tensors and parameters */
 } atl_value_kind_t;
 
 typedef struct atl_value atl_value_t;
@@ -39,8 +32,8 @@ struct atl_value {
   bool boolean;
   int64_t integer;
   double real;
-  const char *text;                              /* TEXT and BYTES: NUL added; OBJECT: its class, "module.Name" */
-  size_t n_bytes;                                /* of TEXT and BYTES, without the NUL */
+  const char *text; /* TEXT and BYTES: NUL added; OBJECT: its class, "module.Name" */
+  size_t n_bytes;   /* of TEXT and BYTES, without the NUL */
   const atl_value_t *const *keys, *const *items; /* n_items of each; keys of DICT and OBJECT only */
   size_t n_items;
   atl_tensor_t tensor; /* its name is NULL: the key names it */
@@ -60,8 +53,8 @@ const atl_value_t *atl_torchfile_root(const atl_torchfile_t *file);
 /* The item under a text key of a DICT or OBJECT; NULL when there is none or value is NULL or of another kind. */
 const atl_value_t *atl_value_find(const atl_value_t *value, const char *key);
 
-/* Every tensor below a value, names joined by '.': {"a": {"b": t}} gives "a.b". Borrowed from the file; the same
- * storage under two names comes twice. INPUT when nested deeper than 64. */
+/* Every tensor below a value, names joined by '.': {"a": {"b": t}} gives "a.b". Borrowed from the file; the same storage
+ * under two names comes twice. INPUT when nested deeper than 64. */
 typedef struct {
   const atl_tensor_t *tensors;
   size_t n_tensors;

@@ -8,7 +8,8 @@
 typedef atl_status_t (*atl_command_run_t)(int argc, char **argv);
 
 /* name, summary; a command is added here and as coordinator/commands/NAME.c. The last two run on every rank of a launch. */
-#define ATL_COMMANDS(X)
+#define ATL_COMMANDS(X)                                                                                                \
+  X(tokenize, "texts -> ids of a model's tokenizer, and back")
 
 #define X(name, summary) atl_status_t atl_command_##name(int argc, char **argv);
 ATL_COMMANDS(X)

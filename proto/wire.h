@@ -82,13 +82,12 @@ typedef struct {
   int32_t prompt, sample;
 } atl_candidate_t;
 
-/* Stage 0 of pipeline `role` has n free slots; decoder `role` wants n grids. */
+/* Stage 0 of pipeline `role` has n free slots more; decoder `role` wants n grids more. */
 typedef struct {
   int32_t role, n;
 } atl_ask_t;
 
 typedef struct {
-  int32_t slot;
   const atl_candidate_t *candidates; /* none: there is no more work */
   int32_t n_candidates;
 } atl_assignment_t;

@@ -1,0 +1,111 @@
+/* tokenize: texts -> ids and back, one JSON line each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/memory.h"
+#include "common/options.h"
+#include "common/utf8.h"
+#include "coordinator/command.h"
+#include "model/model.h"
+#include "model/tokenizer/tokenizer.h"
+
+typedef struct {
+  const char *tokenizer, *model;
+  bool clip;
+} settings_t;
+
+static const atl_option_t the_options[] = {
+    {"tokenizer", ATL_OPTION_TEXT, offsetof(settings_t, tokenizer), "FILE", NULL,
+     "CLIP's merges (plain or .gz) or a Hugging Face tokenizer.json"},
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "take the tokenizer of a model directory"},
+    {"clip", ATL_OPTION_FLAG, offsetof(settings_t, clip), NULL, NULL, "of that model, take CLIP's tokenizer"},
+    {0}};
+
+static const atl_usage_t the_usage = {
+    .command = "tokenize",
+    .synopsis = "(--tokenizer FILE | --model DIR [--clip]) [TEXT ...]",
+    .summary = "Texts, or the lines of standard input, to ids and back: a JSON line each with text, ids and decoded.",
+    .examples = "atelier tokenize --model weights/emoji \"red heart\"\n"
+                "atelier tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz < prompts.txt",
+    .options = the_options,
+    .operands = "TEXT ..."};
+
+static atl_status_t write_line(const char *text, const int32_t *ids, size_t n, const char *decoded) {
+  json_t *list = json_array(), *line = NULL;
+  for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
+  if (list != NULL) line = json_pack("{s:s, s:o, s:s}", "text", text, "ids", list, "decoded", decoded);
+  ATL_CHECK(line != NULL, MEMORY, "no memory for a line of %zu ids", n);
+  int result = json_dumpf(line, stdout, JSON_COMPACT);
+  json_decref(line);
+  ATL_CHECK(result == 0 && putchar('\n') != EOF, IO, "standard output cannot be written");
+  return ATL_OK;
+}
+
+static atl_status_t run_text(atl_tokenizer_t *tokenizer, const char *text) {
+  const int32_t *ids;
+  const char *decoded;
+  size_t n;
+  ATL_TRY(atl_tokenizer_encode(tokenizer, text, &ids, &n));
+  ATL_TRY(atl_tokenizer_decode(tokenizer, ids, n, &decoded));
+  return write_line(text, ids, n, decoded);
+}
+
+/* `line` is getline's block. */
+static atl_status_t run_lines(atl_tokenizer_t *tokenizer, char **line, size_t *capacity) {
+  ssize_t n;
+  for (size_t n_line = 1; (n = getline(line, capacity, stdin)) >= 0; n_line++) {
+    if (n > 0 && (*line)[n - 1] == '\n') (*line)[--n] = 0;
+    if (n > 0 && (*line)[n - 1] == '\r') (*line)[--n] = 0;
+    ATL_CHECK(strlen(*line) == (size_t)n, INPUT, "standard input, line %zu: expected text, found a NUL byte", n_line);
+    ATL_TRY(run_text(tokenizer, *line));
+  }
+  ATL_CHECK(!ferror(stdin), INPUT, "standard input cannot be read");
+  return ATL_OK;
+}
+
+static atl_status_t run_all(atl_tokenizer_t *tokenizer, const atl_text_list_t *texts) {
+  for (int i = 0; i < texts->n; i++) ATL_TRY(run_text(tokenizer, texts->items[i]));
+  if (texts->n > 0) return ATL_OK;
+  char *line = NULL;
+  size_t capacity = 0;
+  atl_status_t status = run_lines(tokenizer, &line, &capacity);
+  free(line);
+  return status;
+}
+
+static atl_status_t open_of_model(const settings_t *settings, atl_tokenizer_t **tokenizer) {
+  atl_model_t *model;
+  ATL_TRY(atl_model_open(settings->model, &model));
+  const char *path = settings->clip ? model->clip_tokenizer_path : model->tokenizer_path;
+  atl_status_t status =
+      path != NULL ? atl_tokenizer_open(path, tokenizer)
+                   : ATL_FAIL(INPUT, "%s: expected a %stokenizer in the model, found none; give one with --tokenizer",
+                              settings->model, settings->clip ? "CLIP " : "");
+  atl_model_destroy(&model);
+  return status;
+}
+
+atl_status_t atl_command_tokenize(int argc, char **argv) {
+  settings_t settings;
+  atl_text_list_t *texts;
+  bool wants_help;
+  ATL_TRY(ATL_NEW(1, &texts));
+  atl_tokenizer_t *tokenizer = NULL;
+  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, texts, &wants_help);
+  if (status == ATL_OK && wants_help) atl_options_help(&the_usage, stdout);
+  if (status == ATL_OK && !wants_help) {
+    if (!settings.tokenizer == !settings.model)
+      status = ATL_FAIL(USAGE, "tokenize expects one of --tokenizer FILE and --model DIR; see atelier tokenize --help");
+    else if (settings.clip && !settings.model)
+      status = ATL_FAIL(USAGE, "--clip chooses among a model's tokenizers; it goes with --model DIR");
+    else
+      status =
+          settings.model ? open_of_model(&settings, &tokenizer) : atl_tokenizer_open(settings.tokenizer, &tokenizer);
+    if (status == ATL_OK) status = run_all(tokenizer, texts);
+  }
+  atl_tokenizer_destroy(&tokenizer);
+  ATL_DESTROY(&texts);
+  return status;
+}

@@ -1,0 +1,220 @@
+#include "coordinator/launch.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/timer.h"
+
+typedef struct {
+  const atl_roles_t *roles;
+  const atl_task_t *task;
+  atl_comm_t *world;
+  atl_traffic_t traffic;
+  atl_arena_t arena;
+  atl_job_t job;
+  atl_plan_t plan;
+  atl_model_t *model;
+  atl_worker_t *worker;
+  atl_schedule_t *schedule; /* rank 0 */
+  bool is_root;
+  double started, loaded;
+} launch_t;
+
+/* Rank 0's job as bytes on every rank. */
+static atl_status_t share_job(launch_t *l, char **bytes, size_t *n_bytes) {
+  atl_status_t status = ATL_OK;
+  if (l->is_root) {
+    status = l->task->prepare(l->task->context, atl_comm_size(l->world), &l->job);
+    if (status == ATL_OK) status = atl_wire_pack_job(&l->job, bytes, n_bytes);
+  }
+  ATL_TRY(atl_comm_agree(l->world, status));
+  return atl_comm_broadcast(l->world, 0, bytes, n_bytes);
+}
+
+/* What the wire cannot know: the job's numbers against the model's. */
+static atl_status_t check_job(const launch_t *l) {
+  const atl_transformer_config_t *config = &l->model->transformer_config;
+  const atl_job_t *job = &l->job;
+  ATL_CHECK(l->model->has_transformer, INPUT, "%s has no transformer; convert a DALLE checkpoint", job->model);
+  for (int32_t i = 0; i < job->n_prompts; i++) {
+    const atl_prompt_t *prompt = &job->prompts[i];
+    ATL_CHECK(prompt->n_ids == config->text_length, INPUT, "prompt %s has %d ids, the model takes %d", prompt->id,
+              prompt->n_ids, config->text_length);
+    ATL_CHECK(!job->is_ranked || prompt->n_clip_ids == l->model->clip_config.context_length, INPUT,
+              "prompt %s has %d ids for CLIP, which takes %d", prompt->id, prompt->n_clip_ids,
+              l->model->clip_config.context_length);
+  }
+  ATL_CHECK(job->n_null_ids == 0 || job->n_null_ids == config->text_length, INPUT,
+            "the null text has %d ids, the model takes %d", job->n_null_ids, config->text_length);
+  ATL_CHECK(job->n_prime < atl_config_image_length(config), INPUT, "%d primed codes leave nothing to draw of %d",
+            job->n_prime, atl_config_image_length(config));
+  return ATL_OK;
+}
+
+static atl_status_t load(launch_t *l, const char *bytes, size_t n_bytes) {
+  json_t *plan;
+  ATL_TRY(atl_wire_unpack_job(bytes, n_bytes, &l->arena, &l->job));
+  ATL_TRY(atl_json_parse(l->job.plan, strlen(l->job.plan), "the plan", &plan));
+  atl_status_t status = atl_plan_from_json(plan, "the plan", NULL, &l->plan);
+  json_decref(plan);
+  ATL_TRY(status);
+  ATL_CHECK(l->plan.n_ranks == atl_comm_size(l->world), INPUT, "the plan is for %d ranks, there are %d",
+            l->plan.n_ranks, atl_comm_size(l->world));
+  ATL_TRY(atl_model_open(l->job.model, &l->model));
+  ATL_TRY(check_job(l));
+  return l->roles->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker);
+}
+
+static atl_status_t begin(launch_t *l) {
+  if (!l->is_root) return ATL_OK;
+  atl_schedule_events_t events = {0};
+  ATL_TRY(l->task->begin(l->task->context, &l->job, &l->plan, l->model, &events));
+  return atl_schedule_new(&l->job, &l->plan, atl_config_image_length(&l->model->transformer_config), &l->traffic,
+                          &events, &l->schedule);
+}
+
+/* Waiting costs no core, as ranks may share them: a few empty looks, then yields, then naps that grow to 200 us. */
+static void rest(int n_idle) {
+  if (n_idle < 50) return;
+  if (n_idle < 200) {
+    sched_yield();
+    return;
+  }
+  long nap = (n_idle - 199) * 2000L;
+  nanosleep(&(struct timespec){0, nap < 200000 ? nap : 200000}, NULL);
+}
+
+static atl_status_t loop(launch_t *l) {
+  int n_idle = 0;
+  while (!l->roles->is_stopped(l->worker)) {
+    bool did_work = false;
+    if (l->is_root) {
+      ATL_TRY(atl_schedule_poll(l->schedule, &did_work));
+      if (l->task->tick != NULL) l->task->tick(l->task->context);
+    } else {
+      atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
+    }
+    ATL_TRY(l->roles->poll(l->worker, &did_work));
+    n_idle = did_work ? 0 : n_idle + 1;
+    rest(n_idle);
+  }
+  return ATL_OK;
+}
+
+/* Packed reports of this rank's roles, each preceded by its size. */
+static atl_status_t pack_reports(launch_t *l, double seconds, atl_buffer_t *all) {
+  atl_report_t reports[2];
+  atl_buffer_t one = {0};
+  int n = l->roles->get_reports(l->worker, seconds, reports);
+  atl_status_t status = ATL_OK;
+  for (int i = 0; i < n && status == ATL_OK; i++) {
+    uint32_t n_bytes;
+    status = atl_wire_pack_report(&reports[i], &one);
+    if (status == ATL_OK) status = ATL_RESIZE(all->n + one.n + sizeof n_bytes, &all->bytes);
+    if (status != ATL_OK) break;
+    n_bytes = (uint32_t)one.n;
+    memcpy(all->bytes + all->n, &n_bytes, sizeof n_bytes);
+    memcpy(all->bytes + all->n + sizeof n_bytes, one.bytes, one.n);
+    all->n += one.n + sizeof n_bytes;
+  }
+  atl_buffer_clear(&one);
+  return status;
+}
+
+static atl_status_t unpack_reports(launch_t *l, const char *bytes, size_t n_bytes, atl_report_t *reports, int *n) {
+  int max = *n;
+  *n = 0;
+  for (size_t at = 0; at < n_bytes;) {
+    uint32_t size;
+    ATL_CHECK(*n < max && n_bytes - at >= sizeof size, INTERNAL, "the roles' reports are torn");
+    memcpy(&size, bytes + at, sizeof size);
+    at += sizeof size;
+    ATL_CHECK(size <= n_bytes - at, INTERNAL, "the roles' reports are torn");
+    ATL_TRY(atl_wire_unpack_report(bytes + at, size, &l->arena, &reports[(*n)++]));
+    at += size;
+  }
+  return ATL_OK;
+}
+
+static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, size_t n_bytes) {
+  int n = 2 * l->plan.n_ranks;
+  atl_report_t *reports;
+  ATL_TRY(ATL_TAKE(&l->arena, n, &reports));
+  ATL_TRY(unpack_reports(l, bytes, n_bytes, reports, &n));
+  atl_run_summary_t summary = {
+      .seconds = seconds,
+      .setup_seconds = l->loaded - l->started,
+      .image_length = atl_config_image_length(&l->model->transformer_config),
+      .n_cores = l->plan.n_ranks * omp_get_max_threads(),
+      .plan = &l->plan,
+      .reports = reports,
+      .n_reports = n,
+  };
+  for (int32_t i = 0; i < l->job.n_prompts; i++) summary.n_images += l->job.prompts[i].n_samples;
+  return l->task->finish(l->task->context, &summary);
+}
+
+static atl_status_t finish(launch_t *l) {
+  double seconds = atl_timer_now() - l->loaded;
+  atl_buffer_t mine = {0};
+  char *all = NULL;
+  size_t *offsets = NULL;
+  atl_status_t status = atl_comm_agree(l->world, pack_reports(l, seconds, &mine));
+  if (status == ATL_OK) status = atl_comm_gather(l->world, 0, mine.bytes, mine.n, &all, &offsets);
+  if (status == ATL_OK && l->is_root) status = summarise(l, seconds, all, offsets[l->plan.n_ranks]);
+  atl_buffer_clear(&mine);
+  ATL_DESTROY(&all);
+  ATL_DESTROY(&offsets);
+  return atl_comm_agree(l->world, status);
+}
+
+/* Ranks that share a core compute in turns: right, but no measure of speed. */
+static atl_status_t describe_ranks(launch_t *l) {
+  char text[256];
+  bool is_sharing;
+  ATL_TRY(atl_comm_describe_rank(l->world, text, sizeof text, &is_sharing));
+  ATL_LOG(DEBUG, "%s", text);
+  if (is_sharing) ATL_LOG_ROOT(DEBUG, "ranks share cores: the results are the same, the timings mean nothing");
+  return ATL_OK;
+}
+
+static atl_status_t run(launch_t *l) {
+  char *bytes = NULL;
+  size_t n_bytes = 0;
+  ATL_TRY(describe_ranks(l));
+  atl_status_t status = share_job(l, &bytes, &n_bytes);
+  if (status == ATL_OK) status = atl_comm_agree(l->world, load(l, bytes, n_bytes));
+  ATL_DESTROY(&bytes);
+  ATL_TRY(status);
+  ATL_TRY(atl_comm_agree(l->world, begin(l)));
+  l->loaded = atl_timer_now();
+  status = loop(l);
+  if (status != ATL_OK) {
+    ATL_LOG(ERROR, "%s\n%s", atl_status_message(), atl_status_trace());
+    atl_comm_abort(l->world, atl_status_exit_code(status));
+  }
+  return finish(l);
+}
+
+static void clear(launch_t *l) {
+  l->roles->destroy(&l->worker);
+  atl_schedule_destroy(&l->schedule);
+  atl_model_destroy(&l->model);
+  atl_arena_clear(&l->arena);
+  atl_traffic_clear(&l->traffic);
+  atl_comm_stop(&l->world);
+}
+
+atl_status_t atl_launch_run(int argc, char **argv, const atl_roles_t *roles, const atl_task_t *task) {
+  launch_t l = {.roles = roles, .task = task, .started = atl_timer_now()};
+  ATL_TRY(atl_comm_start(&argc, &argv, &l.world));
+  l.is_root = atl_comm_rank(l.world) == 0;
+  atl_log_set_speaker(atl_comm_rank(l.world), NULL);
+  atl_status_t status = atl_traffic_init(l.world, &l.traffic);
+  if (status == ATL_OK) status = run(&l);
+  clear(&l);
+  return status;
+}

@@ -1,0 +1,33 @@
+/* Launch: runs a job on all ranks of a launch, from MPI's start to its end. Every rank calls it with the same command
+ * line; the coordinator's rank (0) prepares the job and gathers the results, the others only work.
+ *
+ *   prepare (rank 0) -> broadcast -> every rank loads its roles -> begin (rank 0) -> loop -> finish (rank 0)
+ *
+ * Each phase before the loop ends with an agreement: one rank's failure is the same failure on all. In the loop a
+ * failed rank says why and ends the job.
+ */
+#ifndef ATL_COORDINATOR_LAUNCH_H
+#define ATL_COORDINATOR_LAUNCH_H
+
+#include "coordinator/report.h"
+#include "coordinator/roles.h"
+#include "coordinator/schedule.h"
+
+/* A job as rank 0 runs it. Each function gets `context`. */
+typedef struct {
+  void *context;
+  /* Fills the job for n_ranks ranks; its plan is in job->plan. What it points to lives as long as the context. */
+  atl_status_t (*prepare)(void *context, int n_ranks, atl_job_t *job);
+  /* All ranks have loaded: makes the output's place, and says what happens with results. */
+  atl_status_t (*begin)(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
+                        atl_schedule_events_t *events);
+  /* Called often while the job runs; may be NULL. */
+  void (*tick)(void *context);
+  /* All results are in. */
+  atl_status_t (*finish)(void *context, const atl_run_summary_t *summary);
+} atl_task_t;
+
+/* Collective over the launch. */
+atl_status_t atl_launch_run(int argc, char **argv, const atl_roles_t *roles, const atl_task_t *task);
+
+#endif

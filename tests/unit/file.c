@@ -1,0 +1,66 @@
+// TEST np=1
+/* Files appear whole or not at all. */
+#include "common/file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+#include "tests/tap.h"
+
+static void test_writing(const char *folder) {
+  char path[256], *text = NULL;
+  size_t n = 0;
+  snprintf(path, sizeof path, "%s/a/b/c.txt", folder);
+  TAP_STATUS(ATL_IO, atl_file_write(path, "x", 1), "a file in a missing folder is refused");
+  snprintf(path, sizeof path, "%s/a/b", folder);
+  TAP_STATUS(ATL_OK, atl_file_make_directory(path), "folders are made with their parents");
+  TAP_STATUS(ATL_OK, atl_file_make_directory(path), "an existing folder is fine");
+  snprintf(path, sizeof path, "%s/a/b/c.txt", folder);
+  TAP_STATUS(ATL_OK, atl_file_write(path, "hello", 5), "a file is written");
+  TAP_STATUS(ATL_OK, atl_file_write(path, "world!", 6), "and replaced");
+  TAP_STATUS(ATL_OK, atl_file_read(path, 100, &text, &n), "and read");
+  TAP_OK(n == 6 && text != NULL && strcmp(text, "world!") == 0, "with what was written and a NUL");
+  ATL_DESTROY(&text);
+  TAP_STATUS(ATL_INPUT, atl_file_read(path, 5, &text, &n), "a file longer than allowed is refused");
+  atl_file_writer_t writer;
+  TAP_STATUS(ATL_OK, atl_file_create(path, &writer), "a writer begins");
+  TAP_STATUS(ATL_OK, atl_file_append(&writer, "half", 4), "appends");
+  atl_file_abandon(&writer);
+  TAP_STATUS(ATL_OK, atl_file_read(path, 100, &text, &n), "and after it is abandoned");
+  TAP_OK(n == 6 && strcmp(text, "world!") == 0, "the old file stands");
+  ATL_DESTROY(&text);
+  snprintf(path, sizeof path, "%s/a/b", folder);
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(path),
+             "a folder and its one file are removed: no temporary is left over");
+  TAP_OK(!atl_file_exists(path), "the folder is gone");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(path), "removing a missing folder is fine");
+}
+
+static void test_mapping(const char *folder) {
+  atl_file_map_t map;
+  TAP_STATUS(ATL_INPUT, atl_file_map(folder, &map), "a folder is not mapped");
+  TAP_STATUS(ATL_INPUT, atl_file_map("/nonexistent", &map), "a missing file is refused");
+  TAP_STATUS(ATL_INPUT, atl_file_map("/dev/zero", &map), "a device is refused");
+  char path[256];
+  snprintf(path, sizeof path, "%s/empty", folder);
+  TAP_STATUS(ATL_OK, atl_file_write(path, "", 0), "an empty file is written");
+  TAP_STATUS(ATL_OK, atl_file_map(path, &map), "and mapped");
+  TAP_OK(map.bytes == NULL && map.n_bytes == 0, "as no bytes");
+  atl_file_unmap(&map);
+}
+
+int main(void) {
+  char folder[] = "/tmp/atelier-file-XXXXXX", text[65];
+  if (mkdtemp(folder) == NULL) return 1;
+  test_writing(folder);
+  test_mapping(folder);
+  atl_file_sha256("abc", 3, text);
+  TAP_OK(strcmp(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,
+         "SHA-256 of FIPS 180-2's example");
+  char command[64];
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  TAP_OK(system(command) == 0, "the test cleans up");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}

@@ -1,0 +1,75 @@
+// TEST np=1
+/* JSON fields fail with words that name the file, the field, what was expected and what was found. */
+#include "common/json.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+#include "tests/tap.h"
+
+static bool says(const char *words) { return strstr(atl_status_message(), words) != NULL; }
+
+static atl_status_t parse(const char *text, json_t **root) {
+  return atl_json_parse(text, strlen(text), "f.json", root);
+}
+
+static void test_fields(void) {
+  json_t *root;
+  int64_t integer = 0;
+  double real = 0;
+  bool flag = false;
+  const char *text = NULL;
+  TAP_STATUS(ATL_OK, parse("{\"i\": 7, \"r\": 1.5, \"b\": true, \"t\": \"x\", \"n\": null}", &root),
+             "an object parses");
+  TAP_STATUS(ATL_OK, atl_json_get_int(root, "f.json", "i", 0, 7, &integer), "an int in range");
+  TAP_STATUS(ATL_OK, atl_json_get_real(root, "f.json", "r", &real), "a real");
+  TAP_STATUS(ATL_OK, atl_json_get_bool(root, "f.json", "b", &flag), "a bool");
+  TAP_STATUS(ATL_OK, atl_json_get_text(root, "f.json", "t", &text), "a text");
+  TAP_OK(integer == 7 && real > 1.49 && flag && text != NULL && strcmp(text, "x") == 0, "with their values");
+  TAP_STATUS(ATL_OK, atl_json_get_real(root, "f.json", "i", &real), "a whole number is a real too");
+  TAP_STATUS(ATL_INPUT, atl_json_get_int(root, "f.json", "i", 8, 9, &integer), "an int out of range");
+  TAP_OK(says("f.json") && says("\"i\"") && says("from 8 to 9") && says("found 7"), "is told with both");
+  TAP_STATUS(ATL_INPUT, atl_json_get_int(root, "f.json", "r", 0, 9, &integer), "a fraction is not an int");
+  TAP_STATUS(ATL_INPUT, atl_json_get_text(root, "f.json", "n", &text), "null is not a text");
+  TAP_STATUS(ATL_INPUT, atl_json_get_bool(root, "f.json", "zz", &flag), "a missing field");
+  TAP_OK(says("\"zz\"") && says("missing"), "is named");
+  TAP_STATUS(ATL_INPUT, atl_json_get_int(NULL, "f.json", "i", 0, 1, &integer), "a field of nothing");
+  json_decref(root);
+}
+
+static void test_hostile(void) {
+  json_t *root;
+  TAP_STATUS(ATL_INPUT, parse("{\"a\": 1, \"a\": 2}", &root), "duplicate keys are refused");
+  TAP_STATUS(ATL_INPUT, parse("{\"a\": ", &root), "truncated text is refused");
+  TAP_OK(says("line 1"), "with its line");
+  TAP_STATUS(ATL_INPUT, parse("", &root), "empty text is refused");
+  TAP_STATUS(ATL_INPUT, parse("{\"a\": 99999999999999999999}", &root), "an int beyond 64 bits is refused");
+  TAP_STATUS(ATL_INPUT, parse("{\"a\": \"\xff\"}", &root), "text that is not UTF-8 is refused");
+  char *deep;
+  if (ATL_NEW(100001, &deep) != ATL_OK) return;
+  memset(deep, '[', 100000);
+  TAP_STATUS(ATL_INPUT, parse(deep, &root), "a hundred thousand brackets are refused");
+  ATL_DESTROY(&deep);
+}
+
+static void test_file(void) {
+  char path[] = "/tmp/atelier-json-XXXXXX";
+  close(mkstemp(path));
+  json_t *root = json_pack("{s:i,s:[f]}", "a", 1, "b", 0.1), *again = NULL;
+  TAP_STATUS(ATL_OK, atl_json_save(root, path), "a value is saved");
+  TAP_STATUS(ATL_OK, atl_json_load(path, &again), "and loaded");
+  TAP_OK(json_equal(root, again), "equal");
+  json_decref(root);
+  json_decref(again);
+  unlink(path);
+  TAP_STATUS(ATL_INPUT, atl_json_load(path, &root), "a missing file is refused");
+}
+
+int main(void) {
+  test_fields();
+  test_hostile();
+  test_file();
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}

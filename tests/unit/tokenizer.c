@@ -1,0 +1,291 @@
+// TEST np=1
+/* Tokenizers: vectors of the reference implementations, and what must be refused. */
+#include "model/tokenizer/tokenizer.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "common/file.h"
+#include "common/json.h"
+#include "common/memory.h"
+#include "tests/tap.h"
+
+enum { PATH_BYTES = 4096, MAX_OUT = 32 };
+
+static const char *fixture(char *path, const char *name) {
+  const char *root = getenv("ATL_FIXTURES");
+  snprintf(path, PATH_BYTES, "%s/%s", root ? root : "../shared/fixtures", name);
+  return path;
+}
+
+static int ids_equal(const json_t *want, const int32_t *ids, size_t n, int is_padded) {
+  size_t n_want = json_array_size(want);
+  if (is_padded ? n_want < n : n_want != n) return 0;
+  for (size_t i = 0; i < n_want; i++)
+    if (json_integer_value(json_array_get(want, i)) != (i < n ? ids[i] : 0)) return 0;
+  return 1;
+}
+
+/* One line without '#', which TAP would read. */
+static void tidy(char *name) {
+  for (; *name; name++)
+    if ((unsigned char)*name < ' ' || *name == '#') *name = ' ';
+}
+
+/* A case is {"text", "ids", "decoded"}. */
+static void check_case(atl_tokenizer_t *tokenizer, const json_t *one) {
+  const char *text = json_string_value(json_object_get(one, "text")), *decoded = "";
+  const char *wanted = json_string_value(json_object_get(one, "decoded"));
+  const int32_t *ids;
+  size_t n;
+  char name[200];
+  snprintf(name, sizeof name, "ids and decoded text of \"%.60s\"", text);
+  tidy(name);
+  if (atl_tokenizer_encode(tokenizer, text, &ids, &n) != ATL_OK || !ids_equal(json_object_get(one, "ids"), ids, n, 0)) {
+    TAP_OK(0, name);
+    return;
+  }
+  int is_ok = atl_tokenizer_decode(tokenizer, ids, n, &decoded) == ATL_OK && strcmp(decoded, wanted) == 0;
+  TAP_OK(is_ok, name);
+  if (!is_ok) printf("# decoded \"%s\", wanted \"%s\"\n", decoded, wanted);
+}
+
+static void check_cases(const char *tokenizer_path, const char *cases_path) {
+  atl_tokenizer_t *tokenizer;
+  json_t *cases;
+  if (!TAP_STATUS(ATL_OK, atl_tokenizer_open(tokenizer_path, &tokenizer), tokenizer_path)) return;
+  if (TAP_STATUS(ATL_OK, atl_json_load(cases_path, &cases), cases_path)) {
+    for (size_t i = 0; i < json_array_size(cases); i++) check_case(tokenizer, json_array_get(cases, i));
+    json_decref(cases);
+  }
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+static void check_fixtures(void) {
+  char merges[PATH_BYTES], cases[PATH_BYTES];
+  fixture(merges, "tokenizer/bpe_simple_vocab_16e6.txt.gz");
+  if (!atl_file_exists(merges)) {
+    TAP_SKIP("no fixtures of CLIP's tokenizer: set ATL_FIXTURES");
+    return;
+  }
+  check_cases(merges, fixture(cases, "tokenizer/clip.json"));
+}
+
+/* The small model's merges: all lines count, ids are 512 + 1534 + 2. */
+static void check_emoji(void) {
+  char merges[PATH_BYTES], path[PATH_BYTES];
+  fixture(merges, "emoji/bpe.txt");
+  if (!atl_file_exists(merges)) {
+    TAP_SKIP("no fixtures of the emoji model: set ATL_FIXTURES");
+    return;
+  }
+  atl_tokenizer_t *tokenizer;
+  json_t *root;
+  if (!TAP_STATUS(ATL_OK, atl_tokenizer_open(merges, &tokenizer), "the emoji merges open")) return;
+  TAP_OK(atl_tokenizer_n_ids(tokenizer) == 2048, "they make 2048 ids");
+  if (TAP_STATUS(ATL_OK, atl_json_load(fixture(path, "emoji/case.json"), &root), "the emoji case opens")) {
+    const json_t *texts = json_object_get(root, "texts"), *ids = json_object_get(root, "ids");
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+      int32_t out[24];
+      const char *text = json_string_value(json_array_get(texts, i));
+      TAP_STATUS(ATL_OK, atl_tokenizer_fill(tokenizer, text, false, out, 24), text);
+      TAP_OK(ids_equal(json_array_get(ids, i), out, 24, 1), "its padded ids are the reference's");
+    }
+    json_decref(root);
+  }
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+/* ---- with merges of our own: "a b", "ab c</w>", "ab ab", spelled in a scratch folder ---- */
+
+static char the_folder[] = "/tmp/atelier-tokenizer-XXXXXX";
+
+static const char *write_scratch(const char *name, const char *bytes, size_t n) {
+  static char path[PATH_BYTES];
+  snprintf(path, sizeof path, "%s/%s", the_folder, name);
+  if (atl_file_write(path, bytes, n) != ATL_OK) printf("# %s\n", atl_status_message());
+  return path;
+}
+
+static atl_status_t open_text(const char *name, const char *text, atl_tokenizer_t **tokenizer) {
+  const char *path = write_scratch(name, text, strlen(text));
+  atl_status_t status = atl_tokenizer_open(path, tokenizer);
+  unlink(path);
+  return status;
+}
+
+static const char the_merges[] = "#version: 0.2\na b\nab c</w>\nab ab\n";
+
+static void check_ids(atl_tokenizer_t *tokenizer, const char *text, const int32_t *want, size_t n_want) {
+  const int32_t *ids;
+  size_t n;
+  char name[100];
+  snprintf(name, sizeof name, "the ids of \"%.60s\"", text);
+  tidy(name);
+  atl_status_t status = atl_tokenizer_encode(tokenizer, text, &ids, &n);
+  TAP_OK(status == ATL_OK && n == n_want && (n == 0 || memcmp(ids, want, n * sizeof *ids) == 0), name);
+}
+
+static void check_small(void) {
+  atl_tokenizer_t *tokenizer;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges of our own open")) return;
+  TAP_OK(atl_tokenizer_n_ids(tokenizer) == 512 + 3 + 2, "512 bytes, 3 merges, start and end");
+  /* 'a' is the 65th printable byte: id 64; 'b' 65, 'c' 66; with </w> 256 more. */
+  check_ids(tokenizer, "ABC", (int32_t[]){513}, 1);
+  check_ids(tokenizer, "abab", (int32_t[]){512, 64, 321}, 3);
+  check_ids(tokenizer, "ababc", (int32_t[]){512, 513}, 2);
+  check_ids(tokenizer, "ababa", (int32_t[]){514, 320}, 2);
+  check_ids(tokenizer, "", NULL, 0);
+  check_ids(tokenizer, " \t\r\n \xC2\xA0\xE3\x80\x80", NULL, 0);
+  check_ids(tokenizer, "<|endoftext|>", (int32_t[]){516}, 1);
+  const char *text;
+  TAP_OK(atl_tokenizer_decode(tokenizer, (int32_t[]){513, 0, 0}, 3, &text) == ATL_OK && strcmp(text, "abc ") == 0,
+         "padding is dropped when decoding");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_decode(tokenizer, (int32_t[]){517}, 1, &text), "an id too large is refused");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_decode(tokenizer, (int32_t[]){-1}, 1, &text), "a negative id is refused");
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+static void check_fill(void) {
+  atl_tokenizer_t *tokenizer;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges open to fill from")) return;
+  int32_t out[5];
+  TAP_OK(atl_tokenizer_fill(tokenizer, "abc a b", false, out, 5) == ATL_OK &&
+             memcmp(out, (int32_t[]){513, 320, 321, 0, 0}, sizeof out) == 0,
+         "fill pads with zeros");
+  TAP_OK(atl_tokenizer_fill_clip(tokenizer, "abc a b", false, out, 5) == ATL_OK &&
+             memcmp(out, (int32_t[]){515, 513, 320, 321, 516}, sizeof out) == 0,
+         "CLIP's fill has start and end");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_fill_clip(tokenizer, "a b a b", false, out, 5), "too long for CLIP is refused");
+  TAP_OK(strstr(atl_status_message(), "--truncate") != NULL, "and the message says what to try");
+  TAP_OK(atl_tokenizer_fill_clip(tokenizer, "a b a b", true, out, 5) == ATL_OK &&
+             memcmp(out, (int32_t[]){515, 320, 321, 320, 516}, sizeof out) == 0,
+         "cut, the last id is the end");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_fill(tokenizer, "a b a b a b", false, out, 5), "too long is refused");
+  TAP_OK(atl_tokenizer_fill(tokenizer, "a b a b a b", true, out, 5) == ATL_OK && out[4] == 320, "or cut");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_fill(tokenizer, "  ", false, out, 5), "an empty text is refused");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_fill(tokenizer, "\xC3(", false, out, 5), "text that is not UTF-8 is refused");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_fill(tokenizer, "\xED\xA0\x80", false, out, 5), "a surrogate is refused");
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+/* One word of 60,000 letters: merging is n log n, and nothing overflows. Longer texts are refused. */
+static void check_long(void) {
+  enum { N = 60000 };
+  static char text[2 * N];
+  atl_tokenizer_t *tokenizer;
+  const int32_t *ids;
+  size_t n;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges open for long words")) return;
+  for (int i = 0; i < N; i++) text[i] = i & 1 ? 'b' : 'a';
+  TAP_OK(atl_tokenizer_encode(tokenizer, text, &ids, &n) == ATL_OK && n == N / 4 - 1 + 3, "a word of 60,000 letters");
+  memset(text, 'a', sizeof text - 1);
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_encode(tokenizer, text, &ids, &n), "a text beyond 64 KiB is refused");
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+static void check_gz(void) {
+  char path[PATH_BYTES];
+  atl_tokenizer_t *tokenizer;
+  snprintf(path, sizeof path, "%s/merges.txt.gz", the_folder);
+  gzFile file = gzopen(path, "wb");
+  gzwrite(file, the_merges, sizeof the_merges - 1);
+  gzclose(file);
+  if (TAP_STATUS(ATL_OK, atl_tokenizer_open(path, &tokenizer), "packed merges open")) {
+    check_ids(tokenizer, "abc", (int32_t[]){513}, 1);
+    atl_tokenizer_destroy(&tokenizer);
+  }
+  char *bytes;
+  size_t n;
+  if (TAP_STATUS(ATL_OK, atl_file_read(path, 1 << 20, &bytes, &n), "read back")) {
+    write_scratch("merges.txt.gz", bytes, n - 10);
+    TAP_STATUS(ATL_INPUT, atl_tokenizer_open(path, &tokenizer), "a truncated .gz is refused");
+    ATL_DESTROY(&bytes);
+  }
+  unlink(path);
+}
+
+static void check_refusals(void) {
+  static const struct {
+    const char *text, *name;
+    atl_status_t want;
+  } cases[] = {
+      {"", "an empty file", ATL_INPUT},
+      {"#version: 0.2\n", "no merges", ATL_INPUT},
+      {"a b\nab c\n", "no version line", ATL_INPUT},
+      {"#version: 0.2\na b\nabc\n", "a line with one symbol", ATL_INPUT},
+      {"#version: 0.2\na b c\n", "a line with three symbols", ATL_INPUT},
+      {"#version: 0.2\na \xC3\n", "merges that are not UTF-8", ATL_INPUT},
+      {"{\"model\":", "broken JSON", ATL_INPUT},
+      {"{}", "JSON that is no tokenizer", ATL_INPUT},
+      {"{\"model\":{\"type\":\"WordPiece\"}}", "WordPiece", ATL_UNSUPPORTED},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "an empty vocabulary", ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "a negative id", ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":99999999999},\"merges\":[]}}", "a huge id", ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}", "two texts with one id", ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "a merge of unknown texts",
+       ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[3]}}", "a merge that is a number", ATL_INPUT},
+      {"{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0},\"merges\":[]}}", "byte_fallback",
+       ATL_UNSUPPORTED},
+      {"{\"normalizer\":{\"type\":\"BertNormalizer\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+       "an unknown normalizer", ATL_UNSUPPORTED},
+      {"{\"pre_tokenizer\":{\"type\":\"Metaspace\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+       "an unknown pre-tokenizer", ATL_UNSUPPORTED},
+      {"{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}},"
+       "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+       "a broken pattern", ATL_INPUT},
+      {"{\"decoder\":{\"type\":\"WordPiece\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+       "an unknown decoder", ATL_UNSUPPORTED},
+  };
+  atl_tokenizer_t *tokenizer;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    TAP_STATUS(cases[i].want, open_text("bad", cases[i].text, &tokenizer), cases[i].name);
+    atl_tokenizer_destroy(&tokenizer);
+  }
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_open("/nonexistent/merges.txt", &tokenizer), "a missing file");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_open(the_folder, &tokenizer), "a folder");
+}
+
+/* Whatever allocation fails, opening and encoding say so and leak nothing. */
+static void check_memory(const char *text, const char *name) {
+  size_t before = atl_memory_in_use_bytes();
+  const char *path = write_scratch("tokenizer", text, strlen(text));
+  int n_failed = 0;
+  atl_status_t status = ATL_MEMORY;
+  for (int n = 1; n < 5000 && status == ATL_MEMORY; n++) {
+    atl_tokenizer_t *tokenizer;
+    const int32_t *ids;
+    size_t n_ids;
+    atl_memory_fail_after(n);
+    status = atl_tokenizer_open(path, &tokenizer);
+    if (status == ATL_OK) status = atl_tokenizer_encode(tokenizer, "abc \xEF\xBC\xA1&amp; ab", &ids, &n_ids);
+    atl_memory_fail_after(0);
+    atl_tokenizer_destroy(&tokenizer);
+    n_failed += status == ATL_MEMORY;
+  }
+  unlink(path);
+  printf("# %d allocations failed in turn\n", n_failed);
+  TAP_OK(status == ATL_OK && n_failed > 10 && atl_memory_in_use_bytes() == before, name);
+}
+
+int main(void) {
+  if (mkdtemp(the_folder) == NULL) return 1;
+  check_fixtures();
+  check_emoji();
+  check_small();
+  check_fill();
+  check_long();
+  check_gz();
+  check_refusals();
+  check_memory(the_merges, "merges: no allocation failure leaks");
+  check_memory("{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Replace\","
+               "\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":\" \"}]},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},"
+               "\"added_tokens\":[{\"id\":4,\"content\":\"<x>\",\"normalized\":true}],"
+               "\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3},\"merges\":[\"a b\"]}}",
+               "tokenizer.json: no allocation failure leaks");
+  rmdir(the_folder);
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
+  return tap_done();
+}

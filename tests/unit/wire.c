@@ -1,0 +1,240 @@
+// TEST
+/* Messages survive the wire; torn, mutilated and out-of-range ones are refused and leave nothing behind. */
+#include "proto/wire.h"
+
+#include "common/memory.h"
+#include "tests/tap.h"
+
+static const int32_t the_ids[] = {5, 0, -1, 49407}, the_codes[] = {0, 8191, 77};
+
+static const atl_prompt_t the_prompts[] = {
+    {"1", "a red heart", 0xfedcba9876543210u, UINT64_MAX, 512, the_ids, 4, the_ids, 3},
+    {"na\xc3\xafve", "", 0, 0, 1, NULL, 0, NULL, 0},
+};
+
+static const atl_forced_image_t the_forced[] = {{the_codes, 3}, {NULL, 0}};
+
+static atl_job_t make_job(void) {
+  return (atl_job_t){.model = "weights/emoji",
+                     .out = "",
+                     .plan = "{}",
+                     .sampling = {false, 0.7, 64, 0.95, 0.9, -1.5},
+                     .prompts = the_prompts,
+                     .n_prompts = 2,
+                     .null_ids = the_ids,
+                     .n_null_ids = 2,
+                     .prime = the_codes,
+                     .n_prime = 1,
+                     .dtype = "f32",
+                     .backend = "auto",
+                     .is_ranked = true,
+                     .forced = the_forced,
+                     .n_forced = 2,
+                     .n_keep = 8,
+                     .png_level = 6};
+}
+
+static int is_same_ints(const int32_t *a, int32_t n_a, const int32_t *b, int32_t n_b) {
+  return n_a == n_b && (n_a == 0 || memcmp(a, b, (size_t)n_a * sizeof *a) == 0);
+}
+
+static int is_same_prompt(const atl_prompt_t *a, const atl_prompt_t *b) {
+  return strcmp(a->id, b->id) == 0 && strcmp(a->text, b->text) == 0 && a->key == b->key && a->seed == b->seed &&
+         a->n_samples == b->n_samples && is_same_ints(a->ids, a->n_ids, b->ids, b->n_ids) &&
+         is_same_ints(a->clip_ids, a->n_clip_ids, b->clip_ids, b->n_clip_ids);
+}
+
+static int is_same_job(const atl_job_t *a, const atl_job_t *b) {
+  int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->plan, b->plan) == 0 &&
+                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
+                a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits && a->n_keep == b->n_keep &&
+                a->png_level == b->png_level && a->n_prompts == b->n_prompts && a->n_forced == b->n_forced &&
+                is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
+                is_same_ints(a->prime, a->n_prime, b->prime, b->n_prime);
+  const atl_job_sampling_t *s = &a->sampling, *t = &b->sampling;
+  is_same = is_same && s->greedy == t->greedy && s->temperature == t->temperature && s->top_k == t->top_k &&
+            s->top_p == t->top_p && s->filter_thres == t->filter_thres && s->guidance == t->guidance;
+  for (int i = 0; is_same && i < a->n_prompts; i++) is_same = is_same_prompt(&a->prompts[i], &b->prompts[i]);
+  for (int i = 0; is_same && i < a->n_forced; i++)
+    is_same = is_same_ints(a->forced[i].codes, a->forced[i].n_codes, b->forced[i].codes, b->forced[i].n_codes);
+  return is_same;
+}
+
+static void test_job(void) {
+  atl_job_t job = make_job(), got;
+  atl_arena_t arena = {0};
+  char *bytes;
+  size_t n_bytes;
+  TAP_STATUS(ATL_OK, atl_wire_pack_job(&job, &bytes, &n_bytes), "a job is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_job(bytes, n_bytes, &arena, &got), "a job is unpacked");
+  TAP_OK(is_same_job(&job, &got), "every field of a job survives");
+  int n_accepted = 0;
+  for (size_t n = 0; n < n_bytes; n++) {
+    atl_arena_clear(&arena);
+    n_accepted += atl_wire_unpack_job(bytes, n, &arena, &got) == ATL_OK;
+  }
+  TAP_OK(n_accepted == 0, "a job cut anywhere is refused");
+  int n_unclear = 0;
+  for (size_t i = 0; i < n_bytes * 8; i++) {
+    bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
+    atl_arena_clear(&arena);
+    atl_status_t status = atl_wire_unpack_job(bytes, n_bytes, &arena, &got);
+    n_unclear += status != ATL_OK && status != ATL_INPUT;
+    bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
+  }
+  TAP_OK(n_unclear == 0, "a job with any bit flipped is read or refused");
+  ATL_DESTROY(&bytes);
+  atl_arena_clear(&arena);
+}
+
+static void test_bad_jobs(void) {
+  char *bytes;
+  size_t n_bytes;
+  atl_job_t job = make_job();
+  job.sampling.temperature = 0;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "no temperature is refused");
+  job.sampling.greedy = true;
+  TAP_STATUS(ATL_OK, atl_wire_pack_job(&job, &bytes, &n_bytes), "greedy needs no temperature");
+  ATL_DESTROY(&bytes);
+  job.sampling.guidance = NAN;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "NaN guidance is refused");
+  job = make_job();
+  job.png_level = 10;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an impossible png level is refused");
+  job = make_job();
+  job.plan = NULL;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing text is refused");
+  TAP_OK(bytes == NULL, "nothing is left of a refused job");
+}
+
+static void test_ask(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_ask_t got;
+  TAP_STATUS(ATL_OK, atl_wire_pack_ask(&(atl_ask_t){3, 7}, &buffer), "an ask is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_ask(buffer.bytes, buffer.n, &arena, &got), "an ask is unpacked");
+  TAP_OK(got.role == 3 && got.n == 7, "an ask survives");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_ask(&(atl_ask_t){-1, 7}, &buffer), "a negative role is refused");
+  static const char large[] = "\x08\xff\xff\xff\xff\x0f\x10\x01"; /* role = 2^32 - 1 */
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask(large, 8, &arena, &got), "a role beyond int32 is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask(large + 6, 2, &arena, &got), "a missing field is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask("", 0, &arena, &got), "no bytes are refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_assignment(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_candidate_t candidates[32];
+  atl_assignment_t assignment = {candidates, 32}, got;
+  int is_same = 1;
+  for (int i = 0; i < 32; i++) candidates[i] = (atl_candidate_t){i / 5, i * 100};
+  TAP_STATUS(ATL_OK, atl_wire_pack_assignment(&assignment, &buffer), "an assignment is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got), "an assignment is unpacked");
+  for (int i = 0; i < 32; i++)
+    is_same = is_same && got.candidates[i].prompt == i / 5 && got.candidates[i].sample == i * 100;
+  TAP_OK(is_same && got.n_candidates == 32, "an assignment survives");
+  size_t before = atl_memory_in_use_bytes();
+  for (int i = 0; i < 32; i++) atl_wire_pack_assignment(&(atl_assignment_t){candidates, i}, &buffer);
+  TAP_OK(atl_memory_in_use_bytes() == before, "packing reuses its buffer");
+  TAP_STATUS(ATL_OK, atl_wire_pack_assignment(&(atl_assignment_t){0}, &buffer), "no more work is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got), "no more work is unpacked");
+  TAP_OK(got.n_candidates == 0, "no more work stays so");
+  candidates[1].sample = -3;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_assignment(&assignment, &buffer), "a negative sample is refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_grids(void) {
+  static const uint16_t codes[] = {0, 1, 255, 256, 65535};
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_grid_t grids[] = {
+      {{1, 2}, codes, 5, true, -12.5f}, {{3, 4}, codes + 1, 3, false, 0}, {{0, 0}, NULL, 0, false, 0}};
+  atl_grids_t message = {grids, 3}, got;
+  int is_same = 1;
+  TAP_STATUS(ATL_OK, atl_wire_pack_grids(&message, &buffer), "grids are packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_grids(buffer.bytes, buffer.n, &arena, &got), "grids are unpacked");
+  for (int i = 0; i < 3; i++) {
+    const atl_grid_t *a = &grids[i], *b = &got.grids[i];
+    is_same = is_same && a->candidate.prompt == b->candidate.prompt && a->candidate.sample == b->candidate.sample &&
+              a->n_codes == b->n_codes && a->has_threshold == b->has_threshold && a->threshold == b->threshold &&
+              (a->n_codes == 0 || memcmp(a->codes, b->codes, 2 * (size_t)a->n_codes) == 0);
+  }
+  TAP_OK(is_same && got.n_grids == 3, "grids survive");
+  static const char odd[] = "\x0a\x09\x0a\x04\x08\x01\x10\x02\x12\x01\x41"; /* one byte of codes */
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_grids(odd, 11, &arena, &got), "half a code is refused");
+  grids[0].threshold = NAN;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_grids(&message, &buffer), "a NaN threshold is refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_record(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_record_t got, record = {{7, 511}, 27.25f, "", (uint64_t)1 << 40, true};
+  memset(record.sha256, 'a', 64);
+  TAP_STATUS(ATL_OK, atl_wire_pack_record(&record, &buffer), "a record is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_record(buffer.bytes, buffer.n, &arena, &got), "a record is unpacked");
+  TAP_OK(got.candidate.prompt == 7 && got.candidate.sample == 511 && got.score == 27.25f && got.is_written &&
+             got.n_bytes == (uint64_t)1 << 40 && strcmp(got.sha256, record.sha256) == 0,
+         "a record survives");
+  char *at = memchr(buffer.bytes, 'a', buffer.n);
+  *at = 'G';
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_record(buffer.bytes, buffer.n, &arena, &got), "a bad digest is refused");
+  record.sha256[63] = '\0';
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_record(&record, &buffer), "a short digest is refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_report(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_report_t got, report = {5, "stage 0.1", 1.5, 2.5, 0.25, 0.125, 1000, 256, 1 << 20, 0.5, 0.75};
+  TAP_STATUS(ATL_OK, atl_wire_pack_report(&report, &buffer), "a report is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "a report is unpacked");
+  TAP_OK(got.rank == 5 && strcmp(got.role, "stage 0.1") == 0 && got.busy == 1.5 && got.waiting == 2.5 &&
+             got.draw == 0.25 && got.io == 0.125 && got.n_rows == 1000 && got.n_steps == 256 &&
+             got.peak_bytes == 1 << 20 && got.poke == 0.5 && got.prefill == 0.75,
+         "a report survives");
+  report.busy = INFINITY;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "endless seconds are refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+/* The n-th allocation fails, for every n: MEMORY, and nothing leaks. */
+static void test_memory(void) {
+  atl_job_t job = make_job(), got;
+  int n_wrong = 0, n = 0;
+  for (atl_status_t status = ATL_MEMORY; status == ATL_MEMORY; n++) {
+    char *bytes;
+    size_t n_bytes;
+    atl_arena_t arena = {0};
+    atl_memory_fail_after(n + 1);
+    status = atl_wire_pack_job(&job, &bytes, &n_bytes);
+    if (status == ATL_OK) status = atl_wire_unpack_job(bytes, n_bytes, &arena, &got);
+    atl_memory_fail_after(0);
+    ATL_DESTROY(&bytes);
+    atl_arena_clear(&arena);
+    n_wrong += status != ATL_OK && status != ATL_MEMORY;
+  }
+  TAP_OK(n_wrong == 0 && n > 2, "every allocation may fail");
+}
+
+int main(void) {
+  test_job();
+  test_bad_jobs();
+  test_ask();
+  test_assignment();
+  test_grids();
+  test_record();
+  test_report();
+  test_memory();
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
+  return tap_done();
+}

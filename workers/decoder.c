@@ -1,0 +1,172 @@
+/* Grids wait in a ring of QUEUE places; the decoder asks for as many as there is room for once half of it is empty. */
+#include "workers/decoder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/image.h"
+#include "common/runfolder.h"
+#include "common/timer.h"
+#include "model/dvae.h"
+#include "partition/tags.h"
+#include "workers/scorer.h"
+
+enum { QUEUE = 16 };
+
+typedef struct {
+  atl_candidate_t candidate;
+  bool has_threshold;
+  float threshold;
+  int32_t *codes; /* (I) */
+} waiting_t;
+
+struct atl_decoder {
+  const atl_job_t *job;
+  const atl_model_t *model;
+  atl_traffic_t *traffic;
+  int32_t i_decoder, n_codes; /* n_codes: I */
+  int coordinator_rank;
+  atl_dvae_t *vae;
+  atl_scorer_t *scorer; /* NULL when the job is not ranked */
+  waiting_t queue[QUEUE];
+  int32_t first, n, n_asked;
+  float *pixels;      /* (C, S, S) */
+  atl_image_t image;  /* as bytes, C channels */
+  uint8_t *rgb;       /* (S, S, 3): what CLIP sees, when C is 4 */
+  atl_arena_t arena;  /* of the tables above */
+  atl_arena_t letter; /* of what is unpacked or formatted, cleared at each use */
+  atl_buffer_t buffer;
+  atl_report_t report;
+};
+
+static atl_status_t make(atl_decoder_t *d) {
+  const atl_vae_config_t *vae = &d->model->vae_config;
+  size_t n_pixels = (size_t)vae->image_size * (size_t)vae->image_size;
+  ATL_TRY(atl_dvae_new(d->model, ATL_DVAE_DECODER, &d->vae));
+  if (d->job->is_ranked) ATL_TRY(atl_scorer_new(d->job, d->model, &d->scorer));
+  ATL_TRY(ATL_TAKE(&d->arena, n_pixels * (size_t)vae->n_channels, &d->pixels));
+  ATL_TRY(ATL_TAKE(&d->arena, n_pixels * 3, &d->rgb));
+  for (int i = 0; i < QUEUE; i++) ATL_TRY(ATL_TAKE(&d->arena, d->n_codes, &d->queue[i].codes));
+  return atl_image_init(&d->image, vae->image_size, vae->image_size, vae->n_channels);
+}
+
+atl_status_t atl_decoder_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
+                             atl_traffic_t *traffic, int32_t i_decoder, atl_decoder_t **decoder) {
+  *decoder = NULL;
+  ATL_TRY(ATL_NEW(1, decoder));
+  atl_decoder_t *d = *decoder;
+  d->job = job;
+  d->model = model;
+  d->traffic = traffic;
+  d->i_decoder = i_decoder;
+  d->n_codes = atl_config_image_length(&model->transformer_config);
+  d->coordinator_rank = plan->coordinator_rank;
+  snprintf(d->report.role, sizeof d->report.role, "decoder %d", i_decoder);
+  d->report.rank = atl_comm_rank(traffic->world);
+  atl_status_t status = make(d);
+  if (status != ATL_OK) atl_decoder_destroy(decoder);
+  return status;
+}
+
+void atl_decoder_destroy(atl_decoder_t **decoder) {
+  if (*decoder == NULL) return;
+  atl_decoder_t *d = *decoder;
+  atl_dvae_destroy(&d->vae);
+  atl_scorer_destroy(&d->scorer);
+  atl_image_clear(&d->image);
+  atl_arena_clear(&d->arena);
+  atl_arena_clear(&d->letter);
+  atl_buffer_clear(&d->buffer);
+  ATL_DESTROY(decoder);
+}
+
+atl_status_t atl_decoder_accept(atl_decoder_t *d, const atl_letter_t *letter) {
+  atl_grids_t grids;
+  atl_arena_clear(&d->letter);
+  ATL_TRY(atl_wire_unpack_grids(letter->bytes, letter->n_bytes, &d->letter, &grids));
+  ATL_CHECK(grids.n_grids <= d->n_asked, INPUT, "%d grids came, %d were asked for", grids.n_grids, d->n_asked);
+  d->n_asked -= grids.n_grids;
+  for (int32_t i = 0; i < grids.n_grids; i++) {
+    const atl_grid_t *grid = &grids.grids[i];
+    ATL_CHECK(grid->n_codes == d->n_codes && grid->candidate.prompt < d->job->n_prompts, INPUT,
+              "a grid of %d codes of prompt %d does not fit the job", grid->n_codes, grid->candidate.prompt);
+    waiting_t *place = &d->queue[(d->first + d->n++) % QUEUE];
+    place->candidate = grid->candidate;
+    place->has_threshold = grid->has_threshold;
+    place->threshold = grid->threshold;
+    for (int32_t j = 0; j < d->n_codes; j++) place->codes[j] = grid->codes[j];
+  }
+  return ATL_OK;
+}
+
+static atl_status_t ask_for_grids(atl_decoder_t *d) {
+  int32_t n_room = QUEUE - d->n - d->n_asked;
+  if (n_room < QUEUE / 2) return ATL_OK;
+  d->n_asked += n_room;
+  ATL_TRY(atl_wire_pack_ask(&(atl_ask_t){d->i_decoder, n_room}, &d->buffer));
+  return atl_mailbox_send(d->traffic->results, d->coordinator_rank, ATL_TAG_ASK_GRIDS, d->buffer.bytes, d->buffer.n);
+}
+
+/* The picture as CLIP sees it: RGB, alpha dropped. */
+static const uint8_t *rgb_of(atl_decoder_t *d) {
+  if (d->image.n_channels == 3) return d->image.pixels;
+  size_t n_pixels = (size_t)d->image.width * (size_t)d->image.height;
+  for (size_t i = 0; i < n_pixels; i++) memcpy(d->rgb + 3 * i, d->image.pixels + 4 * i, 3);
+  return d->rgb;
+}
+
+/* Makes the PNG and writes it when it can be among the best; fills the record. */
+static atl_status_t write_picture(atl_decoder_t *d, const waiting_t *grid, atl_record_t *record) {
+  const atl_prompt_t *prompt = &d->job->prompts[grid->candidate.prompt];
+  atl_picture_facts_t facts = {prompt->text,           prompt->id,    prompt->seed,
+                               grid->candidate.sample, record->score, d->model->name};
+  atl_image_text_t texts[ATL_MAX_PNG_TEXTS];
+  int n_texts;
+  atl_arena_clear(&d->letter);
+  ATL_TRY(atl_runfolder_png_texts(&facts, &d->letter, texts, &n_texts));
+  uint8_t *bytes;
+  size_t n_bytes;
+  ATL_TRY(atl_image_encode(&d->image, d->job->png_level, texts, (size_t)n_texts, &bytes, &n_bytes));
+  atl_file_sha256(bytes, n_bytes, record->sha256);
+  record->n_bytes = n_bytes;
+  record->is_written = !(grid->has_threshold && record->score < grid->threshold);
+  char path[ATL_PATH_BYTES];
+  atl_status_t status = ATL_OK;
+  if (record->is_written) {
+    status = atl_runfolder_candidate_path(d->job->out, prompt->id, grid->candidate.sample, path);
+    if (status == ATL_OK) status = atl_file_write(path, bytes, n_bytes);
+  }
+  ATL_DESTROY(&bytes);
+  return status;
+}
+
+static atl_status_t make_picture(atl_decoder_t *d, const waiting_t *grid) {
+  atl_record_t record = {.candidate = grid->candidate, .score = NAN};
+  double start = atl_timer_now();
+  ATL_TRY(atl_dvae_decode(d->vae, d->pixels, grid->codes, 1));
+  atl_dvae_get_bytes(d->vae, d->image.pixels, d->pixels);
+  if (d->scorer != NULL)
+    ATL_TRY(
+        atl_scorer_run(d->scorer, grid->candidate.prompt, rgb_of(d), d->image.height, d->image.width, &record.score));
+  double decoded = atl_timer_now();
+  ATL_TRY(write_picture(d, grid, &record));
+  d->report.busy += decoded - start;
+  d->report.io += atl_timer_now() - decoded;
+  d->report.n_steps++;
+  ATL_TRY(atl_wire_pack_record(&record, &d->buffer));
+  return atl_mailbox_send(d->traffic->results, d->coordinator_rank, ATL_TAG_RECORD, d->buffer.bytes, d->buffer.n);
+}
+
+atl_status_t atl_decoder_step(atl_decoder_t *d, bool *did_work) {
+  *did_work = d->n > 0;
+  if (d->n > 0) {
+    ATL_TRY(make_picture(d, &d->queue[d->first]));
+    d->first = (d->first + 1) % QUEUE;
+    d->n--;
+  }
+  return ask_for_grids(d);
+}
+
+void atl_decoder_get_report(const atl_decoder_t *d, atl_report_t *report) { *report = d->report; }

@@ -1,0 +1,276 @@
+/* One step: take a packet, compute it in its buffer, let the last stage draw, pass it on.
+ *
+ * The first stage makes its packets (feed) and embeds them. Codes travel from the last stage to the first as letters
+ * (slot, then a code per candidate), also when both are this rank. */
+#include "workers/stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/timer.h"
+#include "model/transformer.h"
+#include "partition/hop.h"
+#include "partition/tags.h"
+#include "workers/drawer.h"
+#include "workers/feed.h"
+
+struct atl_stage {
+  const atl_job_t *job;
+  atl_traffic_t *traffic;
+  atl_layout_t layout;
+  int32_t i_pipeline, i_stage;
+  bool is_first, is_last;
+  int32_t text_vocabulary, n_codes; /* V_T, V_i */
+  int coordinator_rank, first_rank; /* of this pipeline */
+  int64_t row_width;                /* floats of a row of x */
+  atl_transformer_t *transformer;
+  atl_hop_t *hop;
+  atl_feed_t *feed;     /* first stage */
+  int32_t *tokens;      /* (max_rows), first stage */
+  atl_drawer_t *drawer; /* last stage */
+  float *logits;        /* (max_rows, V_i), or a row of all V for the probe; last stage */
+  atl_row_t *rows;      /* (max_rows) */
+  char *letter;         /* codes on their way, or a row of logits */
+  atl_arena_t arena;    /* of an unpacked assignment, cleared after each */
+  atl_buffer_t buffer;
+  atl_report_t report;
+};
+
+static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model_t *model) {
+  atl_dtype_t dtype = atl_dtype_find(s->job->dtype, strlen(s->job->dtype));
+  atl_backend_t backend;
+  ATL_TRY(atl_backend_find(s->job->backend, &backend));
+  atl_transformer_part_t part = {
+      .first_layer = plan->first_layer[s->i_stage],
+      .end_layer = plan->first_layer[s->i_stage + 1],
+      .n_prefixes = s->layout.n_prefixes,
+      .n_samples = s->layout.n_image_stores,
+      .max_rows = s->layout.max_rows,
+      .dtype = dtype,
+      .backend = backend,
+  };
+  return atl_transformer_new(model, &part, &s->transformer);
+}
+
+static atl_status_t open_hop(atl_stage_t *s, const atl_plan_t *plan, const atl_transformer_config_t *config) {
+  atl_hop_spec_t spec = {
+      .previous_rank = s->is_first ? -1 : atl_plan_stage_rank(plan, s->i_pipeline, s->i_stage - 1),
+      .next_rank = s->is_last ? -1 : atl_plan_stage_rank(plan, s->i_pipeline, s->i_stage + 1),
+      .tag = s->i_stage,
+      .n_buffers = s->layout.n_slots + 2,
+      .max_rows = s->layout.max_rows,
+      .row_width = atl_transformer_row_width(config),
+  };
+  return atl_hop_new(s->traffic->ring, &spec, &s->hop);
+}
+
+static atl_status_t make_ends(atl_stage_t *s) {
+  size_t max_rows = (size_t)s->layout.max_rows, n_all = (size_t)(s->text_vocabulary + s->n_codes);
+  ATL_TRY(ATL_NEW(max_rows, &s->rows));
+  if (s->is_first) {
+    ATL_TRY(atl_feed_new(s->job, &s->layout, &s->feed));
+    ATL_TRY(ATL_NEW(max_rows, &s->tokens));
+  }
+  if (s->is_last) {
+    size_t n_logits = s->job->wants_logits ? n_all : max_rows * (size_t)s->n_codes;
+    ATL_TRY(atl_drawer_new(s->job, &s->layout, s->n_codes, s->text_vocabulary + s->n_codes, &s->drawer));
+    ATL_TRY(ATL_NEW(n_logits, &s->logits));
+    ATL_TRY(ATL_NEW((n_all + max_rows + 2) * sizeof(float), &s->letter));
+  }
+  return ATL_OK;
+}
+
+atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
+                           atl_traffic_t *traffic, int32_t i_pipeline, int32_t i_stage, atl_stage_t **stage) {
+  const atl_transformer_config_t *config = &model->transformer_config;
+  *stage = NULL;
+  ATL_TRY(ATL_NEW(1, stage));
+  atl_stage_t *s = *stage;
+  s->job = job;
+  s->traffic = traffic;
+  s->i_pipeline = i_pipeline;
+  s->i_stage = i_stage;
+  s->is_first = i_stage == 0;
+  s->is_last = i_stage == plan->n_stages - 1;
+  s->text_vocabulary = atl_config_text_vocabulary(config);
+  s->n_codes = config->n_image_tokens;
+  s->row_width = atl_transformer_row_width(config);
+  s->coordinator_rank = plan->coordinator_rank;
+  s->first_rank = atl_plan_stage_rank(plan, i_pipeline, 0);
+  snprintf(s->report.role, sizeof s->report.role, "stage %d.%d", i_pipeline, i_stage);
+  s->report.rank = atl_comm_rank(traffic->world);
+  atl_layout_init(job, plan, config, &s->layout);
+  atl_status_t status = load(s, plan, model);
+  if (status == ATL_OK) status = open_hop(s, plan, config);
+  if (status == ATL_OK) status = make_ends(s);
+  if (status != ATL_OK) atl_stage_destroy(stage);
+  return status;
+}
+
+void atl_stage_destroy(atl_stage_t **stage) {
+  if (*stage == NULL) return;
+  atl_stage_t *s = *stage;
+  atl_hop_destroy(&s->hop);
+  atl_transformer_destroy(&s->transformer);
+  atl_feed_destroy(&s->feed);
+  atl_drawer_destroy(&s->drawer);
+  ATL_DESTROY(&s->tokens);
+  ATL_DESTROY(&s->logits);
+  ATL_DESTROY(&s->rows);
+  ATL_DESTROY(&s->letter);
+  atl_buffer_clear(&s->buffer);
+  atl_arena_clear(&s->arena);
+  ATL_DESTROY(stage);
+}
+
+atl_status_t atl_stage_assign(atl_stage_t *s, const atl_letter_t *letter) {
+  atl_assignment_t assignment;
+  atl_arena_clear(&s->arena);
+  ATL_TRY(atl_wire_unpack_assignment(letter->bytes, letter->n_bytes, &s->arena, &assignment));
+  return atl_feed_assign(s->feed, &assignment);
+}
+
+atl_status_t atl_stage_accept_codes(atl_stage_t *s, const atl_letter_t *letter) {
+  int32_t slot;
+  size_t n = letter->n_bytes / sizeof(int32_t);
+  ATL_CHECK(letter->n_bytes % sizeof(int32_t) == 0 && n >= 2 && n - 1 <= (size_t)s->layout.microbatch, INPUT,
+            "a letter of codes has %zu bytes", letter->n_bytes);
+  memcpy(&slot, letter->bytes, sizeof slot);
+  return atl_feed_accept_codes(s->feed, slot, (const int32_t *)(const void *)(letter->bytes + sizeof slot),
+                               (int32_t)(n - 1));
+}
+
+static atl_status_t ask_for_work(atl_stage_t *s) {
+  int32_t n_free = atl_feed_ask(s->feed);
+  if (n_free == 0) return ATL_OK;
+  ATL_TRY(atl_wire_pack_ask(&(atl_ask_t){s->i_pipeline, n_free}, &s->buffer));
+  return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_ASK_WORK, s->buffer.bytes, s->buffer.n);
+}
+
+/* Sends the slot's codes to the first stage, and its grids to the coordinator when they are whole. */
+static atl_status_t send_codes(atl_stage_t *s, int32_t slot) {
+  int32_t n;
+  const int32_t *codes = atl_drawer_codes(s->drawer, slot, &n);
+  memcpy(s->letter, &slot, sizeof slot);
+  memcpy(s->letter + sizeof slot, codes, (size_t)n * sizeof *codes);
+  ATL_TRY(
+      atl_mailbox_send(s->traffic->tokens, s->first_rank, ATL_TAG_TOKENS, s->letter, ((size_t)n + 1) * sizeof slot));
+  if (!atl_drawer_is_whole(s->drawer, slot)) return ATL_OK;
+  atl_grids_t grids = atl_drawer_grids(s->drawer, slot);
+  ATL_TRY(atl_wire_pack_grids(&grids, &s->buffer));
+  return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_DRAWN, s->buffer.bytes, s->buffer.n);
+}
+
+/* A slot begins: its image stores are bound to their texts, or copied from the primed ones. */
+static atl_status_t begin_slot(atl_stage_t *s, const atl_packet_t *packet) {
+  const atl_layout_t *l = &s->layout;
+  int32_t n_stores = packet->header->n_rows;
+  ATL_CHECK(packet->header->slot >= 0 && packet->header->slot < l->n_slots && n_stores % l->n_streams == 0 &&
+                n_stores <= l->n_streams * l->microbatch,
+            INPUT, "slot %d of %d begins with %d rows", packet->header->slot, l->n_slots, n_stores);
+  for (int32_t i = 0; i < n_stores; i++) {
+    int32_t store = packet->rows[i].sequence, prefix = packet->rows[i].position;
+    ATL_CHECK(store >= 0 && store < l->n_image_stores && prefix >= 0 && prefix < l->n_prefixes, INPUT,
+              "a slot begins with image store %d and text store %d", store, prefix);
+    if (l->n_prime > 0)
+      atl_transformer_copy(s->transformer, store, atl_layout_prime_store(l, prefix), l->n_prime);
+    else
+      atl_transformer_bind(s->transformer, store, prefix);
+  }
+  if (!s->is_last || s->job->wants_logits) return ATL_OK;
+  ATL_TRY(atl_drawer_begin(s->drawer, packet));
+  return send_codes(s, packet->header->slot);
+}
+
+/* The packet's rows as the transformer wants them, checked; a new prefix's primed store is bound on the way. */
+static atl_status_t read_rows(atl_stage_t *s, const atl_packet_t *packet) {
+  const atl_layout_t *l = &s->layout;
+  for (int32_t i = 0; i < packet->header->n_rows; i++) {
+    atl_row_t row = {packet->rows[i].sequence, packet->rows[i].position};
+    int32_t n_sequences = row.position <= l->text_length ? l->n_prefixes : l->n_image_stores;
+    ATL_CHECK(row.position >= 0 && row.position <= l->text_length + l->image_length && row.sequence >= 0 &&
+                  row.sequence < n_sequences,
+              INPUT, "a row names sequence %d at position %d", row.sequence, row.position);
+    if (row.position == 0 && l->n_prime > 0)
+      atl_transformer_bind(s->transformer, atl_layout_prime_store(l, row.sequence), row.sequence);
+    s->rows[i] = row;
+  }
+  return ATL_OK;
+}
+
+/* Keeps the logits of each prefix whose last row is in the packet. */
+static void draw_prefill(atl_stage_t *s, const atl_packet_t *packet) {
+  const atl_layout_t *l = &s->layout;
+  for (int32_t i = 0; i < packet->header->n_rows; i++) {
+    if (s->rows[i].position != atl_layout_last_prefix_position(l)) continue;
+    int32_t prefix = l->n_prime > 0 ? s->rows[i].sequence - atl_layout_prime_store(l, 0) : s->rows[i].sequence;
+    atl_transformer_image_logits(s->transformer, s->logits, packet->x + i * s->row_width, 1);
+    atl_drawer_keep_prefix(s->drawer, prefix, s->logits);
+  }
+}
+
+/* Probe: a letter per row: sequence, position, logits of all ids. */
+static atl_status_t send_logits(atl_stage_t *s, const atl_packet_t *packet) {
+  size_t n_logits = (size_t)(s->text_vocabulary + s->n_codes), head = sizeof(atl_row_t);
+  for (int32_t i = 0; i < packet->header->n_rows; i++) {
+    atl_transformer_all_logits(s->transformer, s->logits, packet->x + i * s->row_width, &s->rows[i], 1);
+    memcpy(s->letter, &s->rows[i], head);
+    memcpy(s->letter + head, s->logits, n_logits * sizeof *s->logits);
+    ATL_TRY(atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_LOGITS, s->letter,
+                             head + n_logits * sizeof *s->logits));
+  }
+  return ATL_OK;
+}
+
+static atl_status_t draw(atl_stage_t *s, const atl_packet_t *packet) {
+  double start = atl_timer_now();
+  if (s->job->wants_logits) {
+    ATL_TRY(send_logits(s, packet));
+  } else if (packet->header->slot < 0) {
+    draw_prefill(s, packet);
+  } else {
+    ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "a packet names slot %d of %d", packet->header->slot,
+              s->layout.n_slots);
+    atl_transformer_image_logits(s->transformer, s->logits, packet->x, packet->header->n_rows);
+    ATL_TRY(atl_drawer_step(s->drawer, packet->header->slot, s->logits));
+    ATL_TRY(send_codes(s, packet->header->slot));
+  }
+  s->report.draw += atl_timer_now() - start;
+  return ATL_OK;
+}
+
+static void poke(void *context) { atl_hop_poke(context); }
+
+static atl_status_t compute(atl_stage_t *s, atl_packet_t *packet) {
+  if (packet->header->kind == ATL_PACKET_BEGIN) return begin_slot(s, packet);
+  int32_t n = packet->header->n_rows;
+  ATL_TRY(read_rows(s, packet));
+  double start = atl_timer_now();
+  if (s->is_first) atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
+  atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s->hop);
+  double seconds = atl_timer_now() - start;
+  if (packet->header->slot < 0)
+    s->report.prefill += seconds;
+  else
+    s->report.busy += seconds;
+  s->report.n_rows += (uint64_t)n;
+  s->report.n_steps++;
+  return s->is_last ? draw(s, packet) : ATL_OK;
+}
+
+atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
+  *did_work = false;
+  if (s->is_first) {
+    ATL_TRY(ask_for_work(s));
+    if (!atl_feed_is_ready(s->feed)) return ATL_OK;
+  }
+  atl_packet_t *packet;
+  ATL_TRY(atl_hop_take(s->hop, &packet));
+  if (packet == NULL) return ATL_OK;
+  *did_work = true;
+  if (s->is_first) atl_feed_fill(s->feed, packet, s->tokens);
+  ATL_TRY(compute(s, packet));
+  return s->is_last ? atl_hop_release(s->hop, packet) : atl_hop_send(s->hop, packet);
+}
+
+void atl_stage_get_report(const atl_stage_t *s, atl_report_t *report) { *report = s->report; }

@@ -1,0 +1,28 @@
+/* Worker: the roles one rank carries besides the coordinator (a stage, a decoder, both or none), polled in one loop.
+ *
+ *     ATL_TRY(atl_worker_new(job, plan, model, traffic, &worker));
+ *     while (!atl_worker_is_stopped(worker)) ATL_TRY(atl_worker_poll(worker, &did_work));
+ *     atl_worker_destroy(&worker);
+ */
+#ifndef ATL_WORKERS_WORKER_H
+#define ATL_WORKERS_WORKER_H
+
+#include "model/model.h"
+#include "partition/plan.h"
+#include "partition/traffic.h"
+#include "proto/wire.h"
+
+typedef struct atl_worker atl_worker_t;
+
+/* The roles the plan gives this rank. Local; borrows everything. INPUT, MEMORY, COMM. Caller owns. */
+atl_status_t atl_worker_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
+                            atl_traffic_t *traffic, atl_worker_t **worker);
+void atl_worker_destroy(atl_worker_t **worker);
+/* Reads what came and does a piece of work of each role. */
+atl_status_t atl_worker_poll(atl_worker_t *worker, bool *did_work);
+/* Has the coordinator said that all is done? */
+bool atl_worker_is_stopped(const atl_worker_t *worker);
+/* Reports of its roles (at most 2); `seconds` is the time the loop ran, of which a role waited what it did not work. */
+int atl_worker_get_reports(const atl_worker_t *worker, double seconds, atl_report_t reports[2]);
+
+#endif
