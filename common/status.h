@@ -52,12 +52,15 @@ const char *atl_status_trace(void);
 
 _Noreturn void atl_status_abort(const char *file, int line, const char *expression);
 
-#define ATL_FAIL(code, ...) atl_status_fail(ATL_##code, __FILE__, __LINE__, __func__, __VA_ARGS__)
+/* The comma tells the compiler that the result is not ATL_OK, so that it knows what is initialised after a success. */
+#define ATL_FAIL(code, ...)                                                                                            \
+  (atl_status_fail(ATL_##code, __FILE__, __LINE__, __func__, __VA_ARGS__), (atl_status_t)ATL_##code)
 
 #define ATL_TRY(call)                                                                                                  \
   do {                                                                                                                 \
     atl_status_t atl_try_status = (call);                                                                              \
-    if (atl_try_status != ATL_OK) return atl_status_pass(atl_try_status, __FILE__, __LINE__, __func__);                \
+    if (atl_try_status != ATL_OK)                                                                                      \
+      return atl_status_pass(atl_try_status, __FILE__, __LINE__, __func__), atl_try_status;                            \
   } while (0)
 
 /* For inputs: returns a failure unless `condition` holds. */

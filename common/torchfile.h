@@ -10,6 +10,8 @@
  *
  * Tensors are contiguous row-major views into the mapped file where their storage allows it, else copies owned by the
  * file. A TorchScript archive's root is its module: an object whose attributes are parameters, buffers and submodules.
+ * Values (common/value.h) never contain themselves and are at most ATL_VALUE_MAX_DEPTH deep; the same value may appear
+ * in many places, so that a walk over all of them needs a bound on its steps.
  */
 #ifndef ATL_COMMON_TORCHFILE_H
 #define ATL_COMMON_TORCHFILE_H
@@ -17,27 +19,7 @@
 #include <stdbool.h>
 
 #include "common/tensor.h"
-
-typedef enum {
-  ATL_VALUE_NONE, ATL_VALUE_BOOL, ATL_VALUE_INT, ATL_VALUE_REAL, ATL_VALUE_TEXT, ATL_VALUE_BYTES,
-  ATL_VALUE_LIST, ATL_VALUE_TUPLE, ATL_VALUE_SET, /* items */
-  ATL_VALUE_DICT,                                 /* keys and items; OrderedDict too */
-  ATL_VALUE_OBJECT,                               /* of a class we do not know: keys and items are its attributes */
-  ATL_VALUE_TENSOR                                /* tensors and parameters */
-} atl_value_kind_t;
-
-typedef struct atl_value atl_value_t;
-struct atl_value {
-  atl_value_kind_t kind;
-  bool boolean;
-  int64_t integer;
-  double real;
-  const char *text; /* TEXT and BYTES: NUL added; OBJECT: its class, "module.Name" */
-  size_t n_bytes;   /* of TEXT and BYTES, without the NUL */
-  const atl_value_t *const *keys, *const *items; /* n_items of each; keys of DICT and OBJECT only */
-  size_t n_items;
-  atl_tensor_t tensor; /* its name is NULL: the key names it */
-};
+#include "common/value.h"
 
 typedef struct atl_torchfile atl_torchfile_t;
 
@@ -50,11 +32,10 @@ atl_status_t atl_torchfile_open_bytes(const void *bytes, size_t n_bytes, const c
 void atl_torchfile_destroy(atl_torchfile_t **file);
 const atl_value_t *atl_torchfile_root(const atl_torchfile_t *file);
 
-/* The item under a text key of a DICT or OBJECT; NULL when there is none or value is NULL or of another kind. */
-const atl_value_t *atl_value_find(const atl_value_t *value, const char *key);
-
-/* Every tensor below a value, names joined by '.': {"a": {"b": t}} gives "a.b". Borrowed from the file; the same storage
- * under two names comes twice. INPUT when nested deeper than 64. */
+/* Every tensor below a value, names joined by '.': {"a": {"b": t}} gives "a.b", items of lists count from 0. The
+ * _parameters, _buffers and _modules of a pickled module leave no trace: names are those of its state_dict(). Borrowed
+ * from the file; the same storage under two names comes twice. INPUT when nested deeper than 64, when a name is longer
+ * than 1023 bytes, is no text or comes twice, or when shared parts unfold into far more than the file holds. */
 typedef struct {
   const atl_tensor_t *tensors;
   size_t n_tensors;
