@@ -155,6 +155,13 @@ static void activate(float *x, int64_t n, atl_activation_t activation) {
     }
 }
 
+size_t atl_linear_get_bytes(const atl_linear_spec_t *spec) {
+  atl_linear_t linear = {0};
+  set_sizes(&linear, spec);
+  size_t n_words = (size_t)(linear.n_panels * PANEL * (linear.n_steps + 1) + linear.n_steps * CHUNK_ROWS);
+  return sizeof linear + n_words * sizeof *linear.weights;
+}
+
 void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, const float *sums, int64_t ld_sums,
                    int64_t i_panel, int64_t n_rows, const atl_epilogue_t *epilogue) {
   int64_t first = i_panel * linear->panel_results, rest = linear->n_results - first;

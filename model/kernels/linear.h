@@ -62,6 +62,8 @@ void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const f
 
 /* Bytes of the packed weights: what one application must read. */
 size_t atl_linear_bytes(const atl_linear_t *linear);
+/* All bytes that `new` would allocate for a spec: packed weights, bias and scratch. Pure. */
+size_t atl_linear_get_bytes(const atl_linear_spec_t *spec);
 /* "avx512", ... and back (ATL_BACKEND_AUTO for "auto"; USAGE for unknown names). */
 const char *atl_backend_name(atl_backend_t backend);
 atl_status_t atl_backend_find(const char *name, atl_backend_t *backend);

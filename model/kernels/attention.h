@@ -1,0 +1,35 @@
+/* Attention kernels: scores against cached keys, and sums of cached values, for several query rows at once.
+ *
+ * Keys lie in blocks of 16: k(n_blocks,E,16), one lane a key, so that a score is a chain of fused multiply-adds in
+ * order of e whatever the vector width. Values lie as rows v(n_keys,E'), E' = E rounded up to 16, and a sum is a chain
+ * in order of keys. Both dtypes hold what atl_dtype_t says; bf16 is widened on loading and all arithmetic is fp32. So a
+ * row's result has the same bits alone or among others, and on every CPU.
+ *
+ *     const atl_attention_kernels_t *kernels = atl_attention_kernels_get(ATL_F32, ATL_BACKEND_AUTO);
+ *     kernels->scores(s, ld, q, E, n_rows, k, n_blocks, E);
+ *     atl_activation_softmax(s, n_keys);
+ *     kernels->values(out, E', s, ld, n_rows, v, n_keys, E');
+ */
+#ifndef ATL_MODEL_KERNELS_ATTENTION_H
+#define ATL_MODEL_KERNELS_ATTENTION_H
+
+#include "model/kernels/linear.h"
+
+enum { ATL_KEY_BLOCK = 16 };
+
+/* scores(n_rows,n_blocks*16), rows ld_scores apart <- q(n_rows,E), rows ldq apart, times k(n_blocks,E,16). */
+typedef void (*atl_attention_scores_t)(float *scores, int64_t ld_scores, const float *q, int64_t ldq, int64_t n_rows,
+                                       const void *k, int64_t n_blocks, int64_t head_size);
+/* out(n_rows,E'), rows ldo apart += p(n_rows,n_keys), rows ldp apart, times v(n_keys,E'). */
+typedef void (*atl_attention_values_t)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
+                                       const void *v, int64_t n_keys, int64_t row_size);
+
+typedef struct {
+  atl_attention_scores_t scores;
+  atl_attention_values_t values;
+} atl_attention_kernels_t;
+
+/* The kernels for a cache of `dtype` (F32 or BF16): PLAIN and AVX2 when asked for, else the widest this CPU has. */
+atl_attention_kernels_t atl_attention_kernels_get(atl_dtype_t dtype, atl_backend_t backend);
+
+#endif

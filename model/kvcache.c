@@ -1,0 +1,143 @@
+#include "model/kvcache.h"
+
+#include <string.h>
+
+#include "model/kernels/attention.h"
+
+static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
+
+static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
+  int64_t side = shape->image_side;
+  bool is_full = shape->kind == ATL_ATTENTION_FULL;
+  int64_t n_lines = shape->kind == ATL_ATTENTION_AXIAL_COL   ? side
+                    : shape->kind == ATL_ATTENTION_CONV_LIKE ? ATL_CONV_KERNEL
+                                                             : 1;
+  return (atl_kvcache_t){.shape = *shape,
+                         .n_text_slots = round_up(shape->n_text),
+                         .line_slots = round_up(is_full ? side * side : side),
+                         .n_lines = n_lines,
+                         .row_size = round_up(shape->head_size)};
+}
+
+/* Bytes of one head's keys and values of n_slots slots. */
+static size_t k_bytes(const atl_kvcache_t *cache, int64_t n_slots) {
+  return (size_t)(n_slots * cache->shape.head_size) * atl_dtype_bytes(cache->shape.dtype);
+}
+static size_t v_bytes(const atl_kvcache_t *cache, int64_t n_slots) {
+  return (size_t)(n_slots * cache->row_size) * atl_dtype_bytes(cache->shape.dtype);
+}
+
+void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix, size_t *per_sample) {
+  atl_kvcache_t cache = measure(shape);
+  int64_t n_image_slots = cache.n_lines * cache.line_slots;
+  *per_prefix = (size_t)shape->n_heads * (k_bytes(&cache, cache.n_text_slots) + v_bytes(&cache, cache.n_text_slots));
+  *per_sample = (size_t)shape->n_heads * (k_bytes(&cache, n_image_slots) + v_bytes(&cache, n_image_slots));
+}
+
+atl_status_t atl_kvcache_init(atl_kvcache_t *cache, const atl_kvcache_shape_t *shape, atl_arena_t *arena) {
+  *cache = measure(shape);
+  size_t n_text = (size_t)shape->n_prefixes * (size_t)shape->n_heads;
+  size_t n_image = (size_t)shape->n_samples * (size_t)shape->n_heads;
+  int64_t n_image_slots = cache->n_lines * cache->line_slots;
+  ATL_TRY(atl_arena_take(arena, n_text, k_bytes(cache, cache->n_text_slots), (void **)&cache->text_k));
+  ATL_TRY(atl_arena_take(arena, n_text, v_bytes(cache, cache->n_text_slots), (void **)&cache->text_v));
+  ATL_TRY(atl_arena_take(arena, n_image, k_bytes(cache, n_image_slots), (void **)&cache->image_k));
+  ATL_TRY(atl_arena_take(arena, n_image, v_bytes(cache, n_image_slots), (void **)&cache->image_v));
+  return ATL_OK;
+}
+
+bool atl_kvcache_is_ring(const atl_kvcache_t *cache) {
+  return cache->shape.kind == ATL_ATTENTION_AXIAL_ROW || cache->shape.kind == ATL_ATTENTION_CONV_LIKE;
+}
+
+/* One head of a prefix or of a sample. */
+typedef struct {
+  char *k, *v;
+} store_t;
+
+static store_t text_of(const atl_kvcache_t *cache, int32_t prefix, int32_t head) {
+  size_t i = (size_t)prefix * (size_t)cache->shape.n_heads + (size_t)head;
+  return (store_t){cache->text_k + i * k_bytes(cache, cache->n_text_slots),
+                   cache->text_v + i * v_bytes(cache, cache->n_text_slots)};
+}
+
+static store_t image_of(const atl_kvcache_t *cache, int32_t sample, int32_t head) {
+  size_t i = (size_t)sample * (size_t)cache->shape.n_heads + (size_t)head;
+  int64_t n_slots = cache->n_lines * cache->line_slots;
+  return (store_t){cache->image_k + i * k_bytes(cache, n_slots), cache->image_v + i * v_bytes(cache, n_slots)};
+}
+
+static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
+  int64_t r = token / cache->shape.image_side, c = token % cache->shape.image_side;
+  switch (cache->shape.kind) {
+  case ATL_ATTENTION_FULL: return token;
+  case ATL_ATTENTION_AXIAL_ROW: return c;
+  case ATL_ATTENTION_AXIAL_COL: return c * cache->line_slots + r;
+  case ATL_ATTENTION_CONV_LIKE: return r % ATL_CONV_KERNEL * cache->line_slots + c;
+  }
+  return 0;
+}
+
+static void store(const atl_kvcache_t *cache, store_t at, int64_t slot, const float *k, const float *v) {
+  int64_t size = cache->shape.head_size;
+  int64_t first_k = slot / ATL_KEY_BLOCK * size * ATL_KEY_BLOCK + slot % ATL_KEY_BLOCK,
+          first_v = slot * cache->row_size;
+  if (cache->shape.dtype == ATL_BF16) {
+    uint16_t *to_k = (uint16_t *)(void *)at.k + first_k, *to_v = (uint16_t *)(void *)at.v + first_v;
+    for (int64_t e = 0; e < size; e++) to_k[e * ATL_KEY_BLOCK] = atl_bf16_from_f32(k[e]);
+    for (int64_t e = 0; e < size; e++) to_v[e] = atl_bf16_from_f32(v[e]);
+  } else {
+    float *to_k = (float *)(void *)at.k + first_k, *to_v = (float *)(void *)at.v + first_v;
+    for (int64_t e = 0; e < size; e++) to_k[e * ATL_KEY_BLOCK] = k[e];
+    for (int64_t e = 0; e < size; e++) to_v[e] = v[e];
+  }
+}
+
+void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,
+                            const float *v) {
+  store(cache, text_of(cache, prefix, head), position, k, v);
+}
+
+void atl_kvcache_store_image(atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token, const float *k,
+                             const float *v) {
+  store(cache, image_of(cache, sample, head), slot_of(cache, token), k, v);
+}
+
+static atl_span_t span(const atl_kvcache_t *cache, store_t at, int64_t first, int64_t n_keys) {
+  int64_t first_block = first / ATL_KEY_BLOCK * ATL_KEY_BLOCK;
+  return (atl_span_t){.k = at.k + k_bytes(cache, first_block),
+                      .v = at.v + v_bytes(cache, first),
+                      .first_lane = first - first_block,
+                      .n_keys = n_keys};
+}
+
+atl_span_t atl_kvcache_get_text(const atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t n_keys) {
+  return span(cache, text_of(cache, prefix, head), 0, n_keys);
+}
+
+int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token,
+                          atl_span_t spans[ATL_MAX_SPANS]) {
+  store_t at = image_of(cache, sample, head);
+  int64_t slot = slot_of(cache, token);
+  if (cache->shape.kind != ATL_ATTENTION_CONV_LIKE) {
+    int64_t line = slot / cache->line_slots * cache->line_slots;
+    spans[0] = span(cache, at, line, slot - line + 1);
+    return 1;
+  }
+  int64_t r = token / cache->shape.image_side, c = token % cache->shape.image_side;
+  int64_t left = c < ATL_CONV_KERNEL ? 0 : c - ATL_CONV_KERNEL + 1;
+  int n = 0;
+  for (int64_t above = r < ATL_CONV_KERNEL ? 0 : r - ATL_CONV_KERNEL + 1; above <= r; above++)
+    spans[n++] = span(cache, at, above % ATL_CONV_KERNEL * cache->line_slots + left, c - left + 1);
+  return n;
+}
+
+void atl_kvcache_copy(atl_kvcache_t *cache, int32_t to, int32_t from, int32_t n_tokens) {
+  int64_t n_slots = cache->n_lines * cache->line_slots;
+  if (cache->shape.kind == ATL_ATTENTION_FULL) n_slots = round_up(n_tokens);
+  for (int32_t head = 0; head < cache->shape.n_heads; head++) {
+    store_t target = image_of(cache, to, head), source = image_of(cache, from, head);
+    memcpy(target.k, source.k, k_bytes(cache, n_slots));
+    memcpy(target.v, source.v, v_bytes(cache, n_slots));
+  }
+}

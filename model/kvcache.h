@@ -1,0 +1,68 @@
+/* Key/value cache of one layer: the text part once per prefix, the image part once per sample, and of that only what
+ * the layer's kind of attention can still see.
+ *
+ *     kind        image slots a sample          token (r,c) is slot      and reads
+ *     full        I in one line                 r f + c                  the line up to itself
+ *     axial_row   f: the current row            c                        the line up to itself
+ *     axial_col   f lines of f: a column each   line c, slot r           its line up to itself
+ *     conv_like   5 lines of f: rows mod 5      line r mod 5, slot c     slots c-4..c of rows r-4..r
+ *
+ * Keys and values are laid out for model/kernels/attention: keys in blocks of 16 slots, a line padded to whole blocks,
+ * values in rows of E'. axial_row and conv_like overwrite: a token must be read before the token that takes its slot is
+ * stored (atl_kvcache_is_ring). Owns nothing: its arrays come from the arena given to init.
+ */
+#ifndef ATL_MODEL_KVCACHE_H
+#define ATL_MODEL_KVCACHE_H
+
+#include "common/arena.h"
+#include "common/tensor.h"
+#include "model/config.h"
+
+enum { ATL_MAX_SPANS = ATL_CONV_KERNEL };
+
+typedef struct {
+  atl_attention_t kind;
+  atl_dtype_t dtype;          /* ATL_F32 or ATL_BF16 */
+  int32_t n_text;             /* T+1 */
+  int32_t image_side;         /* f */
+  int32_t n_heads, head_size; /* H, E */
+  int32_t n_prefixes, n_samples;
+} atl_kvcache_shape_t;
+
+typedef struct {
+  atl_kvcache_shape_t shape;
+  int64_t n_text_slots;        /* T+1 rounded up to blocks */
+  int64_t line_slots, n_lines; /* of the image part; line_slots rounded up to blocks */
+  int64_t row_size;            /* E' */
+  char *text_k, *text_v;       /* (n_prefixes,H,blocks,E,16), (n_prefixes,H,n_text_slots,E') */
+  char *image_k, *image_v;     /* (n_samples,H,blocks,E,16), (n_samples,H,n_lines*line_slots,E') */
+} atl_kvcache_t;
+
+/* Consecutive visible slots of one head. Their keys are the lanes [first_lane, first_lane+n_keys) of the blocks at k.
+ */
+typedef struct {
+  const void *k, *v;
+  int64_t first_lane, n_keys;
+} atl_span_t;
+
+/* Bytes a prefix and a sample take. Pure. */
+void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix, size_t *per_sample);
+/* MEMORY. The arena owns. */
+atl_status_t atl_kvcache_init(atl_kvcache_t *cache, const atl_kvcache_shape_t *shape, atl_arena_t *arena);
+/* Do later tokens of a sample take the slots of earlier ones? */
+bool atl_kvcache_is_ring(const atl_kvcache_t *cache);
+
+/* k(E) and v(E) of one head of text position p (0..T) of a prefix, or of image token j of a sample. Borrows. */
+void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,
+                            const float *v);
+void atl_kvcache_store_image(atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token, const float *k,
+                             const float *v);
+/* Text positions 0..n_keys-1. Borrowed. */
+atl_span_t atl_kvcache_get_text(const atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t n_keys);
+/* What image token j sees of the image, itself included, oldest first; returns the number of spans. Borrowed. */
+int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token,
+                          atl_span_t spans[ATL_MAX_SPANS]);
+/* The image part of sample `from`, which has seen n_tokens tokens, into sample `to`. */
+void atl_kvcache_copy(atl_kvcache_t *cache, int32_t to, int32_t from, int32_t n_tokens);
+
+#endif
