@@ -4,15 +4,16 @@
 #define ATL_COORDINATOR_COMMAND_H
 
 #include "common/status.h"
+#include "coordinator/roles.h"
 
-typedef atl_status_t (*atl_command_run_t)(int argc, char **argv);
+/* name, summary; a command is added here and as coordinator/commands/NAME.c. LAUNCHED ones run on every rank of an
+ * mpirun or srun and are given the roles; LOCAL ones run in one process. */
+#define ATL_COMMANDS(LAUNCHED, LOCAL) LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
 
-/* name, summary; a command is added here and as coordinator/commands/NAME.c. The last two run on every rank of a launch. */
-#define ATL_COMMANDS(X)                                                                                                \
-  X(tokenize, "texts -> ids of a model's tokenizer, and back")
-
-#define X(name, summary) atl_status_t atl_command_##name(int argc, char **argv);
-ATL_COMMANDS(X)
-#undef X
+#define LAUNCHED(name, summary) atl_status_t atl_command_##name(int argc, char **argv, const atl_roles_t *roles);
+#define LOCAL(name, summary) atl_status_t atl_command_##name(int argc, char **argv);
+ATL_COMMANDS(LAUNCHED, LOCAL)
+#undef LAUNCHED
+#undef LOCAL
 
 #endif

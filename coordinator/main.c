@@ -5,29 +5,44 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "coordinator/command.h"
+#include "partition/comm.h"
+#include "workers/worker.h"
 
-static const struct {
-  const char *name;
-  atl_command_run_t run;
-  const char *summary;
-} the_commands[] = {
-#define X(name, summary) {#name, atl_command_##name, summary},
-    ATL_COMMANDS(X)
-#undef X
+typedef struct {
+  const char *name, *summary;
+  atl_status_t (*run_launched)(int argc, char **argv, const atl_roles_t *roles); /* on every rank */
+  atl_status_t (*run_local)(int argc, char **argv);
+} command_t;
+
+static const command_t the_commands[] = {
+#define LAUNCHED(name, summary) {#name, summary, atl_command_##name, NULL},
+#define LOCAL(name, summary) {#name, summary, NULL, atl_command_##name},
+    ATL_COMMANDS(LAUNCHED, LOCAL)
+#undef LAUNCHED
+#undef LOCAL
 };
 
 enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0] };
 
+static const atl_roles_t the_roles = {atl_worker_new, atl_worker_destroy, atl_worker_poll, atl_worker_is_stopped,
+                                      atl_worker_get_reports};
+
 static void print_help(FILE *out) {
-  fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n", ATL_VERSION);
+  fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",
+          ATL_VERSION);
   for (int i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-10s %s\n", the_commands[i].name, the_commands[i].summary);
   fprintf(out, "\natelier COMMAND --help tells about a command. Exit codes: 0 done; 2 usage or bad input; 3 stopped,\n"
-               "resumable; 1 anything else. Start with: atelier generate --model weights/emoji --prompt \"red heart\" --out out\n");
+               "resumable; 1 anything else. Start with: atelier generate --model weights/emoji --prompt \"red heart\" "
+               "--out out\n");
 }
 
 static atl_status_t run(int argc, char **argv) {
-  for (int i = 0; i < N_COMMANDS; i++)
-    if (strcmp(argv[1], the_commands[i].name) == 0) return the_commands[i].run(argc - 1, argv + 1);
+  for (int i = 0; i < N_COMMANDS; i++) {
+    const command_t *command = &the_commands[i];
+    if (strcmp(argv[1], command->name) != 0) continue;
+    if (command->run_local != NULL) return command->run_local(argc - 1, argv + 1);
+    return command->run_launched(argc - 1, argv + 1, &the_roles);
+  }
   return ATL_FAIL(USAGE, "there is no command '%s'; atelier --help lists them", argv[1]);
 }
 
@@ -41,7 +56,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   atl_status_t status = run(argc, argv);
-  if (status != ATL_OK) {
+  if (status != ATL_OK && atl_comm_launch_rank() == 0) { /* every rank of a launch has the same failure */
     fprintf(stderr, "atelier: %s\n", atl_status_message());
     if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
   }

@@ -30,11 +30,11 @@ static long launcher_number(const char *name) {
   return text == NULL || *text == '\0' ? -1 : strtol(text, NULL, 10);
 }
 
-bool atl_comm_is_launched(void) {
-  long size = launcher_number("OMPI_COMM_WORLD_SIZE");
-  if (size < 0) size = launcher_number("PMI_SIZE");
-  if (size < 0 && launcher_number("SLURM_PROCID") >= 0) size = launcher_number("SLURM_STEP_NUM_TASKS");
-  return size < 0 ? launcher_number("PMIX_RANK") >= 0 : size > 1;
+int atl_comm_launch_rank(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (launcher_number(names[i]) >= 0) return (int)launcher_number(names[i]);
+  return 0;
 }
 
 /* How many tasks srun itself started with us; 1 under mpirun, whose daemons are the step's tasks. */

@@ -25,8 +25,9 @@ typedef struct atl_comm atl_comm_t;
 atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world);
 /* Frees the world's duplicate and finalises MPI. Collective. */
 void atl_comm_stop(atl_comm_t **world);
-/* Is this process one of several started by mpirun or srun? Local, before start (reads the launcher's variables). */
-bool atl_comm_is_launched(void);
+/* This process's rank as mpirun or srun says it, 0 when it was started alone. Local, also before start: for who prints
+ * a failure of the command line. */
+int atl_comm_launch_rank(void);
 
 /* Collective over comm; the name shows in tools and messages. Caller owns. */
 atl_status_t atl_comm_duplicate(const atl_comm_t *comm, const char *name, atl_comm_t **copy);

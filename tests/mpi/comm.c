@@ -75,10 +75,10 @@ static void test_describe(const atl_comm_t *world) {
 }
 
 int main(int argc, char **argv) {
-  int was_launched = atl_comm_is_launched();
+  int launch_rank = atl_comm_launch_rank();
   atl_comm_t *world, *copy;
   if (atl_comm_start(&argc, &argv, &world) != ATL_OK) return 1;
-  together(world, was_launched == (atl_comm_size(world) > 1), "a launch is recognised before it starts");
+  together(world, launch_rank == atl_comm_rank(world), "the rank is known before the start");
   together(world, atl_comm_duplicate(world, "copy", &copy) == ATL_OK && atl_comm_size(copy) == atl_comm_size(world),
            "a communicator is duplicated");
   test_agree(copy);
