@@ -42,3 +42,49 @@ void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, 
       y[n * ldy + o] = value;
     }
 }
+
+/* Adds into out[(y,x,O)] what input pixel (iy,ix) contributes through weight (ky,kx); channels-last both. */
+static void add_tap(const atl_conv_spec_t *s, double *out, const float *in, int32_t ky, int32_t kx) {
+  int64_t k = s->kernel;
+  for (int64_t o = 0; o < s->n_out; o++)
+    for (int64_t i = 0; i < s->n_in; i++) {
+      int64_t row = s->is_transposed ? i * s->n_out + o : o * s->n_in + i;
+      out[o] += (double)in[i] * (double)s->weight[(row * k + ky) * k + kx];
+    }
+}
+
+/* Input coordinate that output coordinate `out` meets through kernel coordinate `k`; -1 when there is none. */
+static int32_t meets(const atl_conv_spec_t *s, int32_t out, int32_t k, int32_t size) {
+  int32_t in = s->is_transposed ? out + s->padding - k : out * s->stride - s->padding + k;
+  if (s->is_transposed && (in < 0 || in % s->stride != 0)) return -1;
+  if (s->is_transposed) in /= s->stride;
+  return in >= 0 && in < size ? in : -1;
+}
+
+static void conv_pixel(const atl_conv_spec_t *s, double *sums, const float *x, int32_t oy, int32_t ox) {
+  for (int32_t ky = 0; ky < s->kernel; ky++)
+    for (int32_t kx = 0; kx < s->kernel; kx++) {
+      int32_t iy = meets(s, oy, ky, s->height), ix = meets(s, ox, kx, s->width);
+      if (iy >= 0 && ix >= 0) add_tap(s, sums, x + ((int64_t)iy * s->width + ix) * s->n_in, ky, kx);
+    }
+}
+
+static int32_t conv_out_size(const atl_conv_spec_t *s, int32_t size) {
+  if (s->is_transposed) return (size - 1) * s->stride - 2 * s->padding + s->kernel;
+  return (size + 2 * s->padding - s->kernel) / s->stride + 1;
+}
+
+void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x) {
+  int32_t height = conv_out_size(spec, spec->height), width = conv_out_size(spec, spec->width);
+  for (int32_t oy = 0; oy < height; oy++)
+    for (int32_t ox = 0; ox < width; ox++) {
+      float *out = y + ((int64_t)oy * width + ox) * spec->n_out;
+      double sums[1024] = {0};
+      ATL_ASSERT(spec->n_out <= 1024);
+      conv_pixel(spec, sums, x, oy, ox);
+      for (int32_t o = 0; o < spec->n_out; o++) {
+        double value = sums[o] + (spec->bias ? (double)spec->bias[o] : 0) + (spec->accumulates ? (double)out[o] : 0);
+        out[o] = (float)(spec->has_relu && value < 0 ? 0 : value);
+      }
+    }
+}

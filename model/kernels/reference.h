@@ -2,6 +2,7 @@
 #ifndef ATL_MODEL_KERNELS_REFERENCE_H
 #define ATL_MODEL_KERNELS_REFERENCE_H
 
+#include "model/kernels/conv.h"
 #include "model/kernels/linear.h"
 
 /* What atl_linear_apply gives with an own fp32 kernel, bit for bit: each sum is one chain of fused multiply-adds in
@@ -9,5 +10,9 @@
  */
 void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, const float *x, int64_t ldx,
                           int64_t n_rows, const atl_epilogue_t *epilogue);
+
+/* y(H',W',O) <- act([y +] conv(x(H,W,I)) + b) of one picture, sums in double. The scale of its rounding apart, what
+ * atl_conv_apply gives with any backend. */
+void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x);
 
 #endif

@@ -62,6 +62,7 @@ static void test_damage(void) {
   TAP_OK(strstr(atl_status_message(), "a JPEG") != NULL, "by name");
   TAP_STATUS(ATL_INPUT, atl_image_decode("", 0, "empty", &back), "an empty file is refused");
   TAP_STATUS(ATL_INPUT, atl_image_load("/nonexistent.png", &back), "a missing file is refused");
+  atl_image_clear(&image);
   TAP_STATUS(ATL_INPUT, atl_image_init(&image, 32768, 32768, 3), "too many pixels are refused");
   ATL_DESTROY(&bytes);
 }

@@ -1,0 +1,194 @@
+/* Without oneDNN a convolution is a linear layer over gathered windows: row p of the gathered matrix holds the k x k x
+ * I inputs under output pixel p, zeros where the window leaves the picture. Channels-last, a window is k runs of k*I
+ * numbers.
+ *
+ * The transposed 4x4 stride-2 convolution is four convolutions with 2x2 windows, one for each parity (py, px) of the
+ * output pixel: output row 2y+py meets input row iy with weight row ky = 2y + py + 1 - 2 iy. So parity 0 sees rows y-1
+ * and y with ky 3 and 1, parity 1 rows y and y+1 with ky 2 and 0: ky = 3 - py - 2 j for the window's row j. Columns
+ * alike.
+ */
+#include "model/kernels/conv.h"
+
+#include <string.h>
+
+#include "common/memory.h"
+#include "model/kernels/activation.h"
+#include "model/kernels/conv_onednn.h"
+
+enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
+
+/* One linear layer over windows: output pixels (y * out_stride + out_y, x * out_stride + out_x) of the phase's grid. */
+typedef struct {
+  atl_linear_t *linear;
+  int32_t pad_y, pad_x, out_y, out_x;
+} phase_t;
+
+struct atl_conv {
+  atl_conv_spec_t spec; /* weight and bias are not kept */
+  int32_t out_height, out_width;
+  int32_t grid_height, grid_width; /* output pixels of a phase */
+  int32_t window, window_stride, out_stride;
+  int32_t n_phases;
+  phase_t phases[MAX_PHASES];
+  float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
+  int32_t grid_rows_at_once; /* rows of the grid in one linear call */
+  atl_conv_onednn_t *onednn; /* or NULL */
+};
+
+/* (O, window, window, I), the order in which windows are gathered. */
+static void order_weights(float *ordered, const atl_conv_spec_t *spec, int32_t window, const phase_t *phase) {
+  int64_t k = spec->kernel, n_in = spec->n_in, n_out = spec->n_out;
+  for (int64_t o = 0; o < n_out; o++)
+    for (int64_t j = 0; j < window; j++)
+      for (int64_t i = 0; i < window; i++) {
+        int64_t ky = spec->is_transposed ? 3 - phase->out_y - 2 * j : j;
+        int64_t kx = spec->is_transposed ? 3 - phase->out_x - 2 * i : i;
+        for (int64_t c = 0; c < n_in; c++)
+          *ordered++ = spec->weight[((spec->is_transposed ? c * n_out + o : o * n_in + c) * k + ky) * k + kx];
+      }
+}
+
+static atl_status_t new_phase(const atl_conv_t *conv, const atl_conv_spec_t *spec, phase_t *phase) {
+  int64_t n_taps = (int64_t)conv->window * conv->window * spec->n_in;
+  float *ordered;
+  ATL_TRY(ATL_NEW(n_taps * spec->n_out, &ordered));
+  order_weights(ordered, spec, conv->window, phase);
+  atl_linear_spec_t linear = {.weight = ordered,
+                              .bias = spec->bias,
+                              .n_out = spec->n_out,
+                              .n_in = n_taps,
+                              .dtype = ATL_F32,
+                              .backend = spec->backend,
+                              .activation =
+                                  spec->has_relu && !spec->accumulates ? ATL_ACTIVATION_RELU : ATL_ACTIVATION_NONE};
+  atl_status_t status = atl_linear_new(&linear, &phase->linear);
+  ATL_DESTROY(&ordered);
+  return status;
+}
+
+static atl_status_t build_linears(atl_conv_t *conv, const atl_conv_spec_t *spec) {
+  conv->n_phases = spec->is_transposed ? 4 : 1;
+  for (int32_t i = 0; i < conv->n_phases; i++) {
+    phase_t *phase = &conv->phases[i];
+    phase->out_y = i / 2, phase->out_x = i % 2;
+    phase->pad_y = spec->is_transposed ? 1 - phase->out_y : spec->padding;
+    phase->pad_x = spec->is_transposed ? 1 - phase->out_x : spec->padding;
+    ATL_TRY(new_phase(conv, spec, phase));
+  }
+  int32_t rows = conv->out_stride == 1 ? ROWS_AT_ONCE / conv->grid_width : 1;
+  conv->grid_rows_at_once = rows < 1 ? 1 : rows < conv->grid_height ? rows : conv->grid_height;
+  if (conv->window == 1 && conv->window_stride == 1 && spec->padding == 0) return ATL_OK;
+  size_t row_items = (size_t)conv->window * (size_t)conv->window * (size_t)spec->n_in;
+  return ATL_NEW((size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * row_items, &conv->gathered);
+}
+
+static void set_sizes(atl_conv_t *conv, const atl_conv_spec_t *spec) {
+  conv->spec = *spec;
+  conv->spec.weight = conv->spec.bias = NULL;
+  conv->out_stride = spec->is_transposed ? spec->stride : 1;
+  conv->window = spec->is_transposed ? spec->kernel / spec->stride : spec->kernel;
+  conv->window_stride = spec->is_transposed ? 1 : spec->stride;
+  conv->grid_height =
+      spec->is_transposed ? spec->height : (spec->height + 2 * spec->padding - spec->kernel) / spec->stride + 1;
+  conv->grid_width =
+      spec->is_transposed ? spec->width : (spec->width + 2 * spec->padding - spec->kernel) / spec->stride + 1;
+  conv->out_height = conv->grid_height * conv->out_stride;
+  conv->out_width = conv->grid_width * conv->out_stride;
+}
+
+atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv) {
+  *conv = NULL;
+  ATL_CHECK(spec->height + 2 * spec->padding >= spec->kernel && spec->width + 2 * spec->padding >= spec->kernel, INPUT,
+            "a convolution with a window of %d needs a picture at least as large, found %d x %d", spec->kernel,
+            spec->width, spec->height);
+  ATL_CHECK(!spec->is_transposed || (spec->kernel == 4 && spec->stride == 2 && spec->padding == 1), UNSUPPORTED,
+            "a transposed convolution must be 4x4 with stride 2 and padding 1, found %dx%d, %d, %d", spec->kernel,
+            spec->kernel, spec->stride, spec->padding);
+  ATL_TRY(ATL_NEW(1, conv));
+  set_sizes(*conv, spec);
+  atl_status_t status = spec->backend == ATL_BACKEND_ONEDNN
+                            ? atl_conv_onednn_new(spec, (*conv)->out_height, (*conv)->out_width, &(*conv)->onednn)
+                            : build_linears(*conv, spec);
+  if (status != ATL_OK) atl_conv_destroy(conv);
+  return status;
+}
+
+void atl_conv_destroy(atl_conv_t **conv) {
+  if (!*conv) return;
+  for (int32_t i = 0; i < MAX_PHASES; i++) atl_linear_destroy(&(*conv)->phases[i].linear);
+  atl_conv_onednn_destroy(&(*conv)->onednn);
+  ATL_DESTROY(&(*conv)->gathered);
+  ATL_DESTROY(conv);
+}
+
+/* row(window, window*I) <- the inputs under grid pixel (y, x). */
+static void gather_pixel(const atl_conv_t *conv, const phase_t *phase, float *row, const float *x_image, int32_t y,
+                         int32_t x) {
+  int32_t height = conv->spec.height, width = conv->spec.width, window = conv->window;
+  size_t n_in = (size_t)conv->spec.n_in, run = (size_t)window * n_in;
+  int32_t from_x = x * conv->window_stride - phase->pad_x;
+  int32_t first = from_x < 0 ? -from_x : 0, end = from_x + window > width ? width - from_x : window;
+  for (int32_t j = 0; j < window; j++, row += run) {
+    int32_t from_y = y * conv->window_stride - phase->pad_y + j;
+    if (from_y < 0 || from_y >= height || first >= end) {
+      memset(row, 0, run * sizeof *row);
+      continue;
+    }
+    const float *from = x_image + ((size_t)from_y * (size_t)width + (size_t)(from_x + first)) * n_in;
+    memset(row, 0, (size_t)first * n_in * sizeof *row);
+    memcpy(row + (size_t)first * n_in, from, (size_t)(end - first) * n_in * sizeof *row);
+    memset(row + (size_t)end * n_in, 0, (size_t)(window - end) * n_in * sizeof *row);
+  }
+}
+
+static void gather(const atl_conv_t *conv, const phase_t *phase, const float *x_image, int32_t first_y, int32_t n_y) {
+  int32_t width = conv->grid_width, n_pixels = n_y * width;
+  int64_t row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
+#pragma omp parallel for if (n_pixels * row_items >= LEAST_PARALLEL_ITEMS)
+  for (int32_t i = 0; i < n_pixels; i++)
+    gather_pixel(conv, phase, conv->gathered + i * row_items, x_image, first_y + i / width, i % width);
+}
+
+/* One phase of one picture, a few rows of its grid at a time so that what is gathered stays in cache. */
+static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *x_image) {
+  int64_t n_out = conv->spec.n_out, ldy = n_out * conv->out_stride;
+  int64_t row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
+  for (int32_t y = 0; y < conv->grid_height; y += conv->grid_rows_at_once) {
+    int32_t rest = conv->grid_height - y, n_y = rest < conv->grid_rows_at_once ? rest : conv->grid_rows_at_once;
+    const float *rows = x_image + (int64_t)y * conv->grid_width * row_items;
+    if (conv->gathered) {
+      gather(conv, phase, x_image, y, n_y);
+      rows = conv->gathered;
+    }
+    float *out = y_image + ((int64_t)(y * conv->out_stride + phase->out_y) * conv->out_width + phase->out_x) * n_out;
+    atl_epilogue_t add = {.residual = conv->spec.accumulates ? out : NULL, .ld_residual = ldy};
+    atl_linear_apply(phase->linear, out, ldy, rows, row_items, (int64_t)n_y * conv->grid_width, &add);
+  }
+}
+
+void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images) {
+  const atl_conv_spec_t *spec = &conv->spec;
+  int64_t x_items = (int64_t)spec->height * spec->width * spec->n_in;
+  int64_t y_items = (int64_t)conv->out_height * conv->out_width * spec->n_out;
+  for (int64_t i = 0; i < n_images; i++) {
+    float *y_image = y + i * y_items;
+    if (conv->onednn) {
+      atl_conv_onednn_apply(conv->onednn, y_image, x + i * x_items);
+      continue;
+    }
+    for (int32_t p = 0; p < conv->n_phases; p++) run_phase(conv, &conv->phases[p], y_image, x + i * x_items);
+    if (spec->has_relu && spec->accumulates) atl_activation_apply(y_image, y_image, y_items, ATL_ACTIVATION_RELU);
+  }
+}
+
+int32_t atl_conv_out_height(const atl_conv_t *conv) { return conv->out_height; }
+int32_t atl_conv_out_width(const atl_conv_t *conv) { return conv->out_width; }
+
+size_t atl_conv_bytes(const atl_conv_t *conv) {
+  if (conv->onednn) return atl_conv_onednn_bytes(conv->onednn);
+  size_t row_items = (size_t)conv->window * (size_t)conv->window * (size_t)conv->spec.n_in;
+  size_t bytes =
+      conv->gathered ? (size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * row_items * sizeof(float) : 0;
+  for (int32_t i = 0; i < conv->n_phases; i++) bytes += atl_linear_bytes(conv->phases[i].linear);
+  return bytes;
+}

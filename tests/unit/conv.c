@@ -1,0 +1,118 @@
+// TEST np=1
+// Convolutions of every kind the networks use against the plain twin, and the promise that a picture's bits depend on
+// that picture alone, whatever the number of pictures and threads.
+#include "model/kernels/conv.h"
+
+#include <omp.h>
+
+#include "common/memory.h"
+#include "model/kernels/reference.h"
+#include "tests/tap.h"
+
+enum { N_IMAGES = 3 };
+
+static const atl_conv_spec_t the_specs[] = {
+    {.n_in = 3, .n_out = 7, .kernel = 4, .stride = 2, .padding = 1, .height = 16, .width = 16, .has_relu = true},
+    {.n_in = 32, .n_out = 33, .kernel = 3, .stride = 1, .padding = 1, .height = 8, .width = 7, .has_relu = true},
+    {.n_in = 33, .n_out = 64, .kernel = 1, .stride = 1, .padding = 0, .height = 5, .width = 5, .accumulates = true},
+    {.n_in = 64,
+     .n_out = 128,
+     .kernel = 1,
+     .stride = 1,
+     .padding = 0,
+     .height = 7,
+     .width = 7,
+     .accumulates = true,
+     .has_relu = true},
+    {.n_in = 64,
+     .n_out = 64,
+     .kernel = 4,
+     .stride = 2,
+     .padding = 1,
+     .height = 32,
+     .width = 32,
+     .is_transposed = true,
+     .has_relu = true},
+    {.n_in = 48, .n_out = 5, .kernel = 4, .stride = 2, .padding = 1, .height = 4, .width = 3, .is_transposed = true},
+    {.n_in = 3, .n_out = 48, .kernel = 8, .stride = 8, .padding = 0, .height = 32, .width = 32},
+    {.n_in = 4, .n_out = 8, .kernel = 3, .stride = 2, .padding = 1, .height = 9, .width = 9, .has_relu = true},
+    {.n_in = 64, .n_out = 64, .kernel = 3, .stride = 1, .padding = 1, .height = 20, .width = 20, .has_relu = true},
+};
+
+typedef struct {
+  atl_conv_spec_t spec;
+  int64_t x_items, y_items;
+  float *weight, *bias, *x, *y, *start, *want, *again;
+} case_t;
+
+static void fill(float *x, int64_t n, uint32_t seed) {
+  for (int64_t i = 0; i < n; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = (float)(int32_t)seed / 2147483648.0f;
+  }
+}
+
+static atl_status_t new_case(const atl_conv_spec_t *spec, const atl_conv_t *conv, case_t *c) {
+  c->x_items = (int64_t)spec->height * spec->width * spec->n_in;
+  c->y_items = (int64_t)atl_conv_out_height(conv) * atl_conv_out_width(conv) * spec->n_out;
+  ATL_TRY(ATL_NEW(N_IMAGES * c->x_items, &c->x));
+  ATL_TRY(ATL_NEW(N_IMAGES * c->y_items, &c->y));
+  ATL_TRY(ATL_NEW(N_IMAGES * c->y_items, &c->start));
+  ATL_TRY(ATL_NEW(N_IMAGES * c->y_items, &c->want));
+  ATL_TRY(ATL_NEW(N_IMAGES * c->y_items, &c->again));
+  fill(c->x, N_IMAGES * c->x_items, 1);
+  fill(c->start, N_IMAGES * c->y_items, 2);
+  return ATL_OK;
+}
+
+static void run(case_t *c, const atl_conv_t *conv, float *y, int64_t first, int64_t n, int n_threads) {
+  omp_set_num_threads(n_threads);
+  memcpy(y + first * c->y_items, c->start + first * c->y_items, (size_t)(n * c->y_items) * sizeof *y);
+  atl_conv_apply(conv, y + first * c->y_items, c->x + first * c->x_items, n);
+}
+
+static void check_case(case_t *c, const atl_conv_t *conv, const char *name) {
+  size_t n_bytes = (size_t)(N_IMAGES * c->y_items) * sizeof(float);
+  memcpy(c->want, c->start, n_bytes);
+  for (int64_t i = 0; i < N_IMAGES; i++) atl_reference_conv(&c->spec, c->want + i * c->y_items, c->x + i * c->x_items);
+  run(c, conv, c->y, 0, N_IMAGES, 2);
+  /* chains of up to 1024 products reach 40, where one rounding is 4e-6 */
+  TAP_CLOSE(c->y, c->want, N_IMAGES * c->y_items, 1e-4, name);
+  for (int64_t i = 0; i < N_IMAGES; i++) run(c, conv, c->again, i, 1, 1);
+  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "one picture, one thread: the same bits");
+  run(c, conv, c->again, 0, N_IMAGES, 5);
+  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "five threads: the same bits");
+}
+
+static void test_spec(const atl_conv_spec_t *given, atl_backend_t backend) {
+  case_t c = {.spec = *given};
+  atl_conv_t *conv = NULL;
+  int64_t n_weights = (int64_t)given->n_in * given->n_out * given->kernel * given->kernel;
+  char name[120];
+  snprintf(name, sizeof name, "%s %dx%d stride %d, %d -> %d channels, %dx%d%s", atl_backend_name(backend),
+           given->kernel, given->kernel, given->stride, given->n_in, given->n_out, given->height, given->width,
+           given->is_transposed ? ", transposed" : "");
+  if (ATL_NEW(n_weights, &c.weight) != ATL_OK || ATL_NEW(given->n_out, &c.bias) != ATL_OK) return;
+  fill(c.weight, n_weights, 3);
+  fill(c.bias, given->n_out, 4);
+  c.spec.weight = c.weight, c.spec.bias = c.bias, c.spec.backend = backend;
+  TAP_STATUS(ATL_OK, atl_conv_new(&c.spec, &conv), name);
+  if (new_case(&c.spec, conv, &c) == ATL_OK) check_case(&c, conv, name);
+  atl_conv_destroy(&conv);
+  float **blocks[] = {&c.weight, &c.bias, &c.x, &c.y, &c.start, &c.want, &c.again};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ATL_DESTROY(blocks[i]);
+}
+
+int main(void) {
+  const atl_backend_t backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512, ATL_BACKEND_ONEDNN};
+  for (int b = 0; b < 4; b++)
+    for (size_t i = 0; i < sizeof the_specs / sizeof *the_specs; i++) test_spec(&the_specs[i], backends[b]);
+  atl_conv_t *conv;
+  atl_conv_spec_t odd = {
+      .n_in = 1, .n_out = 1, .kernel = 3, .stride = 2, .padding = 1, .height = 4, .width = 4, .is_transposed = true};
+  TAP_STATUS(ATL_UNSUPPORTED, atl_conv_new(&odd, &conv), "another transposed convolution is refused");
+  odd.is_transposed = false, odd.height = 0;
+  TAP_STATUS(ATL_INPUT, atl_conv_new(&odd, &conv), "a picture smaller than the window is refused");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
+  return tap_done();
+}
