@@ -92,7 +92,8 @@ static atl_status_t measure_child(atl_value_pool_t *pool, const atl_value_t *chi
 static atl_status_t measure(atl_value_pool_t *pool, atl_value_t *value, unsigned depth) {
   ATL_CHECK(value->height != IN_PROGRESS, INPUT, "%s: a list or dictionary contains itself; expected plain data",
             pool->where);
-  ATL_CHECK(depth + value->height <= ATL_VALUE_MAX_DEPTH, INPUT,
+  unsigned levels = value->height == 0 ? 1 : value->height;
+  ATL_CHECK(depth + levels <= ATL_VALUE_MAX_DEPTH, INPUT,
             "%s: data is nested deeper than %d levels; expected plain data", pool->where, ATL_VALUE_MAX_DEPTH);
   if (value->height != 0) return ATL_OK;
   unsigned height = 1;
