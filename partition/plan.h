@@ -21,9 +21,12 @@
 
 enum { ATL_MAX_STAGES = 256, ATL_MAX_RANKS = 65536 };
 
-/* Seconds, measured or estimated (partition/cost.h). */
+/* Seconds, measured or estimated (partition/cost.h). Those of a microbatch are for `microbatch` candidates (all their
+ * rows, also guidance's); the part called fixed, reading the weights, does not grow with them. */
 typedef struct {
-  double layer, head, embed, draw; /* one microbatch through one layer; the head; sampling */
+  int32_t microbatch;              /* 0: as they are, for any microbatch */
+  double layer, head, embed, draw; /* one microbatch through one layer; the head; embedding; sampling */
+  double layer_fixed, head_fixed;  /* of layer and head */
   double prefill_row;              /* one text row through one layer */
   double hop;                      /* not overlapped, per microbatch */
   double decode, score;            /* one image */
@@ -33,7 +36,7 @@ typedef struct {
 /* Bytes of the model's pieces, from atl_transformer_get_bytes and friends. */
 typedef struct {
   int64_t layer_weights, head_weights, embedding_weights;
-  int64_t layer_per_prefix, layer_per_sample; /* cache of one layer */
+  int64_t layer_per_prefix, layer_per_sample; /* cache of one layer for a text store, for an image store */
   int64_t scratch, packet;                    /* per stage; per packet buffer */
   int64_t decoder;                            /* dVAE + CLIP */
 } atl_plan_bytes_t;
@@ -44,37 +47,52 @@ typedef struct {
   int32_t image_length, text_length; /* I, T */
   int64_t n_images;                  /* of the whole job */
   int32_t n_prompts;
-  bool is_guided;
-  bool has_decoders;                                              /* false: tokens only (probe) */
+  bool is_guided;    /* a null companion for each candidate: twice the rows and image stores */
+  bool is_primed;    /* an image store more per text store */
+  bool has_decoders; /* false: tokens only (probe) */
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
   int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
+  int64_t cache_per_rank; /* last-level cache: weights that fit are read for free; 0: none known */
   atl_costs_t costs;
   atl_plan_bytes_t bytes;
 } atl_plan_request_t;
 
 typedef struct {
   int32_t n_ranks, n_pipelines, n_stages, n_decoders, n_slots, microbatch;
-  int32_t n_prefixes;                      /* text stores a pipeline keeps */
+  int32_t n_prefixes;                      /* text stores a pipeline keeps; the last for guidance's null text */
   int32_t first_layer[ATL_MAX_STAGES + 1]; /* stage s owns [first_layer[s], first_layer[s+1]) */
   int32_t coordinator_rank;
   int32_t first_stage_rank;   /* stage (p, s) is on rank first_stage_rank + p*S + s */
   int32_t first_decoder_rank; /* >= 0: decoder d is on rank first_decoder_rank + d; -1: on stage ranks */
   double seconds, images_per_second, stage_seconds[ATL_MAX_STAGES]; /* predicted */
   double balance;                                                   /* mean / max of stage seconds */
-  int64_t rank_bytes;                                               /* the fullest rank */
-  char reason[256];                                                 /* why this layout, one sentence */
+  double bubble;      /* share of the stages' time without work: fill, drain, imbalance, too few slots, tail */
+  int64_t rank_bytes; /* the fullest rank */
+  char reason[256];   /* why this layout, one sentence */
 } atl_plan_t;
 
-/* INPUT, with what would work, when the request cannot be met (more stages than layers or ranks, too little memory). */
+/* The plan that is done first, among those whose roles fit the ranks and their memory; of equals the one with the
+ * fewest stages. What the request fixes is kept. INPUT, with what would work, when the request cannot be met (more
+ * stages than layers or ranks, too little memory). */
 atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan);
+/* Fills in the predictions (seconds to bubble, rank_bytes) of a plan whose roles, layers and sizes are decided. */
+void atl_plan_predict(const atl_plan_request_t *request, atl_plan_t *plan);
+/* Seconds of stage i_stage for `microbatch` candidates. */
+double atl_plan_stage_seconds(const atl_plan_t *plan, const atl_plan_request_t *request, int32_t i_stage,
+                              int32_t microbatch);
+/* Bytes of a rank with this stage (-1: none) and maybe a decoder. */
+int64_t atl_plan_rank_bytes(const atl_plan_t *plan, const atl_plan_request_t *request, int32_t i_stage,
+                            bool has_decoder);
 int32_t atl_plan_stage_rank(const atl_plan_t *plan, int32_t i_pipeline, int32_t i_stage);
 int32_t atl_plan_decoder_rank(const atl_plan_t *plan, int32_t i_decoder);
 /* Index of the first decoder / the stage on a rank, or -1. */
 int32_t atl_plan_find_stage(const atl_plan_t *plan, int32_t rank, int32_t *i_pipeline);
 int32_t atl_plan_find_decoder(const atl_plan_t *plan, int32_t rank);
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *request, FILE *out);
-/* The plan as JSON (run.json, --plan FILE) and back, every number checked against the request. Caller owns. */
+/* The plan as JSON (run.json, --plan FILE). Caller owns. */
 atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object);
+/* And back: INPUT unless its roles and layers are consistent and, with a request (NULL: none), fit its ranks, layers
+ * and memory; then the predictions are made anew. */
 atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request,
                                 atl_plan_t *plan);
 

@@ -1,0 +1,211 @@
+/* All layouts that the request allows are tried: S stages, P pipelines, decoders on ranks of their own or on the
+ * stages', a coordinator alone or not, a few microbatches. The one predicted to be done first wins; more stages must
+ * earn their place by 2 %, because a model on one rank has no bubble and no messages (replicate first).
+ *
+ * Prediction (docs/partition.md): all samples have the same length, so slots go round in lock-step. A wave of M slots
+ * takes I rounds of R = max(M t_max, sum(t + c)); the job takes its waves, its prefills, S - 1 steps to fill and drain,
+ * and what decoders have left to do when the last wave ends. */
+#include "partition/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "partition/plan_inside.h"
+
+/* Layers are alike but for what the ends carry, so the best cut gives each next layer to the stage that is then the
+ * least loaded; the first layer of each stage is given beforehand. */
+static void cut_layers(const atl_plan_request_t *q, int32_t n_stages, int32_t *first_layer) {
+  int32_t n_layers[ATL_MAX_STAGES], b = q->microbatch > 0 ? q->microbatch : ATL_PLAN_MICROBATCH;
+  for (int32_t s = 0; s < n_stages; s++) n_layers[s] = 1;
+  for (int32_t left = q->n_layers - n_stages; left > 0; left--) {
+    int32_t best = 0;
+    double best_seconds = INFINITY;
+    for (int32_t s = 0; s < n_stages; s++) {
+      double seconds = atl_plan_span_seconds(q, n_layers[s] + 1, s == 0, s == n_stages - 1, b);
+      if (seconds < best_seconds) best = s, best_seconds = seconds;
+    }
+    n_layers[best]++;
+  }
+  first_layer[0] = 0;
+  for (int32_t s = 0; s < n_stages; s++) first_layer[s + 1] = first_layer[s] + n_layers[s];
+  ATL_ASSERT(first_layer[n_stages] == q->n_layers);
+}
+
+enum { SHARING_RANKS = 4 }; /* up to so many ranks, a decoder on a stage's rank costs nothing but its work */
+
+/* Guesses of what the prediction leaves out; a calibration does not replace them. Decoding on a stage's rank holds up
+ * its whole pipeline now and then; a coordinator on a stage's rank takes time from it for each rank it serves. */
+static const double the_sharing_penalty = 0.10, the_coordinating_penalty = 0.002;
+static const double the_gain_of_stages = 0.98, the_gain = 0.999; /* what a better layout must gain, as a factor */
+
+typedef struct {
+  const atl_plan_request_t *request;
+  atl_plan_t plan; /* the one under consideration */
+  atl_plan_t best;
+  double best_score;     /* seconds, with penalties; INFINITY: none yet */
+  int32_t fewest_stages; /* that fit the memory; 0: none yet */
+  int64_t fewest_bytes;  /* of any layout's fullest rank */
+  int32_t fewest_bytes_stages;
+} search_t;
+
+static bool fits_memory(search_t *s) {
+  int64_t bytes = atl_plan_fullest_rank(&s->plan, s->request), memory = s->request->memory_per_rank;
+  if (bytes < s->fewest_bytes) s->fewest_bytes = bytes, s->fewest_bytes_stages = s->plan.n_stages;
+  if (memory > 0 && bytes > memory) return false;
+  if (s->fewest_stages == 0) s->fewest_stages = s->plan.n_stages;
+  return true;
+}
+
+static void consider(search_t *s) {
+  if (!fits_memory(s)) return;
+  atl_plan_predict(s->request, &s->plan);
+  double score = s->plan.seconds;
+  if (s->plan.first_stage_rank == 0) score *= 1 + the_coordinating_penalty * s->plan.n_ranks;
+  if (s->plan.n_decoders > 0 && s->plan.first_decoder_rank < 0 && s->plan.n_ranks > SHARING_RANKS)
+    score *= 1 + the_sharing_penalty;
+  double gain = s->plan.n_stages > s->best.n_stages ? the_gain_of_stages : the_gain;
+  if (isfinite(s->best_score) && score >= gain * s->best_score) return;
+  s->best = s->plan;
+  s->best_score = score;
+}
+
+/* M = ceil(sum(t + c) / max t) + 1 slots keep every stage busy, one to absorb jitter. A single stage waits for nobody.
+ */
+static int32_t choose_slots(const search_t *s, int32_t b) {
+  double slowest, sum;
+  if (s->request->n_slots > 0) return s->request->n_slots;
+  if (s->plan.n_stages == 1) return 1;
+  atl_plan_round(&s->plan, s->request, b, &slowest, &sum);
+  return (int32_t)ceil(sum / slowest - 1e-9) + 1;
+}
+
+static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* The smallest microbatch with which a pipeline's images take no more waves than with `most`: the last wave is full. */
+static void try_microbatch(search_t *s, int32_t most) {
+  const atl_plan_request_t *q = s->request;
+  atl_plan_t *p = &s->plan;
+  int64_t n_images = divide_up(q->n_images, p->n_pipelines);
+  int32_t n_slots = choose_slots(s, most);
+  int64_t n_waves = divide_up(n_images, (int64_t)n_slots * most);
+  p->microbatch = q->microbatch > 0 ? q->microbatch : (int32_t)divide_up(n_images, n_waves * n_slots);
+  int64_t n_needed = divide_up(n_images, p->microbatch);
+  p->n_slots = q->n_slots == 0 && n_needed < n_slots ? (int32_t)n_needed : n_slots;
+  p->n_prefixes = atl_plan_count_prefixes(p, q);
+  consider(s);
+}
+
+static void try_microbatches(search_t *s) {
+  int32_t asked = s->request->microbatch;
+  for (int32_t most = asked > 0 ? asked : ATL_PLAN_MICROBATCH; most > 0; most = asked > 0 ? 0 : most / 2)
+    try_microbatch(s, most);
+}
+
+/* The ranks that stages and coordinator leave; or the stages' own. */
+static void try_decoders(search_t *s) {
+  const atl_plan_request_t *q = s->request;
+  atl_plan_t *p = &s->plan;
+  int32_t n_stage_ranks = p->n_pipelines * p->n_stages, n_left = q->n_ranks - p->first_stage_rank - n_stage_ranks;
+  int32_t most = q->n_images < ATL_MAX_RANKS ? (int32_t)q->n_images : ATL_MAX_RANKS;
+  p->n_decoders = 0;
+  p->first_decoder_rank = -1;
+  if (!q->has_decoders) {
+    try_microbatches(s);
+    return;
+  }
+  p->n_decoders = q->n_decoders > 0 ? q->n_decoders : n_stage_ranks < most ? n_stage_ranks : most;
+  if (p->n_decoders <= n_stage_ranks) try_microbatches(s);
+  p->n_decoders = q->n_decoders > 0 ? q->n_decoders : n_left < most ? n_left : most;
+  p->first_decoder_rank = p->first_stage_rank + n_stage_ranks;
+  if (p->n_decoders > 0 && p->n_decoders <= n_left) try_microbatches(s);
+}
+
+static void try_stages(search_t *s, int32_t n_stages) {
+  const atl_plan_request_t *q = s->request;
+  int32_t first = q->n_pipelines > 0 ? q->n_pipelines : 1;
+  int32_t last = q->n_pipelines > 0 ? q->n_pipelines : q->n_ranks / n_stages;
+  s->plan = (atl_plan_t){.n_ranks = q->n_ranks, .n_stages = n_stages};
+  cut_layers(q, n_stages, s->plan.first_layer);
+  for (int32_t n_pipelines = first; n_pipelines <= last; n_pipelines++)
+    for (int32_t alone = 0; alone <= 1 && alone + n_pipelines * n_stages <= q->n_ranks; alone++) {
+      s->plan.n_pipelines = n_pipelines;
+      s->plan.first_stage_rank = alone;
+      try_decoders(s);
+    }
+}
+
+static atl_status_t check_request(const atl_plan_request_t *q) {
+  ATL_CHECK(q->n_ranks >= 1 && q->n_ranks <= ATL_MAX_RANKS, INPUT, "a plan is for 1 to %d ranks, not %d", ATL_MAX_RANKS,
+            (int)q->n_ranks);
+  ATL_CHECK(q->n_layers >= 1 && q->n_layers <= ATL_MAX_STAGES, INPUT, "a plan is for 1 to %d layers, not %d",
+            ATL_MAX_STAGES, (int)q->n_layers);
+  ATL_CHECK(q->n_images >= 1 && q->n_prompts >= 1 && q->image_length >= 1, INPUT,
+            "a plan needs images to make; there are %lld of %d prompts", (long long)q->n_images, (int)q->n_prompts);
+  ATL_CHECK(q->costs.layer > 0, INPUT, "a plan needs the cost of a layer, found %g s", q->costs.layer);
+  ATL_CHECK(q->n_stages >= 0 && q->n_pipelines >= 0 && q->n_decoders >= 0 && q->n_slots >= 0 && q->microbatch >= 0,
+            INPUT, "stages, pipelines, decoders, slots and microbatch are counts; 0 lets the plan decide");
+  ATL_CHECK(q->n_stages <= q->n_layers, INPUT, "%d stages for %d layers: each needs one; try --stages %d or fewer",
+            (int)q->n_stages, (int)q->n_layers, (int)q->n_layers);
+  ATL_CHECK(q->n_slots <= ATL_PLAN_MAX_SLOTS && q->microbatch <= ATL_PLAN_MAX_MICROBATCH, INPUT,
+            "%d slots of %d candidates; at most %d and %d go", (int)q->n_slots, (int)q->microbatch, ATL_PLAN_MAX_SLOTS,
+            ATL_PLAN_MAX_MICROBATCH);
+  return ATL_OK;
+}
+
+static atl_status_t check_ranks(const atl_plan_request_t *q) {
+  int32_t n_stages = q->n_stages > 0 ? q->n_stages : 1, n_pipelines = q->n_pipelines > 0 ? q->n_pipelines : 1;
+  int64_t n_needed = (int64_t)n_stages * n_pipelines;
+  ATL_CHECK(
+      n_needed <= q->n_ranks, INPUT,
+      "%d pipelines of %d stages need %lld ranks, there are %d; try --pipelines %d, fewer --stages, or more ranks",
+      (int)n_pipelines, (int)n_stages, (long long)n_needed, (int)q->n_ranks,
+      n_stages <= q->n_ranks ? (int)(q->n_ranks / n_stages) : 1);
+  int64_t n_left = q->n_ranks - n_needed, most = n_left > n_needed ? n_left : n_needed;
+  if (q->n_stages == 0 || q->n_pipelines == 0) most = q->n_ranks;
+  ATL_CHECK(q->n_decoders <= most, INPUT,
+            "%d decoders find no ranks beside %lld stages on %d ranks; try --decoders %lld or fewer, or more ranks",
+            (int)q->n_decoders, (long long)n_needed, (int)q->n_ranks, (long long)most);
+  return ATL_OK;
+}
+
+static void explain(const search_t *s, atl_plan_t *plan) {
+  const atl_plan_request_t *q = s->request;
+  const char *stages = q->n_stages > 0                      ? "stages as asked"
+                       : plan->n_stages == 1                ? "the model fits one rank, so it is replicated"
+                       : plan->n_stages == s->fewest_stages ? "fewer stages do not fit the memory of a rank"
+                                                            : "fewer stages are predicted slower";
+  const char *decoders = plan->n_decoders == 0           ? "nothing is decoded"
+                         : plan->first_decoder_rank >= 0 ? "decoders have ranks of their own"
+                                                         : "decoders share the stages' ranks";
+  int32_t n_used = plan->first_stage_rank + plan->n_pipelines * plan->n_stages +
+                   (plan->first_decoder_rank >= 0 ? plan->n_decoders : 0);
+  char idle[48] = "";
+  if (n_used < plan->n_ranks)
+    snprintf(idle, sizeof idle, "; %d ranks have nothing to do", (int)(plan->n_ranks - n_used));
+  snprintf(plan->reason, sizeof plan->reason, "%s; %s; %s%s", stages, decoders,
+           plan->first_stage_rank > 0 ? "the coordinator is alone" : "the coordinator shares a rank", idle);
+}
+
+atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan) {
+  ATL_TRY(check_request(request));
+  ATL_TRY(check_ranks(request));
+  search_t s = {.request = request, .best_score = INFINITY, .fewest_bytes = INT64_MAX};
+  int32_t last = request->n_layers < request->n_ranks ? request->n_layers : request->n_ranks;
+  if (request->n_stages > 0) {
+    try_stages(&s, request->n_stages);
+  } else {
+    for (int32_t n_stages = 1; n_stages <= last; n_stages++) try_stages(&s, n_stages);
+  }
+  ATL_CHECK(s.fewest_bytes < INT64_MAX, INPUT,
+            "no layout of %d ranks has %d decoders beside %d pipelines of %d stages; leave one of them to the plan",
+            (int)request->n_ranks, (int)request->n_decoders, (int)request->n_pipelines, (int)request->n_stages);
+  ATL_CHECK(isfinite(s.best_score), MEMORY,
+            "a rank needs at least %.2f GiB (with %d stages) and has %.2f GiB; try more ranks, fewer ranks a node, "
+            "--dtype bf16, or a smaller --microbatch",
+            (double)s.fewest_bytes / (1 << 30), (int)s.fewest_bytes_stages,
+            (double)request->memory_per_rank / (1 << 30));
+  *plan = s.best;
+  explain(&s, plan);
+  return ATL_OK;
+}

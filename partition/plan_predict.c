@@ -1,0 +1,154 @@
+/* Seconds and bytes of a layout, and where its roles are. The formulas are in docs/partition.md. */
+#include <math.h>
+
+#include "partition/plan_inside.h"
+
+/* Decoders are kept below this load: their queue grows as rho / (1 - rho). */
+static const double the_decoder_load = 0.85;
+
+/* fixed + growing * b / b0; weights that fit the cache are read for free. */
+static double scale(const atl_costs_t *costs, double seconds, double fixed, int32_t b, bool is_cached) {
+  if (costs->microbatch == 0) return seconds;
+  return (is_cached ? 0 : fixed) + (seconds - fixed) * b / costs->microbatch;
+}
+
+double atl_plan_span_seconds(const atl_plan_request_t *q, int32_t n_layers, bool is_first, bool is_last, int32_t b) {
+  const atl_costs_t *c = &q->costs;
+  int64_t weights = n_layers * q->bytes.layer_weights + (is_last ? q->bytes.head_weights : 0);
+  bool is_cached = weights <= q->cache_per_rank;
+  double seconds = n_layers * scale(c, c->layer, c->layer_fixed, b, is_cached);
+  if (is_first) seconds += scale(c, c->embed, 0, b, is_cached);
+  if (is_last) seconds += scale(c, c->head, c->head_fixed, b, is_cached) + scale(c, c->draw, 0, b, is_cached);
+  return seconds;
+}
+
+double atl_plan_stage_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage, int32_t b) {
+  int32_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
+  return atl_plan_span_seconds(q, n_layers, i_stage == 0, i_stage == plan->n_stages - 1, b);
+}
+
+void atl_plan_round(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t b, double *slowest, double *sum) {
+  *slowest = 0;
+  *sum = plan->n_stages > 1 ? plan->n_stages * scale(&q->costs, q->costs.hop, 0, b, false) : 0;
+  for (int32_t s = 0; s < plan->n_stages; s++) {
+    double seconds = atl_plan_stage_seconds(plan, q, s, b);
+    *sum += seconds;
+    if (seconds > *slowest) *slowest = seconds;
+  }
+}
+
+/* n images at once in one pipeline, spread evenly over its slots: seconds, and seconds of work of all its stages. */
+static double wave_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, int64_t n_images, double *work) {
+  if (n_images == 0) return 0;
+  int64_t n_slots = (n_images + plan->microbatch - 1) / plan->microbatch;
+  int32_t b = (int32_t)((n_images + n_slots - 1) / n_slots);
+  double slowest, sum, hops = plan->n_stages > 1 ? plan->n_stages * scale(&q->costs, q->costs.hop, 0, b, false) : 0;
+  atl_plan_round(plan, q, b, &slowest, &sum);
+  *work += q->image_length * (double)n_slots * (sum - hops);
+  return q->image_length * fmax((double)n_slots * slowest, sum);
+}
+
+/* Each prompt's text goes once through each pipeline that has candidates of it. */
+static double prefill_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, double *work) {
+  double n_prompts = ceil((double)q->n_prompts / plan->n_pipelines) + (q->is_guided ? 1 : 0);
+  int32_t most = 0;
+  for (int32_t s = 0; s < plan->n_stages; s++) {
+    int32_t n_layers = plan->first_layer[s + 1] - plan->first_layer[s];
+    if (n_layers > most) most = n_layers;
+  }
+  double of_layer = n_prompts * (q->text_length + 1) * q->costs.prefill_row;
+  *work += of_layer * q->n_layers;
+  return of_layer * most;
+}
+
+/* When the last image is decoded, if drawing ends after `drawing` seconds of which the last wave took `last`. */
+static double with_decoding(const atl_plan_t *plan, const atl_plan_request_t *q, double drawing, double last,
+                            int64_t n_last) {
+  double an_image = q->costs.decode + q->costs.score, all = (double)q->n_images * an_image;
+  if (plan->n_decoders == 0) return drawing;
+  if (plan->first_decoder_rank < 0) return drawing + all / plan->n_decoders;
+  double rate = the_decoder_load * plan->n_decoders;
+  double burst = (double)n_last * plan->n_pipelines * an_image / plan->n_decoders;
+  return drawing + fmax(fmax(burst, an_image), all / rate - (drawing - last));
+}
+
+void atl_plan_predict(const atl_plan_request_t *q, atl_plan_t *plan) {
+  int64_t n_images = (q->n_images + plan->n_pipelines - 1) / plan->n_pipelines;
+  int64_t wave = (int64_t)plan->n_slots * plan->microbatch, n_waves = n_images / wave, n_last = n_images % wave;
+  double slowest, sum, work = 0, a_wave_work = 0;
+  double full = wave_seconds(plan, q, wave, &a_wave_work), last = wave_seconds(plan, q, n_last, &work);
+  atl_plan_round(plan, q, plan->microbatch, &slowest, &sum);
+  work += (double)n_waves * a_wave_work;
+  double drawing = (double)n_waves * full + last + (plan->n_stages - 1) * slowest + prefill_seconds(plan, q, &work);
+  plan->seconds =
+      n_last > 0 ? with_decoding(plan, q, drawing, last, n_last) : with_decoding(plan, q, drawing, full, wave);
+  plan->images_per_second = (double)q->n_images / plan->seconds;
+  double total = 0;
+  for (int32_t s = 0; s < plan->n_stages; s++)
+    total += plan->stage_seconds[s] = atl_plan_stage_seconds(plan, q, s, plan->microbatch);
+  plan->balance = total / plan->n_stages / slowest;
+  double decoding = plan->first_decoder_rank < 0
+                        ? (double)q->n_images * (q->costs.decode + q->costs.score) * (plan->n_decoders > 0)
+                        : 0;
+  double available = plan->seconds * plan->n_stages * plan->n_pipelines;
+  plan->bubble = fmax(0, 1 - (work * plan->n_pipelines + decoding) / available);
+  plan->rank_bytes = atl_plan_fullest_rank(plan, q);
+}
+
+int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t *q) {
+  int64_t n_in_flight = (int64_t)plan->n_slots * plan->microbatch;
+  return (int32_t)(n_in_flight < q->n_prompts ? n_in_flight : q->n_prompts) + (q->is_guided ? 1 : 0);
+}
+
+int64_t atl_plan_rank_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage, bool has_decoder) {
+  const atl_plan_bytes_t *bytes = &q->bytes;
+  int64_t total = has_decoder ? bytes->decoder : 0;
+  if (i_stage < 0) return total;
+  int64_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
+  int64_t n_stores = (int64_t)plan->n_slots * plan->microbatch * (q->is_guided ? 2 : 1);
+  if (q->is_primed) n_stores += plan->n_prefixes;
+  if (i_stage == 0) total += bytes->embedding_weights;
+  if (i_stage == plan->n_stages - 1) total += bytes->head_weights;
+  total += n_layers *
+           (bytes->layer_weights + plan->n_prefixes * bytes->layer_per_prefix + n_stores * bytes->layer_per_sample);
+  return total + bytes->scratch + (plan->n_slots + ATL_PLAN_SPARE_BUFFERS) * bytes->packet;
+}
+
+int64_t atl_plan_fullest_rank(const atl_plan_t *plan, const atl_plan_request_t *q) {
+  bool has_own = plan->first_decoder_rank >= 0, is_sharing = plan->n_decoders > 0 && !has_own;
+  int64_t fullest = has_own ? atl_plan_rank_bytes(plan, q, -1, true) : 0;
+  for (int32_t s = 0; s < plan->n_stages; s++) {
+    int64_t bytes = atl_plan_rank_bytes(plan, q, s, is_sharing);
+    if (bytes > fullest) fullest = bytes;
+  }
+  return fullest;
+}
+
+int32_t atl_plan_stage_rank(const atl_plan_t *plan, int32_t i_pipeline, int32_t i_stage) {
+  return plan->first_stage_rank + i_pipeline * plan->n_stages + i_stage;
+}
+
+int32_t atl_plan_decoder_rank(const atl_plan_t *plan, int32_t i_decoder) {
+  if (plan->first_decoder_rank >= 0) return plan->first_decoder_rank + i_decoder;
+  int32_t n_stages = plan->n_pipelines * plan->n_stages;
+  return plan->first_stage_rank + n_stages - 1 - (int32_t)((int64_t)i_decoder * n_stages / plan->n_decoders);
+}
+
+int32_t atl_plan_find_stage(const atl_plan_t *plan, int32_t rank, int32_t *i_pipeline) {
+  int32_t i = rank - plan->first_stage_rank;
+  if (i < 0 || i >= plan->n_pipelines * plan->n_stages) return -1;
+  *i_pipeline = i / plan->n_stages;
+  return i % plan->n_stages;
+}
+
+int32_t atl_plan_find_decoder(const atl_plan_t *plan, int32_t rank) {
+  int32_t n = plan->n_decoders, n_stages = plan->n_pipelines * plan->n_stages, i;
+  if (plan->first_decoder_rank >= 0) {
+    i = rank - plan->first_decoder_rank;
+  } else { /* the inverse of atl_plan_decoder_rank */
+    int32_t from_end = plan->first_stage_rank + n_stages - 1 - rank;
+    if (from_end < 0) return -1;
+    i = (int32_t)(((int64_t)from_end * n + n_stages - 1) / n_stages);
+  }
+  return i >= 0 && i < n && atl_plan_decoder_rank(plan, i) == rank ? i : -1;
+}

@@ -1,0 +1,200 @@
+/* A plan as a table for people and as JSON for run.json, --plan FILE and the ranks. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "partition/plan_inside.h"
+
+/* ---- table ---- */
+
+static const char *format_bytes(int64_t bytes, char text[24]) {
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double amount = (double)bytes;
+  int i = 0;
+  for (; i < 4 && amount >= 1024; i++) amount /= 1024;
+  snprintf(text, 24, i == 0 ? "%.0f %s" : "%.1f %s", amount, units[i]);
+  return text;
+}
+
+/* "1, 4, 7 ...": the ranks of stage s in every pipeline. */
+static const char *format_ranks(const atl_plan_t *plan, int32_t i_stage, char text[32]) {
+  int32_t first = atl_plan_stage_rank(plan, 0, i_stage), n = plan->n_pipelines, step = plan->n_stages;
+  if (n == 1)
+    snprintf(text, 32, "%d", (int)first);
+  else if (n == 2)
+    snprintf(text, 32, "%d, %d", (int)first, (int)(first + step));
+  else
+    snprintf(text, 32, "%d, %d .. %d", (int)first, (int)(first + step), (int)(first + (n - 1) * step));
+  return text;
+}
+
+static void print_stages(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *out) {
+  bool is_sharing = plan->n_decoders > 0 && plan->first_decoder_rank < 0;
+  fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", "ranks", "role", "layers", "ms/microbatch", "memory");
+  if (plan->first_stage_rank > 0) fprintf(out, "  %-16d %-20s\n", (int)plan->coordinator_rank, "coordinator");
+  for (int32_t s = 0; s < plan->n_stages; s++) {
+    char ranks[32], role[32], layers[32], bytes[24];
+    snprintf(role, sizeof role, "stage %d%s", (int)s, is_sharing ? ", decoder" : "");
+    snprintf(layers, sizeof layers, "%d..%d%s", (int)plan->first_layer[s], (int)plan->first_layer[s + 1] - 1,
+             s == plan->n_stages - 1 ? "+head" : "");
+    fprintf(out, "  %-16s %-20s %-12s %14.3f %12s\n", format_ranks(plan, s, ranks), role, layers,
+            1e3 * plan->stage_seconds[s], format_bytes(atl_plan_rank_bytes(plan, q, s, is_sharing), bytes));
+  }
+  if (plan->first_decoder_rank < 0) return;
+  char ranks[32], bytes[24];
+  snprintf(ranks, sizeof ranks, "%d .. %d", (int)plan->first_decoder_rank,
+           (int)(plan->first_decoder_rank + plan->n_decoders - 1));
+  fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", ranks, "decoder", "", "", format_bytes(q->bytes.decoder, bytes));
+}
+
+void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *out) {
+  char bytes[24];
+  fprintf(out, "%d rank%s: %d pipeline%s of %d stage%s, %d decoder%s\n", (int)plan->n_ranks,
+          plan->n_ranks == 1 ? "" : "s", (int)plan->n_pipelines, plan->n_pipelines == 1 ? "" : "s", (int)plan->n_stages,
+          plan->n_stages == 1 ? "" : "s", (int)plan->n_decoders, plan->n_decoders == 1 ? "" : "s");
+  print_stages(plan, q, out);
+  fprintf(out, "  in flight: %d slot%s of %d candidates a pipeline, %d text store%s\n", (int)plan->n_slots,
+          plan->n_slots == 1 ? "" : "s", (int)plan->microbatch, (int)plan->n_prefixes,
+          plan->n_prefixes == 1 ? "" : "s");
+  fprintf(out, "  %s: %.3g s for %" PRId64 " images, %.3g images/s; stage balance %.1f %%, bubble %.1f %%\n",
+          q->costs.is_measured ? "predicted from measured costs" : "estimated from FLOPs and bytes", plan->seconds,
+          q->n_images, plan->images_per_second, 100 * plan->balance, 100 * plan->bubble);
+  fprintf(out, "  fullest rank: %s\n", format_bytes(plan->rank_bytes, bytes));
+  fprintf(out, "  why: %s\n", plan->reason);
+}
+
+/* ---- JSON ---- */
+
+typedef struct {
+  const char *name;
+  size_t offset;
+  int64_t min, max;
+} field_t;
+
+static const field_t the_fields[] = {
+    {"ranks", offsetof(atl_plan_t, n_ranks), 1, ATL_MAX_RANKS},
+    {"pipelines", offsetof(atl_plan_t, n_pipelines), 1, ATL_MAX_RANKS},
+    {"stages", offsetof(atl_plan_t, n_stages), 1, ATL_MAX_STAGES},
+    {"decoders", offsetof(atl_plan_t, n_decoders), 0, ATL_MAX_RANKS},
+    {"slots", offsetof(atl_plan_t, n_slots), 1, ATL_PLAN_MAX_SLOTS},
+    {"microbatch", offsetof(atl_plan_t, microbatch), 1, ATL_PLAN_MAX_MICROBATCH},
+    {"prefixes", offsetof(atl_plan_t, n_prefixes), 1, INT32_MAX},
+    {"coordinator_rank", offsetof(atl_plan_t, coordinator_rank), 0, 0},
+    {"first_stage_rank", offsetof(atl_plan_t, first_stage_rank), 0, 1},
+    {"first_decoder_rank", offsetof(atl_plan_t, first_decoder_rank), -1, ATL_MAX_RANKS - 1},
+};
+
+enum { N_FIELDS = sizeof the_fields / sizeof the_fields[0] };
+
+static int32_t *field_of(const atl_plan_t *plan, const field_t *field) {
+  return (int32_t *)(uintptr_t)((const char *)plan + field->offset);
+}
+
+static json_t *reals_of(const double *values, int32_t n) {
+  json_t *array = json_array();
+  for (int32_t i = 0; i < n; i++) json_array_append_new(array, json_real(values[i]));
+  return array;
+}
+
+atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object) {
+  json_t *made = json_object(), *layers = json_array();
+  int n_failed = 0;
+  for (int i = 0; i < N_FIELDS; i++)
+    n_failed += json_object_set_new(made, the_fields[i].name, json_integer(*field_of(plan, &the_fields[i]))) != 0;
+  for (int32_t s = 0; s <= plan->n_stages; s++)
+    n_failed += json_array_append_new(layers, json_integer(plan->first_layer[s])) != 0;
+  n_failed += json_object_set_new(made, "first_layer", layers) != 0;
+  n_failed += json_object_set_new(made, "seconds", json_real(plan->seconds)) != 0;
+  n_failed += json_object_set_new(made, "images_per_second", json_real(plan->images_per_second)) != 0;
+  n_failed += json_object_set_new(made, "stage_seconds", reals_of(plan->stage_seconds, plan->n_stages)) != 0;
+  n_failed += json_object_set_new(made, "balance", json_real(plan->balance)) != 0;
+  n_failed += json_object_set_new(made, "bubble", json_real(plan->bubble)) != 0;
+  n_failed += json_object_set_new(made, "rank_bytes", json_integer(plan->rank_bytes)) != 0;
+  n_failed += json_object_set_new(made, "reason", json_string(plan->reason)) != 0;
+  *object = made;
+  if (n_failed == 0) return ATL_OK;
+  json_decref(made);
+  *object = NULL;
+  return ATL_FAIL(MEMORY, "no memory for the plan as JSON");
+}
+
+static atl_status_t read_layers(const json_t *object, const char *where, atl_plan_t *plan) {
+  const json_t *array = json_object_get(object, "first_layer");
+  ATL_CHECK(json_is_array(array) && json_array_size(array) == (size_t)plan->n_stages + 1, INPUT,
+            "%s: first_layer: expected a list of %d numbers (stages + 1), found %zu", where, (int)plan->n_stages + 1,
+            json_array_size(array));
+  for (int32_t s = 0; s <= plan->n_stages; s++) {
+    const json_t *item = json_array_get(array, (size_t)s);
+    json_int_t least = s == 0 ? 0 : plan->first_layer[s - 1] + 1, most = s == 0 ? 0 : ATL_MAX_STAGES;
+    ATL_CHECK(json_is_integer(item) && json_integer_value(item) >= least && json_integer_value(item) <= most, INPUT,
+              "%s: first_layer[%d]: expected %lld to %lld (it starts at 0 and no stage is empty), found %lld", where,
+              (int)s, (long long)least, (long long)most, (long long)json_integer_value(item));
+    plan->first_layer[s] = (int32_t)json_integer_value(item);
+  }
+  return ATL_OK;
+}
+
+/* Roles on ranks that exist, no two stages and no two decoders on one. */
+static atl_status_t check_roles(const atl_plan_t *plan, const char *where) {
+  int64_t n_stages = (int64_t)plan->n_pipelines * plan->n_stages, end = plan->first_stage_rank + n_stages;
+  ATL_CHECK(end <= plan->n_ranks, INPUT, "%s: %d pipelines of %d stages from rank %d do not fit %d ranks", where,
+            (int)plan->n_pipelines, (int)plan->n_stages, (int)plan->first_stage_rank, (int)plan->n_ranks);
+  if (plan->first_decoder_rank < 0) {
+    ATL_CHECK(plan->n_decoders <= n_stages, INPUT, "%s: %d decoders do not fit %lld stage ranks", where,
+              (int)plan->n_decoders, (long long)n_stages);
+    return ATL_OK;
+  }
+  ATL_CHECK(plan->n_decoders > 0 && plan->first_decoder_rank >= end &&
+                (int64_t)plan->first_decoder_rank + plan->n_decoders <= plan->n_ranks,
+            INPUT, "%s: %d decoders from rank %d do not fit ranks %lld to %d", where, (int)plan->n_decoders,
+            (int)plan->first_decoder_rank, (long long)end, (int)plan->n_ranks - 1);
+  return ATL_OK;
+}
+
+static atl_status_t check_against(const atl_plan_request_t *q, const char *where, const atl_plan_t *plan) {
+  ATL_CHECK(plan->n_ranks == q->n_ranks, INPUT, "%s is a plan for %d ranks, there are %d; make one with `atelier plan`",
+            where, (int)plan->n_ranks, (int)q->n_ranks);
+  ATL_CHECK(plan->first_layer[plan->n_stages] == q->n_layers, INPUT, "%s is a plan for %d layers, the model has %d",
+            where, (int)plan->first_layer[plan->n_stages], (int)q->n_layers);
+  ATL_CHECK((plan->n_decoders > 0) == q->has_decoders, INPUT, "%s is a plan with %d decoders, this job %s", where,
+            (int)plan->n_decoders, q->has_decoders ? "needs some" : "has no use for any");
+  int32_t n_prefixes = atl_plan_count_prefixes(plan, q);
+  ATL_CHECK(plan->n_prefixes >= n_prefixes, INPUT, "%s is a plan with %d text stores, this job may need %d at once",
+            where, (int)plan->n_prefixes, (int)n_prefixes);
+  int64_t bytes = atl_plan_fullest_rank(plan, q);
+  ATL_CHECK(q->memory_per_rank == 0 || bytes <= q->memory_per_rank, MEMORY,
+            "%s is a plan that takes %.2f GiB on a rank, a rank has %.2f GiB", where, (double)bytes / (1 << 30),
+            (double)q->memory_per_rank / (1 << 30));
+  return ATL_OK;
+}
+
+static atl_status_t read_predictions(const json_t *object, const char *where, atl_plan_t *plan) {
+  const json_t *seconds = json_object_get(object, "stage_seconds");
+  const char *reason;
+  ATL_TRY(atl_json_get_real(object, where, "seconds", &plan->seconds));
+  ATL_TRY(atl_json_get_real(object, where, "images_per_second", &plan->images_per_second));
+  ATL_TRY(atl_json_get_real(object, where, "balance", &plan->balance));
+  ATL_TRY(atl_json_get_real(object, where, "bubble", &plan->bubble));
+  ATL_TRY(atl_json_get_int(object, where, "rank_bytes", 0, INT64_MAX, &plan->rank_bytes));
+  ATL_TRY(atl_json_get_text(object, where, "reason", &reason));
+  snprintf(plan->reason, sizeof plan->reason, "%s", reason);
+  for (int32_t s = 0; s < plan->n_stages; s++)
+    plan->stage_seconds[s] = json_number_value(json_array_get(seconds, (size_t)s));
+  return ATL_OK;
+}
+
+atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request,
+                                atl_plan_t *plan) {
+  *plan = (atl_plan_t){0};
+  for (int i = 0; i < N_FIELDS; i++) {
+    int64_t value;
+    ATL_TRY(atl_json_get_int(object, where, the_fields[i].name, the_fields[i].min, the_fields[i].max, &value));
+    *field_of(plan, &the_fields[i]) = (int32_t)value;
+  }
+  ATL_TRY(read_layers(object, where, plan));
+  ATL_TRY(check_roles(plan, where));
+  if (request == NULL) return read_predictions(object, where, plan);
+  ATL_TRY(check_against(request, where, plan));
+  atl_plan_predict(request, plan);
+  snprintf(plan->reason, sizeof plan->reason, "as read from %s", where);
+  return ATL_OK;
+}
