@@ -43,18 +43,18 @@ typedef struct {
   const atl_plan_request_t *request;
   atl_plan_t plan; /* the one under consideration */
   atl_plan_t best;
-  double best_score;     /* seconds, with penalties; INFINITY: none yet */
-  int32_t fewest_stages; /* that fit the memory; 0: none yet */
-  int64_t fewest_bytes;  /* of any layout's fullest rank */
+  double best_score;      /* seconds, with penalties; INFINITY: none yet */
+  int32_t refused_stages; /* the fewest that had a layout that does not fit the memory; 0: none */
+  int64_t fewest_bytes;   /* of any layout's fullest rank */
   int32_t fewest_bytes_stages;
 } search_t;
 
 static bool fits_memory(search_t *s) {
   int64_t bytes = atl_plan_fullest_rank(&s->plan, s->request), memory = s->request->memory_per_rank;
   if (bytes < s->fewest_bytes) s->fewest_bytes = bytes, s->fewest_bytes_stages = s->plan.n_stages;
-  if (memory > 0 && bytes > memory) return false;
-  if (s->fewest_stages == 0) s->fewest_stages = s->plan.n_stages;
-  return true;
+  bool fits = memory == 0 || bytes <= memory;
+  if (!fits && s->refused_stages == 0) s->refused_stages = s->plan.n_stages;
+  return fits;
 }
 
 static void consider(search_t *s) {
@@ -171,10 +171,11 @@ static atl_status_t check_ranks(const atl_plan_request_t *q) {
 
 static void explain(const search_t *s, atl_plan_t *plan) {
   const atl_plan_request_t *q = s->request;
-  const char *stages = q->n_stages > 0                      ? "stages as asked"
-                       : plan->n_stages == 1                ? "the model fits one rank, so it is replicated"
-                       : plan->n_stages == s->fewest_stages ? "fewer stages do not fit the memory of a rank"
-                                                            : "fewer stages are predicted slower";
+  const char *stages = q->n_stages > 0       ? "stages as asked"
+                       : plan->n_stages == 1 ? "the model fits one rank, so it is replicated"
+                       : s->refused_stages > 0 && s->refused_stages < plan->n_stages
+                           ? "with fewer stages, too little fits the memory of a rank"
+                           : "fewer stages are predicted slower";
   const char *decoders = plan->n_decoders == 0           ? "nothing is decoded"
                          : plan->first_decoder_rank >= 0 ? "decoders have ranks of their own"
                                                          : "decoders share the stages' ranks";

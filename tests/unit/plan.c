@@ -161,6 +161,7 @@ static void test_memory_decides_stages(void) {
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a model that does not fit one rank has a plan");
   TAP_OK(p.n_stages > 1 && p.rank_bytes <= q.memory_per_rank, "its stages fit");
   TAP_OK(strstr(p.reason, "memory") != NULL, "it says that memory is why");
+  printf("# %d stages x %d slots x %d: %s\n", (int)p.n_stages, (int)p.n_slots, (int)p.microbatch, p.reason);
   q.memory_per_rank = (int64_t)60 << 20;
   TAP_STATUS(ATL_MEMORY, atl_plan_make(&q, &p), "too little memory is refused");
   printf("# %s\n", atl_status_message());
