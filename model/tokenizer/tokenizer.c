@@ -108,7 +108,7 @@ atl_status_t atl_tokenizer_encode(atl_tokenizer_t *t, const char *text, const in
 }
 
 atl_status_t atl_tokenizer_decode(atl_tokenizer_t *t, const int32_t *ids, size_t n_ids, const char **text) {
-  while (n_ids > 0 && ids[n_ids - 1] == 0) n_ids--;
+  while (t->clip && n_ids > 0 && ids[n_ids - 1] == 0) n_ids--;
   ATL_TRY(atl_text_reset(&t->text));
   ATL_TRY(t->clip ? atl_clip_bpe_decode(t->clip, ids, n_ids, &t->text)
                   : atl_huggingface_decode(t->hf, ids, n_ids, &t->text));

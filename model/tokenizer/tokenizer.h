@@ -20,8 +20,8 @@ int32_t atl_tokenizer_n_ids(const atl_tokenizer_t *tokenizer);
  * borrowed until the next call.
  */
 atl_status_t atl_tokenizer_encode(atl_tokenizer_t *tokenizer, const char *text, const int32_t **ids, size_t *n_ids);
-/* The text of ids (padding 0 and start/end symbols dropped as the reference drops them). Borrowed until the next call.
- */
+/* The text of ids. Dropped are, of CLIP's, zeros at the end (padding: no text's ids end in 0), and the special tokens
+ * of a tokenizer.json. INPUT when an id is not in the vocabulary. *text is borrowed until the next call. */
 atl_status_t atl_tokenizer_decode(atl_tokenizer_t *tokenizer, const int32_t *ids, size_t n_ids, const char **text);
 
 /* DALLE-pytorch: out(length) <- ids, zero padded. CLIP: out(length) <- start, ids, end, zero padded. INPUT when the
