@@ -6,11 +6,17 @@
  */
 #include "model/kernels/linear.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "model/kernels/activation.h"
 #include "model/kernels/cpu.h"
 #include "model/kernels/linear_private.h"
+
+#if defined(__x86_64__)
+#define ROUND_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define ROUND_CLONES
+#endif
 
 static const struct {
   const char *name;
@@ -61,23 +67,50 @@ int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t c
   return column < linear->panel_results ? i_result : linear->n_results + i_result;
 }
 
-static uint32_t word_of_f32(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
+typedef uint32_t bits_t __attribute__((vector_size(64)));
+typedef uint16_t halves_t __attribute__((vector_size(32)));
+
+/* out(n) <- x(n) rounded to bf16 as atl_bf16_from_f32 does it, 16 numbers at a time. */
+ROUND_CLONES static void round_row(uint16_t *out, const float *x, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    bits_t bits, is_nan;
+    memcpy(&bits, x + i, sizeof bits);
+    is_nan = (bits_t)((bits & 0x7fffffffU) > 0x7f800000U);
+    bits_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
+    bits_t result = (is_nan & (bits >> 16 | 0x40U)) | (~is_nan & rounded);
+    halves_t halves = __builtin_convertvector(result, halves_t);
+    memcpy(out + i, &halves, sizeof halves);
+  }
+  for (; i < n; i++) out[i] = atl_bf16_from_f32(x[i]);
 }
 
-static uint32_t word_of_pair(const float *x, int64_t i, int64_t n) {
-  uint32_t odd = i + 1 < n ? atl_bf16_from_f32(x[i + 1]) : 0;
-  return odd << 16 | atl_bf16_from_f32(x[i]);
+/* out(n_steps) <- the words of x(n): fp32 as they are, or pairs of bf16; little-endian puts i in the low half. */
+static void pack_row(atl_dtype_t dtype, uint32_t *out, const float *x, int64_t n) {
+  if (dtype == ATL_F32) {
+    memcpy(out, x, (size_t)n * sizeof *x);
+    return;
+  }
+  if (n % 2 == 1) out[n / 2] = 0;
+  round_row((void *)out, x, n);
 }
 
-/* out[s * stride] <- the words of x(n_in). */
-static void pack_row(const atl_linear_t *linear, uint32_t *out, int64_t stride, const float *x) {
-  if (linear->dtype == ATL_BF16)
-    for (int64_t s = 0; s < linear->n_steps; s++) out[s * stride] = word_of_pair(x, 2 * s, linear->n_in);
-  else
-    for (int64_t s = 0; s < linear->n_steps; s++) out[s * stride] = word_of_f32(x[s]);
+static int64_t items_per_step(atl_dtype_t dtype) { return dtype == ATL_BF16 ? 2 : 1; }
+
+/* The part of x(n_in) that block `i_block` covers, into out(BLOCK_STEPS); returns its steps. */
+static int64_t pack_block(const atl_linear_t *linear, uint32_t *out, const float *x, int64_t i_block) {
+  int64_t block_items = BLOCK_STEPS * items_per_step(linear->dtype), first = i_block * block_items;
+  int64_t n = linear->n_in - first < block_items ? linear->n_in - first : block_items;
+  pack_row(linear->dtype, out, x + first, n);
+  return (n + items_per_step(linear->dtype) - 1) / items_per_step(linear->dtype);
+}
+
+static void pack_column(const atl_linear_t *linear, uint32_t *column, const float *weight) {
+  uint32_t words[BLOCK_STEPS];
+  for (int64_t i_block = 0; i_block < linear->n_blocks; i_block++) {
+    int64_t n_steps = pack_block(linear, words, weight, i_block);
+    for (int64_t s = 0; s < n_steps; s++) column[(i_block * BLOCK_STEPS + s) * PANEL] = words[s];
+  }
 }
 
 static void pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel) {
@@ -85,7 +118,7 @@ static void pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int6
   for (int64_t column = 0; column < PANEL; column++) {
     int64_t row = linear_source_row(linear, i_panel, column);
     if (row < 0) continue;
-    pack_row(linear, panel + column, PANEL, spec->weight + row * linear->n_in);
+    pack_column(linear, panel + column, spec->weight + row * linear->n_in);
     if (spec->bias != NULL) linear->bias[i_panel * PANEL + column] = spec->bias[row];
   }
 }
@@ -93,7 +126,7 @@ static void pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int6
 static atl_status_t take_memory(atl_linear_t *linear) {
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * linear->n_steps * PANEL, &linear->weights));
-  return ATL_TAKE(&linear->arena, linear->n_steps * CHUNK_ROWS, &linear->x);
+  return ATL_TAKE(&linear->arena, linear->n_blocks * CHUNK_ROWS * BLOCK_STEPS, &linear->x);
 }
 
 static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
@@ -104,7 +137,8 @@ static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   linear->n_results = is_geglu ? spec->n_out / 2 : spec->n_out;
   linear->panel_results = is_geglu ? PANEL / 2 : PANEL;
   linear->n_panels = (linear->n_results + linear->panel_results - 1) / linear->panel_results;
-  linear->n_steps = spec->dtype == ATL_BF16 ? (spec->n_in + 1) / 2 : spec->n_in;
+  linear->n_steps = (spec->n_in + items_per_step(spec->dtype) - 1) / items_per_step(spec->dtype);
+  linear->n_blocks = (linear->n_steps + BLOCK_STEPS - 1) / BLOCK_STEPS;
   linear->backend = choose_backend(spec->backend, spec->dtype);
   linear->tiles = spec->dtype == ATL_BF16 ? linear_tiles_bf16(linear->backend) : linear_tiles_f32(linear->backend);
 }
@@ -143,22 +177,11 @@ size_t atl_linear_bytes(const atl_linear_t *linear) {
   return (size_t)(linear->n_panels * linear->n_steps * PANEL) * sizeof *linear->weights;
 }
 
-static float gelu(float x) { return 0.5F * x * (1.0F + erff(x * 0.70710678118654752F)); }
-
-static void activate(float *x, int64_t n, atl_activation_t activation) {
-  for (int64_t i = 0; i < n; i++) switch (activation) {
-    case ATL_ACTIVATION_RELU: x[i] = x[i] > 0 ? x[i] : 0; break;
-    case ATL_ACTIVATION_GELU: x[i] = gelu(x[i]); break;
-    case ATL_ACTIVATION_QUICK_GELU: x[i] = x[i] / (1.0F + expf(-1.702F * x[i])); break;
-    case ATL_ACTIVATION_GEGLU: x[i] *= gelu(x[i + PANEL / 2]); break;
-    case ATL_ACTIVATION_NONE: return;
-    }
-}
-
 size_t atl_linear_get_bytes(const atl_linear_spec_t *spec) {
   atl_linear_t linear = {0};
   set_sizes(&linear, spec);
-  size_t n_words = (size_t)(linear.n_panels * PANEL * (linear.n_steps + 1) + linear.n_steps * CHUNK_ROWS);
+  size_t n_words =
+      (size_t)(linear.n_panels * PANEL * (linear.n_steps + 1) + linear.n_blocks * BLOCK_STEPS * CHUNK_ROWS);
   return sizeof linear + n_words * sizeof *linear.weights;
 }
 
@@ -172,7 +195,10 @@ void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, const floa
   for (int64_t m = 0; m < n_rows; m++) {
     float value[PANEL];
     for (int j = 0; j < PANEL; j++) value[j] = sums[m * ld_sums + j] + bias[j];
-    activate(value, n, linear->activation);
+    if (linear->activation == ATL_ACTIVATION_GEGLU)
+      atl_activation_geglu(value, value, value + PANEL / 2, PANEL / 2);
+    else
+      atl_activation_apply(value, value, PANEL, linear->activation);
     if (scale != NULL)
       for (int64_t j = 0; j < n; j++) value[j] *= scale[first + j];
     if (residual != NULL)
@@ -188,27 +214,27 @@ typedef struct {
 
 static int64_t first_row(cut_t cut, int64_t i_group) { return i_group * cut.n_rows / cut.n_groups; }
 
-static void pack_group(const atl_linear_t *linear, cut_t cut, int64_t i_group, const float *x, int64_t ldx) {
-  int64_t first = first_row(cut, i_group), end = first_row(cut, i_group + 1);
-  uint32_t *group = linear->x + first * linear->n_steps;
-  for (int64_t m = first; m < end; m++) pack_row(linear, group + (m - first), end - first, x + m * ldx);
+static uint32_t *packed_row(const atl_linear_t *linear, int64_t i_block, int64_t row) {
+  return linear->x + (i_block * CHUNK_ROWS + row) * BLOCK_STEPS;
 }
 
-/* The next block of weights is brought nearer while this one is used, each group fetching its share. */
+/* One group reads front to back, fetching its own weights into L2 some way before; few rows outrun a long way. Of
+ * several groups the first fetches the block after the next into L2, and each its share of the next block into L1. */
 static ahead_t look_ahead(const uint32_t *block, int64_t n_steps, cut_t cut, int64_t i_group) {
-  int64_t block_bytes = n_steps * PANEL * (int64_t)sizeof *block, share = block_bytes / cut.n_groups;
-  const char *first = (const char *)block + block_bytes + i_group * share;
-  return (ahead_t){first, first + share / 2, share / 2 / n_steps};
+  const char *here = (const char *)block;
+  if (cut.n_groups == 1) return (ahead_t){here, 0, cut.n_rows < 6 ? 1024 : 16384};
+  int64_t block_bytes = n_steps * STEP_BYTES, share = block_bytes / cut.n_groups;
+  return (ahead_t){here + block_bytes + i_group * share, share / n_steps, i_group == 0 ? 2 * block_bytes : 0};
 }
 
 static void run_panel(const atl_linear_t *linear, float *sums, cut_t cut, int64_t i_panel) {
-  const uint32_t *panel = linear->weights + i_panel * linear->n_steps * PANEL;
-  for (int64_t s = 0; s < linear->n_steps; s += BLOCK_STEPS) {
-    int64_t n_steps = linear->n_steps - s < BLOCK_STEPS ? linear->n_steps - s : BLOCK_STEPS;
+  const uint32_t *block = linear->weights + i_panel * linear->n_steps * PANEL;
+  for (int64_t i_block = 0; i_block < linear->n_blocks; i_block++, block += BLOCK_STEPS * PANEL) {
+    int64_t rest = linear->n_steps - i_block * BLOCK_STEPS, n_steps = rest < BLOCK_STEPS ? rest : BLOCK_STEPS;
     for (int64_t i = 0; i < cut.n_groups; i++) {
       int64_t first = first_row(cut, i), n = first_row(cut, i + 1) - first;
-      linear->tiles.tile(sums + first * PANEL, panel + s * PANEL, linear->x + first * linear->n_steps + s * n, n_steps,
-                         (int)n, look_ahead(panel + s * PANEL, n_steps, cut, i));
+      linear->tiles.tile(sums + first * PANEL, block, packed_row(linear, i_block, first), n_steps, (int)n,
+                         look_ahead(block, n_steps, cut, i));
     }
   }
 }
@@ -218,8 +244,9 @@ static void apply_chunk(const atl_linear_t *linear, float *y, int64_t ldy, const
   cut_t cut = {n_rows, (n_rows + linear->tiles.group_rows - 1) / linear->tiles.group_rows};
 #pragma omp parallel
   {
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < cut.n_groups; i++) pack_group(linear, cut, i, x, ldx);
+#pragma omp for collapse(2) schedule(static)
+    for (int64_t m = 0; m < n_rows; m++)
+      for (int64_t i = 0; i < linear->n_blocks; i++) pack_block(linear, packed_row(linear, i, m), x + m * ldx, i);
 #pragma omp for schedule(static)
     for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) {
       _Alignas(64) float sums[CHUNK_ROWS * PANEL];

@@ -1,5 +1,5 @@
 /* The fp32 tiles. Each sum is one chain of fused multiply-adds in order of i; a lane is a column, so the three widths
- * give the same bits. Rows of x are broadcast from the packed group, a step's words side by side. */
+ * give the same bits. Words of x are broadcast. */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ static void tile_plain(float *sums, const uint32_t *w, const uint32_t *x, int64_
   for (int64_t s = 0; s < n_steps; s++)
     for (int m = 0; m < n_rows; m++) {
       float x_m, w_s[PANEL];
-      memcpy(&x_m, x + s * n_rows + m, sizeof x_m);
+      memcpy(&x_m, x + m * BLOCK_STEPS + s, sizeof x_m);
       memcpy(w_s, w + s * PANEL, sizeof w_s);
       for (int j = 0; j < PANEL; j++) sums[m * PANEL + j] = fmaf(x_m, w_s[j], sums[m * PANEL + j]);
     }
@@ -23,6 +23,12 @@ static void tile_plain(float *sums, const uint32_t *w, const uint32_t *x, int64_
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
+INLINE void look_ahead(const void *w, int64_t s, ahead_t ahead) {
+  _mm_prefetch(ahead.near + s * ahead.near_stride, _MM_HINT_T0);
+  _mm_prefetch((const char *)w + ahead.far_bytes, _MM_HINT_T1);
+  _mm_prefetch((const char *)w + ahead.far_bytes + 64, _MM_HINT_T1);
+}
+
 /* 6 rows x 16 columns fill the 16 registers of AVX2, so a panel is done in two halves. */
 enum { AVX2_ROWS = 6, AVX512_ROWS = 12 };
 
@@ -34,13 +40,12 @@ AVX2 INLINE void half_avx2(const int n_rows, float *sums, const float *w, const 
     sum[m][0] = _mm256_loadu_ps(sums + m * PANEL);
     sum[m][1] = _mm256_loadu_ps(sums + m * PANEL + 8);
   }
-  for (int64_t s = 0; s < n_steps; s++, w += PANEL, x += n_rows) {
+  for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + 8);
-    _mm_prefetch(ahead.first + s * ahead.stride, _MM_HINT_T0);
-    _mm_prefetch(ahead.second + s * ahead.stride, _MM_HINT_T0);
+    look_ahead(w, s, ahead);
 #pragma GCC unroll 6
     for (int m = 0; m < n_rows; m++) {
-      __m256 x_m = _mm256_broadcast_ss(x + m);
+      __m256 x_m = _mm256_broadcast_ss(x + m * BLOCK_STEPS);
       sum[m][0] = _mm256_fmadd_ps(x_m, w0, sum[m][0]);
       sum[m][1] = _mm256_fmadd_ps(x_m, w1, sum[m][1]);
     }
@@ -73,13 +78,12 @@ AVX512 INLINE void tile_of_avx512(const int n_rows, float *sums, const float *w,
     sum[m][0] = _mm512_loadu_ps(sums + m * PANEL);
     sum[m][1] = _mm512_loadu_ps(sums + m * PANEL + 16);
   }
-  for (int64_t s = 0; s < n_steps; s++, w += PANEL, x += n_rows) {
+  for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m512 w0 = _mm512_load_ps(w), w1 = _mm512_load_ps(w + 16);
-    _mm_prefetch(ahead.first + s * ahead.stride, _MM_HINT_T0);
-    _mm_prefetch(ahead.second + s * ahead.stride, _MM_HINT_T0);
+    look_ahead(w, s, ahead);
 #pragma GCC unroll 12
     for (int m = 0; m < n_rows; m++) {
-      __m512 x_m = _mm512_set1_ps(x[m]);
+      __m512 x_m = _mm512_set1_ps(x[m * BLOCK_STEPS]);
       sum[m][0] = _mm512_fmadd_ps(x_m, w0, sum[m][0]);
       sum[m][1] = _mm512_fmadd_ps(x_m, w1, sum[m][1]);
     }

@@ -5,7 +5,8 @@
  * high half). A panel is read front to back exactly once an application. With GEGLU a panel is PANEL/2 values, then the
  * PANEL/2 gates of the same outputs, so that its end can combine them. Columns and halves beyond the end are zero.
  *
- * Packed x. Rows are cut into groups of at most group_rows; a group holds, step by step, one word a row.
+ * Packed x. Rows of a chunk lie block by block of steps, (n_blocks, CHUNK_ROWS, BLOCK_STEPS) words, so that a tile's
+ * rows are neighbours in a few KiB whatever I is, and never compete for the same cache sets.
  */
 #ifndef ATL_MODEL_KERNELS_LINEAR_PRIVATE_H
 #define ATL_MODEL_KERNELS_LINEAR_PRIVATE_H
@@ -14,18 +15,21 @@
 #include "model/kernels/linear.h"
 
 enum {
-  PANEL = 32,        /* columns; 128 bytes a step */
-  CHUNK_ROWS = 96,   /* rows whose packed x is held at once */
-  BLOCK_STEPS = 128, /* steps between stores of the sums: 16 KiB of weights stay in L1 while all groups use them */
+  PANEL = 32,             /* columns */
+  STEP_BYTES = PANEL * 4, /* two cache lines */
+  CHUNK_ROWS = 96,        /* rows whose packed x is held at once */
+  BLOCK_STEPS = 256, /* steps between stores of the sums: 32 KiB of weights, used by all groups while they are near */
 };
 
-/* Where the weights that will be needed next lie: each step touches `first` and `second`, then moves both on. */
+/* What to bring nearer while a tile runs. Into L1: a line at `near`, which moves on `near_stride` bytes a step. Into
+ * L2: the tile's own weights, `far_bytes` before they are used. Measured: docs/speed.md. */
 typedef struct {
-  const char *first, *second;
-  int64_t stride; /* bytes a step */
+  const char *near;
+  int64_t near_stride, far_bytes;
 } ahead_t;
 
-/* sums(n_rows,PANEL) += x(n_rows,n_steps) . w(n_steps,PANEL), in order of steps; x and w packed. */
+/* sums(n_rows,PANEL) += x(n_rows,n_steps) . w(n_steps,PANEL), in order of steps; x and w packed, rows of x BLOCK_STEPS
+ * apart. */
 typedef void (*tile_t)(float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps, int n_rows, ahead_t ahead);
 
 typedef struct {
@@ -36,7 +40,7 @@ typedef struct {
 struct atl_linear {
   atl_arena_t arena;
   int64_t n_results; /* width of y: O, or O/2 with GEGLU */
-  int64_t n_in, n_steps, n_panels;
+  int64_t n_in, n_steps, n_blocks, n_panels;
   int64_t panel_results; /* columns of y a panel gives: PANEL, or PANEL/2 with GEGLU */
   atl_dtype_t dtype;
   atl_backend_t backend;
@@ -44,7 +48,7 @@ struct atl_linear {
   tiles_t tiles;
   float *bias;       /* (n_panels,PANEL), packed order; zeros without bias */
   uint32_t *weights; /* (n_panels,n_steps,PANEL) */
-  uint32_t *x;       /* (CHUNK_ROWS,n_steps) packed x of the chunk in work; scratch */
+  uint32_t *x;       /* (n_blocks,CHUNK_ROWS,BLOCK_STEPS) packed x of the chunk in work; scratch */
 };
 
 /* Row of W that column `column` of panel `i_panel` holds; -1 beyond the end. */
