@@ -40,6 +40,13 @@ $(GENERATED).o: $(GENERATED).c
 
 $(BUILD)/proto/wire.o: $(GENERATED).c
 
+# The gallery's page as a C string, a line a line.
+PAGE := $(BUILD)/gen/coordinator/gallery.inc
+$(PAGE): coordinator/gallery.html
+	$(Q)mkdir -p $(@D) && sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
+
+$(BUILD)/coordinator/gallery.o: $(PAGE)
+
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D) && $(MPICC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
