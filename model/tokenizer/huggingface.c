@@ -182,6 +182,7 @@ static atl_status_t read_decoder(atl_huggingface_t *hf, const json_t *root, cons
   hf->decoder_suffix = "";
   if (!is_set(decoder)) return ATL_OK;
   bool is_bytes = type && strcmp(type, "ByteLevel") == 0;
+  if (is_bytes) hf->decoder_suffix = hf->word_suffix;
   ATL_CHECK(is_bytes || (type && strcmp(type, "BPEDecoder") == 0), UNSUPPORTED,
             "%s: decoder %s; ByteLevel and BPEDecoder are done here", where, type ? type : "(none)");
   hf->decoder = is_bytes ? DECODER_BYTE_LEVEL : DECODER_SUFFIX;
@@ -339,7 +340,7 @@ atl_status_t atl_huggingface_encode(atl_huggingface_t *hf, const char *text, siz
 
 /* ---- ids -> text ---- */
 
-/* A suffix becomes a space, and nothing at the very end. */
+/* A token whose suffixes become spaces, and nothing when it is the last. */
 static atl_status_t append_without_suffix(const atl_huggingface_t *hf, const char *token, size_t n, bool is_last,
                                           atl_text_t *out) {
   size_t n_suffix = strlen(hf->decoder_suffix);
@@ -355,8 +356,7 @@ static atl_status_t append_without_suffix(const atl_huggingface_t *hf, const cha
 
 static atl_status_t append_token(const atl_huggingface_t *hf, const char *token, size_t n, bool is_first, bool is_last,
                                  atl_text_t *out) {
-  if (hf->decoder == DECODER_BYTE_LEVEL) return atl_bpe_append_bytes(token, n, out);
-  if (hf->decoder == DECODER_SUFFIX) return append_without_suffix(hf, token, n, is_last, out);
+  if (hf->decoder != DECODER_NONE) return append_without_suffix(hf, token, n, is_last, out);
   if (!is_first) ATL_TRY(atl_text_append(out, " ", 1));
   return atl_text_append(out, token, n);
 }
@@ -382,8 +382,13 @@ static atl_status_t append_tokens(const atl_huggingface_t *hf, const int32_t *id
 
 atl_status_t atl_huggingface_decode(atl_huggingface_t *hf, const int32_t *ids, size_t n, atl_text_t *text) {
   atl_text_t bytes = {0};
-  atl_status_t status = append_tokens(hf, ids, n, &bytes);
-  if (status == ATL_OK) status = atl_text_append_lossy(text, bytes.bytes, bytes.n);
+  atl_text_t spelled = {0};
+  atl_status_t status = append_tokens(hf, ids, n, &spelled);
+  if (status == ATL_OK && hf->decoder == DECODER_BYTE_LEVEL)
+    status = atl_bpe_append_bytes(spelled.bytes, spelled.n, &bytes);
+  const atl_text_t *raw = hf->decoder == DECODER_BYTE_LEVEL ? &bytes : &spelled;
+  if (status == ATL_OK) status = atl_text_append_lossy(text, raw->bytes, raw->n);
   atl_text_clear(&bytes);
+  atl_text_clear(&spelled);
   return status;
 }

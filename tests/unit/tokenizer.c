@@ -97,6 +97,27 @@ static void check_emoji(void) {
   atl_tokenizer_destroy(&tokenizer);
 }
 
+/* tokenizer.json in four set-ups; the wanted ids are those of another implementation (tests/golden/tokenizer/make.mjs).
+ */
+static void check_huggingface(void) {
+  check_cases("tests/golden/tokenizer/bytes.json", "tests/golden/tokenizer/bytes.cases.json");
+  check_cases("tests/golden/tokenizer/normalized.json", "tests/golden/tokenizer/normalized.cases.json");
+  check_cases("tests/golden/tokenizer/clip.json", "tests/golden/tokenizer/clip.cases.json");
+  check_cases("tests/golden/tokenizer/characters.json", "tests/golden/tokenizer/characters.cases.json");
+  atl_tokenizer_t *tokenizer;
+  int32_t out[6];
+  if (!TAP_STATUS(ATL_OK, atl_tokenizer_open("tests/golden/tokenizer/bytes.json", &tokenizer), "one to fill from"))
+    return;
+  TAP_STATUS(ATL_UNSUPPORTED, atl_tokenizer_fill_clip(tokenizer, "the", false, out, 6),
+             "CLIP's fill needs a start symbol");
+  atl_tokenizer_destroy(&tokenizer);
+  if (!TAP_STATUS(ATL_OK, atl_tokenizer_open("tests/golden/tokenizer/clip.json", &tokenizer), "another")) return;
+  TAP_OK(atl_tokenizer_fill_clip(tokenizer, "the fox", false, out, 6) == ATL_OK &&
+             memcmp(out, (int32_t[]){662, 513, 536, 663, 0, 0}, sizeof out) == 0,
+         "CLIP's fill takes start and end from the added tokens");
+  atl_tokenizer_destroy(&tokenizer);
+}
+
 /* ---- with merges of our own: "a b", "ab c</w>", "ab ab", spelled in a scratch folder ---- */
 
 static char the_folder[] = "/tmp/atelier-tokenizer-XXXXXX";
@@ -125,6 +146,35 @@ static void check_ids(atl_tokenizer_t *tokenizer, const char *text, const int32_
   tidy(name);
   atl_status_t status = atl_tokenizer_encode(tokenizer, text, &ids, &n);
   TAP_OK(status == ATL_OK && n == n_want && (n == 0 || memcmp(ids, want, n * sizeof *ids) == 0), name);
+}
+
+/* Steps that the golden files do not use; pieces show as ids, of a vocabulary of single characters. */
+static void check_steps(void) {
+  static const struct {
+    const char *steps, *text;
+    int32_t want[8];
+    size_t n;
+  } cases[] = {
+      {"\"pre_tokenizer\":{\"type\":\"Whitespace\"}", "ab a.b", {3, 0, 2, 1}, 4},
+      {"\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Removed\",\"pattern\":{\"String\":\".\"}}",
+       "a.b.ab",
+       {0, 1, 3},
+       3},
+      {"\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"}", "b", {3}, 1},
+      {"\"normalizer\":{\"type\":\"Strip\",\"strip_left\":false}", " ab ", {4, 3}, 2},
+      {"\"normalizer\":{\"type\":\"NFD\"}", "\xC3\xA1", {0}, 1},
+      {"\"added_tokens\":[{\"id\":9,\"content\":\"[m]\",\"lstrip\":true,\"rstrip\":true}]", "a [m] b", {0, 9, 1}, 3},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char text[1000];
+    atl_tokenizer_t *tokenizer;
+    snprintf(text, sizeof text,
+             "{%s,\"model\":{\"vocab\":{\"a\":0,\"b\":1,\".\":2,\"ab\":3,\" \":4},\"merges\":[\"a b\"]}}",
+             cases[i].steps);
+    if (!TAP_STATUS(ATL_OK, open_text("steps.json", text, &tokenizer), cases[i].steps)) continue;
+    check_ids(tokenizer, cases[i].text, cases[i].want, cases[i].n);
+    atl_tokenizer_destroy(&tokenizer);
+  }
 }
 
 static void check_small(void) {
@@ -274,6 +324,8 @@ int main(void) {
   if (mkdtemp(the_folder) == NULL) return 1;
   check_fixtures();
   check_emoji();
+  check_huggingface();
+  check_steps();
   check_small();
   check_fill();
   check_long();
