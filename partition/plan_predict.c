@@ -15,7 +15,7 @@ static double scale(const atl_costs_t *costs, double seconds, double fixed, int3
 double atl_plan_span_seconds(const atl_plan_request_t *q, int32_t n_layers, bool is_first, bool is_last, int32_t b) {
   const atl_costs_t *c = &q->costs;
   int64_t weights = n_layers * q->bytes.layer_weights + (is_last ? q->bytes.head_weights : 0);
-  bool is_cached = weights <= q->cache_per_rank;
+  bool is_cached = q->cache_per_rank > 0 && weights <= q->cache_per_rank;
   double seconds = n_layers * scale(c, c->layer, c->layer_fixed, b, is_cached);
   if (is_first) seconds += scale(c, c->embed, 0, b, is_cached);
   if (is_last) seconds += scale(c, c->head, c->head_fixed, b, is_cached) + scale(c, c->draw, 0, b, is_cached);
@@ -29,7 +29,7 @@ double atl_plan_stage_seconds(const atl_plan_t *plan, const atl_plan_request_t *
 
 void atl_plan_round(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t b, double *slowest, double *sum) {
   *slowest = 0;
-  *sum = plan->n_stages > 1 ? plan->n_stages * scale(&q->costs, q->costs.hop, 0, b, false) : 0;
+  *sum = plan->n_stages > 1 ? plan->n_stages * q->costs.hop : 0;
   for (int32_t s = 0; s < plan->n_stages; s++) {
     double seconds = atl_plan_stage_seconds(plan, q, s, b);
     *sum += seconds;
@@ -42,7 +42,7 @@ static double wave_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, 
   if (n_images == 0) return 0;
   int64_t n_slots = (n_images + plan->microbatch - 1) / plan->microbatch;
   int32_t b = (int32_t)((n_images + n_slots - 1) / n_slots);
-  double slowest, sum, hops = plan->n_stages > 1 ? plan->n_stages * scale(&q->costs, q->costs.hop, 0, b, false) : 0;
+  double slowest, sum, hops = plan->n_stages > 1 ? plan->n_stages * q->costs.hop : 0;
   atl_plan_round(plan, q, b, &slowest, &sum);
   *work += q->image_length * (double)n_slots * (sum - hops);
   return q->image_length * fmax((double)n_slots * slowest, sum);
