@@ -231,14 +231,13 @@ void atl_options_help(const atl_usage_t *usage, FILE *out) {
 
 /* The default of a number, as set_default gives it. */
 static double default_number(const atl_option_t *option) {
-  union {
-    int64_t integer;
-    double real;
-  } value = {0};
-  atl_option_t at_start = *option;
-  at_start.offset = 0;
-  if (set_default(&at_start, &value) != ATL_OK) return NAN;
-  return option->kind == ATL_OPTION_REAL ? value.real : (double)value.integer;
+  int64_t integer = 0;
+  double real = 0;
+  if (!option->fallback) return 0;
+  if (option->kind == ATL_OPTION_REAL) return read_real(option, option->fallback, &real) == ATL_OK ? real : NAN;
+  atl_status_t status = option->kind == ATL_OPTION_INT ? read_int(option, option->fallback, &integer)
+                                                       : read_bytes(option, option->fallback, &integer);
+  return status == ATL_OK ? (double)integer : NAN;
 }
 
 /* Texts with anything but plain characters are shown in single quotes, as a shell takes them. */
