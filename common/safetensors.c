@@ -221,35 +221,43 @@ const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *
 
 /* ---- writing ---- */
 
-static atl_dtype_t stored_dtype(const atl_tensor_t *tensor, atl_dtype_t storage) {
-  return storage != ATL_N_DTYPES && atl_dtype_is_float(tensor->dtype) ? storage : tensor->dtype;
+/* What is written: tensors, and what each is stored as (NULL: as it is). */
+typedef struct {
+  const atl_tensor_t *tensors;
+  const atl_dtype_t *stored;
+  size_t n_tensors;
+} content_t;
+
+static atl_dtype_t dtype_of(const content_t *content, size_t i) {
+  return content->stored == NULL ? content->tensors[i].dtype : content->stored[i];
 }
 
-static atl_status_t add_entry(json_t *header, const atl_tensor_t *tensor, atl_dtype_t storage, size_t *offset) {
+static atl_status_t add_entry(json_t *header, const atl_tensor_t *tensor, atl_dtype_t dtype, size_t *offset) {
   atl_tensor_t stored = *tensor;
-  stored.dtype = stored_dtype(tensor, storage);
+  stored.dtype = dtype;
   size_t n_bytes;
   ATL_TRY(atl_tensor_n_bytes(&stored, &n_bytes));
   ATL_CHECK(json_object_get(header, tensor->name) == NULL, INTERNAL, "two tensors are named %s", tensor->name);
   json_t *shape = json_array();
   for (int i = 0; i < tensor->n_dims; i++) json_array_append_new(shape, json_integer(tensor->shape[i]));
-  json_t *entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", atl_dtype_name(stored.dtype), "shape", shape,
-                            "data_offsets", (json_int_t)*offset, (json_int_t)(*offset + n_bytes));
+  json_t *entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", atl_dtype_name(dtype), "shape", shape, "data_offsets",
+                            (json_int_t)*offset, (json_int_t)(*offset + n_bytes));
   ATL_CHECK(entry != NULL && json_object_set_new(header, tensor->name, entry) == 0, INPUT,
             "tensor %s: its name is not UTF-8 text", tensor->name);
   *offset += n_bytes;
   return ATL_OK;
 }
 
-static atl_status_t build_header(json_t *header, const atl_tensor_t *tensors, size_t n_tensors,
-                                 const char *const (*metadata)[2], size_t n_metadata, atl_dtype_t storage) {
+static atl_status_t build_header(json_t *header, const content_t *content, const char *const (*metadata)[2],
+                                 size_t n_metadata) {
   json_t *pairs = n_metadata == 0 ? NULL : json_object();
   if (pairs != NULL) json_object_set_new(header, "__metadata__", pairs);
   for (size_t i = 0; i < n_metadata; i++)
     ATL_CHECK(json_object_set_new(pairs, metadata[i][0], json_string(metadata[i][1])) == 0, INPUT,
               "metadata %s is not UTF-8 text", metadata[i][0]);
   size_t offset = 0;
-  for (size_t i = 0; i < n_tensors; i++) ATL_TRY(add_entry(header, &tensors[i], storage, &offset));
+  for (size_t i = 0; i < content->n_tensors; i++)
+    ATL_TRY(add_entry(header, &content->tensors[i], dtype_of(content, i), &offset));
   return ATL_OK;
 }
 
@@ -271,13 +279,13 @@ static void convert(void *out, const float *values, size_t n, atl_dtype_t dtype)
     halves[i] = dtype == ATL_BF16 ? atl_bf16_from_f32(values[i]) : atl_f16_from_f32(values[i]);
 }
 
-static atl_status_t write_tensor(atl_file_writer_t *writer, const atl_tensor_t *tensor, atl_dtype_t storage,
+static atl_status_t write_tensor(atl_file_writer_t *writer, const atl_tensor_t *tensor, atl_dtype_t dtype,
                                  float (*piece)[2][PIECE_ITEMS]) {
   size_t n_items, n_bytes;
-  atl_dtype_t dtype = stored_dtype(tensor, storage);
   ATL_TRY(atl_tensor_n_bytes(tensor, &n_bytes));
   ATL_TRY(atl_tensor_n_items(tensor, &n_items));
   if (dtype == tensor->dtype) return atl_file_append(writer, tensor->data, n_bytes);
+  ATL_ASSERT(dtype == ATL_F32 || dtype == ATL_F16 || dtype == ATL_BF16);
   for (size_t done = 0, n; done < n_items; done += n) {
     n = n_items - done < PIECE_ITEMS ? n_items - done : PIECE_ITEMS;
     atl_tensor_get_f32(tensor, done, n, (*piece)[0]);
@@ -287,29 +295,28 @@ static atl_status_t write_tensor(atl_file_writer_t *writer, const atl_tensor_t *
   return ATL_OK;
 }
 
-static atl_status_t write_all(const char *path, const char *header, const atl_tensor_t *tensors, size_t n_tensors,
-                              atl_dtype_t storage) {
+static atl_status_t write_all(const char *path, const char *header, const content_t *content) {
   atl_file_writer_t writer;
   float(*piece)[2][PIECE_ITEMS];
   ATL_TRY(ATL_NEW(1, &piece));
   atl_status_t status = atl_file_create(path, &writer);
   if (status == ATL_OK) status = write_header(&writer, header);
-  for (size_t i = 0; i < n_tensors && status == ATL_OK; i++)
-    status = write_tensor(&writer, &tensors[i], storage, piece);
+  for (size_t i = 0; i < content->n_tensors && status == ATL_OK; i++)
+    status = write_tensor(&writer, &content->tensors[i], dtype_of(content, i), piece);
   if (status == ATL_OK) status = atl_file_commit(&writer);
   if (status != ATL_OK) atl_file_abandon(&writer);
   ATL_DESTROY(&piece);
   return status;
 }
 
-atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
-                                     const char *const (*metadata)[2], size_t n_metadata, atl_dtype_t dtype) {
+atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, const atl_dtype_t *stored,
+                                     size_t n_tensors, const char *const (*metadata)[2], size_t n_metadata) {
+  const content_t content = {tensors, stored, n_tensors};
   json_t *header = json_object();
-  atl_status_t status = build_header(header, tensors, n_tensors, metadata, n_metadata, dtype);
+  atl_status_t status = build_header(header, &content, metadata, n_metadata);
   char *text = status == ATL_OK ? json_dumps(header, JSON_COMPACT) : NULL;
   if (status == ATL_OK)
-    status = text != NULL ? write_all(path, text, tensors, n_tensors, dtype)
-                          : ATL_FAIL(MEMORY, "%s: no memory for the header", path);
+    status = text != NULL ? write_all(path, text, &content) : ATL_FAIL(MEMORY, "%s: no memory for the header", path);
   free(text);
   json_decref(header);
   return status;
@@ -317,5 +324,5 @@ atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tenso
 
 atl_status_t atl_safetensors_save(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
                                   const char *const (*metadata)[2], size_t n_metadata) {
-  return atl_safetensors_save_as(path, tensors, n_tensors, metadata, n_metadata, ATL_N_DTYPES);
+  return atl_safetensors_save_as(path, tensors, NULL, n_tensors, metadata, n_metadata);
 }

@@ -33,8 +33,9 @@ const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *
  * library asks. metadata: n_metadata pairs key, value. Borrows. */
 atl_status_t atl_safetensors_save(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
                                   const char *const (*metadata)[2], size_t n_metadata);
-/* The same with every float tensor stored as `dtype` (F32, F16 or BF16), converted piece by piece. */
-atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
-                                     const char *const (*metadata)[2], size_t n_metadata, atl_dtype_t dtype);
+/* The same with tensor i stored as stored[i] (a float dtype for float tensors: F32, F16, BF16, or its own), converted
+ * piece by piece. */
+atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, const atl_dtype_t *stored,
+                                     size_t n_tensors, const char *const (*metadata)[2], size_t n_metadata);
 
 #endif

@@ -76,6 +76,15 @@ static atl_status_t get_ints(const json_t *object, const char *where, const int_
   return ATL_OK;
 }
 
+static atl_status_t check_ints(const char *where, const int_field_t *fields, size_t n, const void *config) {
+  for (size_t i = 0; i < n; i++) {
+    int32_t value = *(const int32_t *)(const void *)((const char *)config + fields[i].offset);
+    ATL_CHECK(value >= fields[i].min && value <= fields[i].max, INPUT, "%s: %s should be from %d to %d, found %d",
+              where, fields[i].name, fields[i].min, fields[i].max, value);
+  }
+  return ATL_OK;
+}
+
 static void set_ints(json_t *object, const int_field_t *fields, size_t n, const void *config) {
   for (size_t i = 0; i < n; i++)
     json_object_set_new(object, fields[i].name,
@@ -134,6 +143,7 @@ static atl_status_t get_attention(const json_t *object, const char *where, atl_t
 }
 
 atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config, const char *where) {
+  ATL_TRY(check_ints(where, the_transformer_ints, N_OF(the_transformer_ints), config));
   ATL_CHECK(config->n_heads * config->head_size <= MAX_WIDTH, INPUT, "%s: %d heads of %d are wider than %d", where,
             config->n_heads, config->head_size, MAX_WIDTH);
   ATL_CHECK(!config->rotary || config->head_size >= 6, INPUT, "%s: rotary positions need heads of 6 or more, found %d",
@@ -201,6 +211,7 @@ static json_t *real_list(const float *values, size_t n) {
 }
 
 atl_status_t atl_vae_config_check(const atl_vae_config_t *config, const char *where) {
+  ATL_TRY(check_ints(where, the_vae_ints, N_OF(the_vae_ints), config));
   int32_t size = config->image_size;
   ATL_CHECK((size & (size - 1)) == 0 && size >> config->n_layers >= 1, INPUT,
             "%s: the image size should be a power of 2 that can be halved %d times, found %d", where, config->n_layers,
@@ -231,6 +242,14 @@ atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **obj
 /* ---- CLIP ---- */
 
 atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *where) {
+  ATL_TRY(check_ints(where, the_clip_ints, N_OF(the_clip_ints), config));
+  if (!config->is_resnet) ATL_TRY(check_ints(where, the_clip_vit_ints, N_OF(the_clip_vit_ints), config));
+  ATL_CHECK(!config->is_resnet || config->vision_width <= MAX_WIDTH / 32, INPUT, "%s: a ResNet of width %d is too wide",
+            where, config->vision_width);
+  for (int i = 0; config->is_resnet && i < 4; i++)
+    ATL_CHECK(config->vision_blocks[i] >= 1 && config->vision_blocks[i] <= ATL_MAX_LAYERS, INPUT,
+              "%s: layer%d of the ResNet should have 1 to %d blocks, found %d", where, i + 1, ATL_MAX_LAYERS,
+              config->vision_blocks[i]);
   int32_t vision = config->is_resnet ? 32 * config->vision_width : config->vision_width;
   ATL_CHECK(config->text_width % config->text_heads == 0 && vision % config->vision_heads == 0, INPUT,
             "%s: widths %d and %d should be divisible by %d and %d heads", where, config->text_width, vision,
@@ -245,13 +264,10 @@ atl_status_t atl_clip_config_from_json(const json_t *object, const char *where, 
   *config = (atl_clip_config_t){0};
   ATL_TRY(atl_json_get_bool(object, where, "is_resnet", &config->is_resnet));
   ATL_TRY(get_ints(object, where, the_clip_ints, N_OF(the_clip_ints), config));
-  if (!config->is_resnet) {
-    ATL_TRY(get_ints(object, where, the_clip_vit_ints, N_OF(the_clip_vit_ints), config));
-  } else {
+  if (config->is_resnet)
     ATL_TRY(get_int_list(object, where, "vision_blocks", 4, ATL_MAX_LAYERS, config->vision_blocks));
-    ATL_CHECK(config->vision_width <= MAX_WIDTH / 32, INPUT, "%s: a ResNet of width %d is too wide", where,
-              config->vision_width);
-  }
+  else
+    ATL_TRY(get_ints(object, where, the_clip_vit_ints, N_OF(the_clip_vit_ints), config));
   return atl_clip_config_check(config, where);
 }
 

@@ -16,17 +16,22 @@
 
 enum { ATL_MAX_LAYERS = 256, ATL_CONV_KERNEL = 5 };
 
-typedef enum { ATL_ATTENTION_FULL, ATL_ATTENTION_AXIAL_ROW, ATL_ATTENTION_AXIAL_COL, ATL_ATTENTION_CONV_LIKE } atl_attention_t;
+typedef enum {
+  ATL_ATTENTION_FULL,
+  ATL_ATTENTION_AXIAL_ROW,
+  ATL_ATTENTION_AXIAL_COL,
+  ATL_ATTENTION_CONV_LIKE
+} atl_attention_t;
 
 /* DALLE-pytorch's DALLE (dalle-family 1.1). */
 typedef struct {
-  int32_t width;         /* D */
-  int32_t n_layers;      /* L, "depth" */
-  int32_t n_heads;       /* H */
-  int32_t head_size;     /* E, "dim_head" */
-  int32_t text_length;   /* T, "text_seq_len" */
-  int32_t n_text_tokens; /* V_t, "num_text_tokens" */
-  int32_t image_side;    /* f */
+  int32_t width;          /* D */
+  int32_t n_layers;       /* L, "depth" */
+  int32_t n_heads;        /* H */
+  int32_t head_size;      /* E, "dim_head" */
+  int32_t text_length;    /* T, "text_seq_len" */
+  int32_t n_text_tokens;  /* V_t, "num_text_tokens" */
+  int32_t image_side;     /* f */
   int32_t n_image_tokens; /* V_i */
   bool reversible;
   bool stable;
@@ -47,7 +52,7 @@ typedef struct {
   int32_t n_tokens;       /* V_i */
   int32_t codebook_width; /* K */
   int32_t hidden_width;
-  int32_t n_channels; /* 3 or 4 */
+  int32_t n_channels;    /* 3 or 4 */
   float mean[4], std[4]; /* encode: (rgb - mean) / std; decode gives normalised values */
 } atl_vae_config_t;
 
@@ -56,10 +61,10 @@ typedef struct {
   bool is_resnet;
   int32_t embedding_width; /* E of the joint space */
   int32_t image_size;
-  int32_t vision_width;       /* ViT: W; ResNet: the stem's width */
-  int32_t vision_layers;      /* ViT */
-  int32_t vision_blocks[4];   /* ResNet: bottlenecks of layer1..4 */
-  int32_t patch_size;         /* ViT */
+  int32_t vision_width;     /* ViT: W; ResNet: the stem's width */
+  int32_t vision_layers;    /* ViT */
+  int32_t vision_blocks[4]; /* ResNet: bottlenecks of layer1..4 */
+  int32_t patch_size;       /* ViT */
   int32_t vision_heads;
   int32_t context_length;
   int32_t vocabulary;
@@ -67,20 +72,31 @@ typedef struct {
 } atl_clip_config_t;
 
 /* Image tokens I, text ids with private pads V_T, all ids V. */
-static inline int32_t atl_config_image_length(const atl_transformer_config_t *c) { return c->image_side * c->image_side; }
-static inline int32_t atl_config_text_vocabulary(const atl_transformer_config_t *c) { return c->n_text_tokens + c->text_length; }
-static inline int32_t atl_config_vocabulary(const atl_transformer_config_t *c) { return atl_config_text_vocabulary(c) + c->n_image_tokens; }
+static inline int32_t atl_config_image_length(const atl_transformer_config_t *c) {
+  return c->image_side * c->image_side;
+}
+static inline int32_t atl_config_text_vocabulary(const atl_transformer_config_t *c) {
+  return c->n_text_tokens + c->text_length;
+}
+static inline int32_t atl_config_vocabulary(const atl_transformer_config_t *c) {
+  return atl_config_text_vocabulary(c) + c->n_image_tokens;
+}
 const char *atl_attention_name(atl_attention_t kind); /* "axial_row" */
 
 /* Between config and its object in model.json. *_from_json checks every field (INPUT names it) and the consistency of
  * the whole; `where` names the file in messages. *_to_json: caller owns. */
-atl_status_t atl_transformer_config_from_json(const json_t *object, const char *where, atl_transformer_config_t *config);
+atl_status_t atl_transformer_config_from_json(const json_t *object, const char *where,
+                                              atl_transformer_config_t *config);
 atl_status_t atl_vae_config_from_json(const json_t *object, const char *where, atl_vae_config_t *config);
 atl_status_t atl_clip_config_from_json(const json_t *object, const char *where, atl_clip_config_t *config);
 atl_status_t atl_transformer_config_to_json(const atl_transformer_config_t *config, json_t **object);
 atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **object);
 atl_status_t atl_clip_config_to_json(const atl_clip_config_t *config, json_t **object);
-/* What from_json checks of the whole; for configs that come from elsewhere. Fields are assumed to be in their ranges. */
+/* One line for people, "4 layers of width 256, ...", into text; returns text. */
+const char *atl_transformer_config_describe(const atl_transformer_config_t *config, char *text, size_t text_bytes);
+const char *atl_vae_config_describe(const atl_vae_config_t *config, char *text, size_t text_bytes);
+const char *atl_clip_config_describe(const atl_clip_config_t *config, char *text, size_t text_bytes);
+/* What from_json checks, ranges and the whole, for configs that come from elsewhere. */
 atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config, const char *where);
 atl_status_t atl_vae_config_check(const atl_vae_config_t *config, const char *where);
 atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *where);

@@ -2,6 +2,7 @@
 #include "model/names.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { MAX_WRAPPERS = 8 };
 
@@ -25,6 +26,23 @@ const atl_tensor_t *atl_names_find(const atl_safetensors_t *file, const atl_tran
     if (n < MAX_WRAPPERS) snprintf(wrappers + 3 * n, sizeof wrappers - 3 * (size_t)n, ".fn");
   }
   return NULL;
+}
+
+bool atl_names_canonical(const char *name, char text[ATL_NAME_BYTES]) {
+  static const char axial[] = "image_pos_emb.weights_";
+  bool is_layer = strncmp(name, "transformer.layers.", 19) == 0;
+  size_t n = 0;
+  for (const char *next = name; *next != '\0';) {
+    if (is_layer && strncmp(next, ".fn", 3) == 0 && (next[3] == '.' || next[3] == '\0')) {
+      next += 3;
+      continue;
+    }
+    if (n + 1 >= ATL_NAME_BYTES) return false;
+    text[n++] = *next++;
+  }
+  text[n] = '\0';
+  if (strncmp(text, axial, sizeof axial - 1) == 0) text[sizeof axial - 2] = '.';
+  return true;
 }
 
 const atl_tensor_t *atl_names_find_axial(const atl_safetensors_t *file, int axis) {

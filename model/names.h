@@ -25,6 +25,9 @@ const char *atl_names_prefix(bool reversible, int32_t layer, atl_sublayer_t subl
  * "net.0.weight", "net.3.bias", ... `layer` is taken as it is: the caller applies attention_owner. NULL when absent. */
 const atl_tensor_t *atl_names_find(const atl_safetensors_t *file, const atl_transformer_config_t *config, int32_t layer,
                                    atl_sublayer_t sublayer, const char *tail);
+/* The name without what differs between versions: runs of ".fn" inside the transformer's layers are dropped, and
+ * image_pos_emb.weights_N becomes .weights.N. False when it is too long to be one of ours. */
+bool atl_names_canonical(const char *name, char text[ATL_NAME_BYTES]);
 /* The learned image positions of an axis (0 row, 1 column), in either spelling; NULL when absent. */
 const atl_tensor_t *atl_names_find_axial(const atl_safetensors_t *file, int axis);
 

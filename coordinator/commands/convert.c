@@ -1,0 +1,103 @@
+/* atelier convert: checkpoints from elsewhere -> a model directory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "common/options.h"
+#include "coordinator/command.h"
+#include "model/convert.h"
+
+typedef struct {
+  const char *out, *dalle, *vae, *clip, *tokenizer, *clip_tokenizer, *name, *storage;
+  bool force;
+} settings_t;
+
+static const atl_option_t the_options[] = {
+    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL, "the model directory to make"},
+    {"dalle", ATL_OPTION_TEXT, offsetof(settings_t, dalle), "FILE", NULL,
+     "take the transformer from here (and its dVAE)"},
+    {"vae", ATL_OPTION_TEXT, offsetof(settings_t, vae), "FILE", NULL, "take the dVAE from here"},
+    {"clip", ATL_OPTION_TEXT, offsetof(settings_t, clip), "FILE", NULL, "take CLIP from here"},
+    {"tokenizer", ATL_OPTION_TEXT, offsetof(settings_t, tokenizer), "FILE", NULL,
+     "the transformer's tokenizer: CLIP merges (plain or .gz) or tokenizer.json"},
+    {"clip-tokenizer", ATL_OPTION_TEXT, offsetof(settings_t, clip_tokenizer), "FILE", NULL, "CLIP's tokenizer"},
+    {"storage", ATL_OPTION_TEXT, offsetof(settings_t, storage), "DTYPE", NULL,
+     "store matrices as f32, f16 or bf16 (default: as in the source)"},
+    {"name", ATL_OPTION_TEXT, offsetof(settings_t, name), "NAME", NULL, "the model's name (default: the directory's)"},
+    {"force", ATL_OPTION_FLAG, offsetof(settings_t, force), NULL, NULL, "replace an existing model directory"},
+    {0}};
+
+static const atl_usage_t the_usage = {
+    .command = "convert",
+    .synopsis = "CHECKPOINT ... --out DIR [options]",
+    .summary = "Turns checkpoints (DALLE-pytorch, its DiscreteVAE, OpenAI CLIP) into a model directory.",
+    .examples = "  atelier convert dalle.pt clip.pt --tokenizer bpe.txt --clip-tokenizer bpe.txt --out mymodel\n"
+                "  atelier convert --dalle dalle.pt --clip ViT-B-32.pt --storage f16 --out mymodel\n"
+                "  atelier convert mymodel --storage bf16 --out mymodel-bf16\n",
+    .options = the_options,
+    .operands = "CHECKPOINT ..."};
+
+static atl_status_t read_storage(const char *text, atl_dtype_t *dtype) {
+  *dtype = text == NULL ? ATL_N_DTYPES : atl_dtype_find(text, strlen(text));
+  ATL_CHECK(text == NULL || *dtype == ATL_F32 || *dtype == ATL_F16 || *dtype == ATL_BF16, USAGE,
+            "--storage %s: expected f32, f16 or bf16", text);
+  return ATL_OK;
+}
+
+/* "out/" names the same directory as "out". */
+static atl_status_t trim(const char *path, char text[4096]) {
+  size_t n = path == NULL ? 0 : strlen(path);
+  while (n > 1 && path[n - 1] == '/') n--;
+  ATL_CHECK(n < 4096, USAGE, "--out: the path is too long");
+  memcpy(text, path == NULL ? "" : path, n);
+  text[n] = '\0';
+  return ATL_OK;
+}
+
+static void print_done(const atl_model_t *model) {
+  char text[1024];
+  printf("%s: model %s\n", model->directory, model->name);
+  if (model->has_transformer)
+    printf("  transformer  %s\n", atl_transformer_config_describe(&model->transformer_config, text, sizeof text));
+  if (model->has_vae) printf("  dVAE         %s\n", atl_vae_config_describe(&model->vae_config, text, sizeof text));
+  if (model->has_clip) printf("  CLIP         %s\n", atl_clip_config_describe(&model->clip_config, text, sizeof text));
+  if (model->has_transformer && model->tokenizer_path == NULL)
+    printf("  no tokenizer: prompts cannot be read; convert again with --tokenizer FILE\n");
+  if (model->has_clip && model->clip_tokenizer_path == NULL)
+    printf("  no CLIP tokenizer: pictures cannot be ranked; convert again with --clip-tokenizer FILE\n");
+}
+
+static atl_status_t convert(const settings_t *settings, const atl_text_list_t *operands) {
+  char out[4096];
+  ATL_TRY(trim(settings->out, out));
+  atl_convert_t wanted = {.n_sources = operands->n,
+                          .chosen = {settings->dalle, settings->vae, settings->clip},
+                          .tokenizer = settings->tokenizer,
+                          .clip_tokenizer = settings->clip_tokenizer,
+                          .name = settings->name,
+                          .out = out,
+                          .force = settings->force};
+  ATL_CHECK(operands->n <= ATL_MAX_SOURCES, USAGE, "%d checkpoints are more than %d", operands->n, ATL_MAX_SOURCES);
+  for (int i = 0; i < operands->n; i++) wanted.sources[i] = operands->items[i];
+  ATL_TRY(read_storage(settings->storage, &wanted.storage));
+  ATL_TRY(atl_convert_run(&wanted));
+  atl_model_t *model; /* what was written must open */
+  ATL_TRY(atl_model_open(out, &model));
+  print_done(model);
+  atl_model_destroy(&model);
+  return ATL_OK;
+}
+
+atl_status_t atl_command_convert(int argc, char **argv) {
+  settings_t settings;
+  atl_text_list_t *operands;
+  bool wants_help;
+  ATL_TRY(ATL_NEW(1, &operands));
+  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, operands, &wants_help);
+  if (status == ATL_OK && wants_help)
+    atl_options_help(&the_usage, stdout);
+  else if (status == ATL_OK)
+    status = convert(&settings, operands);
+  ATL_DESTROY(&operands);
+  return status;
+}
