@@ -12,12 +12,6 @@
 #include "model/kernels/cpu.h"
 #include "model/kernels/linear_private.h"
 
-#if defined(__x86_64__)
-#define ROUND_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define ROUND_CLONES
-#endif
-
 static const struct {
   const char *name;
   atl_backend_t backend;
@@ -51,6 +45,8 @@ bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
   case ATL_BACKEND_PLAIN: return true;
   case ATL_BACKEND_AVX2: return cpu.has_avx2;
   case ATL_BACKEND_AVX512: return dtype == ATL_BF16 ? cpu.has_avx512_bf16 : cpu.has_avx512;
+  case ATL_BACKEND_OPENBLAS: return dtype == ATL_F32;
+  case ATL_BACKEND_ONEDNN: return dtype == ATL_F32 || cpu.has_avx512; /* its bf16 needs AVX-512, with or without BF16 */
   default: return false;
   }
 }
@@ -61,70 +57,7 @@ static atl_backend_t choose_backend(atl_backend_t wanted, atl_dtype_t dtype) {
   return atl_backend_is_available(ATL_BACKEND_AVX2, dtype) ? ATL_BACKEND_AVX2 : ATL_BACKEND_PLAIN;
 }
 
-int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column) {
-  int64_t i_result = i_panel * linear->panel_results + column % linear->panel_results;
-  if (i_result >= linear->n_results) return -1;
-  return column < linear->panel_results ? i_result : linear->n_results + i_result;
-}
-
-typedef uint32_t bits_t __attribute__((vector_size(64)));
-typedef uint16_t halves_t __attribute__((vector_size(32)));
-
-/* out(n) <- x(n) rounded to bf16 as atl_bf16_from_f32 does it, 16 numbers at a time. */
-ROUND_CLONES static void round_row(uint16_t *out, const float *x, int64_t n) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    bits_t bits, is_nan;
-    memcpy(&bits, x + i, sizeof bits);
-    is_nan = (bits_t)((bits & 0x7fffffffU) > 0x7f800000U);
-    bits_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
-    bits_t result = (is_nan & (bits >> 16 | 0x40U)) | (~is_nan & rounded);
-    halves_t halves = __builtin_convertvector(result, halves_t);
-    memcpy(out + i, &halves, sizeof halves);
-  }
-  for (; i < n; i++) out[i] = atl_bf16_from_f32(x[i]);
-}
-
-/* out(n_steps) <- the words of x(n): fp32 as they are, or pairs of bf16; little-endian puts i in the low half. */
-static void pack_row(atl_dtype_t dtype, uint32_t *out, const float *x, int64_t n) {
-  if (dtype == ATL_F32) {
-    memcpy(out, x, (size_t)n * sizeof *x);
-    return;
-  }
-  if (n % 2 == 1) out[n / 2] = 0;
-  round_row((void *)out, x, n);
-}
-
-static int64_t items_per_step(atl_dtype_t dtype) { return dtype == ATL_BF16 ? 2 : 1; }
-
-/* The part of x(n_in) that block `i_block` covers, into out(BLOCK_STEPS); returns its steps. */
-static int64_t pack_block(const atl_linear_t *linear, uint32_t *out, const float *x, int64_t i_block) {
-  int64_t block_items = BLOCK_STEPS * items_per_step(linear->dtype), first = i_block * block_items;
-  int64_t n = linear->n_in - first < block_items ? linear->n_in - first : block_items;
-  pack_row(linear->dtype, out, x + first, n);
-  return (n + items_per_step(linear->dtype) - 1) / items_per_step(linear->dtype);
-}
-
-static void pack_column(const atl_linear_t *linear, uint32_t *column, const float *weight) {
-  uint32_t words[BLOCK_STEPS];
-  for (int64_t i_block = 0; i_block < linear->n_blocks; i_block++) {
-    int64_t n_steps = pack_block(linear, words, weight, i_block);
-    for (int64_t s = 0; s < n_steps; s++) column[(i_block * BLOCK_STEPS + s) * PANEL] = words[s];
-  }
-}
-
-static void pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel) {
-  uint32_t *panel = linear->weights + i_panel * linear->n_steps * PANEL;
-  for (int64_t column = 0; column < PANEL; column++) {
-    int64_t row = linear_source_row(linear, i_panel, column);
-    if (row < 0) continue;
-    pack_column(linear, panel + column, spec->weight + row * linear->n_in);
-    if (spec->bias != NULL) linear->bias[i_panel * PANEL + column] = spec->bias[row];
-  }
-}
-
 static atl_status_t take_memory(atl_linear_t *linear) {
-  ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * linear->n_steps * PANEL, &linear->weights));
   return ATL_TAKE(&linear->arena, linear->n_blocks * CHUNK_ROWS * BLOCK_STEPS, &linear->x);
 }
@@ -137,17 +70,21 @@ static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   linear->n_results = is_geglu ? spec->n_out / 2 : spec->n_out;
   linear->panel_results = is_geglu ? PANEL / 2 : PANEL;
   linear->n_panels = (linear->n_results + linear->panel_results - 1) / linear->panel_results;
-  linear->n_steps = (spec->n_in + items_per_step(spec->dtype) - 1) / items_per_step(spec->dtype);
+  linear->n_steps = (spec->n_in + linear_items_per_step(spec->dtype) - 1) / linear_items_per_step(spec->dtype);
   linear->n_blocks = (linear->n_steps + BLOCK_STEPS - 1) / BLOCK_STEPS;
   linear->backend = choose_backend(spec->backend, spec->dtype);
+  if (linear->backend == ATL_BACKEND_OPENBLAS) linear->calls = &linear_openblas_calls;
+  if (linear->backend == ATL_BACKEND_ONEDNN) linear->calls = &linear_onednn_calls;
   linear->tiles = spec->dtype == ATL_BF16 ? linear_tiles_bf16(linear->backend) : linear_tiles_f32(linear->backend);
 }
 
 static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   set_sizes(linear, spec);
+  ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
+  if (linear->calls != NULL) return linear_library_fill(linear, spec);
   ATL_TRY(take_memory(linear));
 #pragma omp parallel for schedule(static)
-  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) pack_panel(linear, spec, i_panel);
+  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) linear_pack_panel(linear, spec, i_panel);
   return ATL_OK;
 }
 
@@ -169,11 +106,13 @@ atl_status_t atl_linear_new(const atl_linear_spec_t *spec, atl_linear_t **linear
 
 void atl_linear_destroy(atl_linear_t **linear) {
   if (*linear == NULL) return;
+  if ((*linear)->calls != NULL) (*linear)->calls->clear(*linear);
   atl_arena_clear(&(*linear)->arena);
   ATL_DESTROY(linear);
 }
 
 size_t atl_linear_bytes(const atl_linear_t *linear) {
+  if (linear->calls != NULL) return (size_t)(linear->n_panels * PANEL * linear->n_in) * atl_dtype_bytes(linear->dtype);
   return (size_t)(linear->n_panels * linear->n_steps * PANEL) * sizeof *linear->weights;
 }
 
@@ -246,7 +185,8 @@ static void apply_chunk(const atl_linear_t *linear, float *y, int64_t ldy, const
   {
 #pragma omp for collapse(2) schedule(static)
     for (int64_t m = 0; m < n_rows; m++)
-      for (int64_t i = 0; i < linear->n_blocks; i++) pack_block(linear, packed_row(linear, i, m), x + m * ldx, i);
+      for (int64_t i = 0; i < linear->n_blocks; i++)
+        linear_pack_block(linear, packed_row(linear, i, m), x + m * ldx, i);
 #pragma omp for schedule(static)
     for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) {
       _Alignas(64) float sums[CHUNK_ROWS * PANEL];
@@ -259,9 +199,13 @@ static void apply_chunk(const atl_linear_t *linear, float *y, int64_t ldy, const
 
 void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
                       const atl_epilogue_t *epilogue) {
-  for (int64_t m = 0; m < n_rows; m += CHUNK_ROWS) {
+  bool is_own = linear->calls == NULL;
+  int64_t chunk_rows = is_own ? CHUNK_ROWS : LIBRARY_ROWS;
+  for (int64_t m = 0; m < n_rows; m += chunk_rows) {
     atl_epilogue_t here = epilogue != NULL ? *epilogue : (atl_epilogue_t){0};
     if (here.residual != NULL) here.residual += m * here.ld_residual;
-    apply_chunk(linear, y + m * ldy, ldy, x + m * ldx, ldx, n_rows - m < CHUNK_ROWS ? n_rows - m : CHUNK_ROWS, &here);
+    int64_t rest = n_rows - m;
+    (is_own ? apply_chunk : linear_library_apply)(linear, y + m * ldy, ldy, x + m * ldx, ldx,
+                                                  rest < chunk_rows ? rest : chunk_rows, &here);
   }
 }

@@ -17,6 +17,7 @@
 enum {
   PANEL = 32,             /* columns */
   STEP_BYTES = PANEL * 4, /* two cache lines */
+  LIBRARY_ROWS = 32,      /* rows a library's backend works on */
   CHUNK_ROWS = 96,        /* rows whose packed x is held at once */
   BLOCK_STEPS = 256, /* steps between stores of the sums: 32 KiB of weights, used by all groups while they are near */
 };
@@ -37,6 +38,9 @@ typedef struct {
   int group_rows;
 } tiles_t;
 
+typedef struct library library_t; /* what a library's backend keeps: linear_openblas.c, linear_onednn.c */
+typedef struct library_calls library_calls_t;
+
 struct atl_linear {
   atl_arena_t arena;
   int64_t n_results; /* width of y: O, or O/2 with GEGLU */
@@ -49,6 +53,13 @@ struct atl_linear {
   float *bias;       /* (n_panels,PANEL), packed order; zeros without bias */
   uint32_t *weights; /* (n_panels,n_steps,PANEL) */
   uint32_t *x;       /* (n_blocks,CHUNK_ROWS,BLOCK_STEPS) packed x of the chunk in work; scratch */
+
+  /* Libraries' backends work on LIBRARY_ROWS rows, always: fewer are padded, because a library may sum in another order
+   * when the number of rows is another. */
+  const library_calls_t *calls; /* NULL for own kernels */
+  library_t *library;
+  void *rows;  /* (LIBRARY_ROWS,I) of dtype; scratch */
+  float *sums; /* (LIBRARY_ROWS,n_panels*PANEL); scratch */
 };
 
 /* Row of W that column `column` of panel `i_panel` holds; -1 beyond the end. */
@@ -56,6 +67,29 @@ int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t c
 /* y <- bias, activation, scale and residual over sums(n_rows,PANEL), rows ld_sums apart, of one panel. */
 void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, const float *sums, int64_t ld_sums,
                    int64_t i_panel, int64_t n_rows, const atl_epilogue_t *epilogue);
+
+/* How a library computes sums(LIBRARY_ROWS,n_columns) = rows(LIBRARY_ROWS,I) . W(n_columns,I)^T. */
+struct library_calls {
+  /* weight: fp32, columns in packed order; borrowed, in the layer's arena. UNSUPPORTED, MEMORY. */
+  atl_status_t (*init)(atl_linear_t *linear, const float *weight, int64_t n_columns);
+  void (*run)(const atl_linear_t *linear);
+  void (*clear)(atl_linear_t *linear); /* also after a failed init */
+};
+
+extern const library_calls_t linear_openblas_calls, linear_onednn_calls;
+
+/* linear_library.c: what `new` and `apply` do for a backend of a library. */
+atl_status_t linear_library_fill(atl_linear_t *linear, const atl_linear_spec_t *spec);
+void linear_library_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx,
+                          int64_t n_rows, const atl_epilogue_t *epilogue);
+
+/* linear_pack.c. out(n) of dtype <- x(n); pairs of bf16 are words with i in the low half on a little-endian machine. */
+void linear_round_row(atl_dtype_t dtype, void *out, const float *x, int64_t n);
+/* The part of x(I) that block `i_block` covers, into words(BLOCK_STEPS); returns its steps. */
+int64_t linear_pack_block(const atl_linear_t *linear, uint32_t *words, const float *x, int64_t i_block);
+/* Weights and bias of a panel from the source's rows. */
+void linear_pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel);
+static inline int64_t linear_items_per_step(atl_dtype_t dtype) { return dtype == ATL_BF16 ? 2 : 1; }
 
 tiles_t linear_tiles_f32(atl_backend_t backend);
 tiles_t linear_tiles_bf16(atl_backend_t backend);

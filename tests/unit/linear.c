@@ -230,8 +230,9 @@ static void test_backend(atl_backend_t backend, atl_dtype_t dtype) {
     TAP_SKIP(reason);
     return;
   }
-  int64_t n_row_test = backend == ATL_BACKEND_PLAIN ? 8 : 40; /* the plain one is slow */
-  for (int i = 0; i < N_CASES; i++) test_layer(&the_cases[i], dtype, backend, i == 5 || i == 8 ? n_row_test : 0);
+  bool is_slow = backend == ATL_BACKEND_PLAIN;
+  for (int i = 0; i < N_CASES; i++)
+    test_layer(&the_cases[i], dtype, backend, i == 5 ? (is_slow ? 8 : 40) : i == 8 ? (is_slow ? 4 : 14) : 0);
 }
 
 static void test_refusals(void) {
