@@ -9,6 +9,9 @@
 /* name, summary; a command is added here and as coordinator/commands/NAME.c. LAUNCHED ones run on every rank of an
  * mpirun or srun and are given the roles; LOCAL ones run in one process. */
 #define ATL_COMMANDS(LAUNCHED, LOCAL)                                                                                  \
+  LAUNCHED(generate, "draw ranked pictures for prompts")                                                               \
+  LAUNCHED(probe, "a model's numbers for given inputs, for tests")                                                     \
+  LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
   LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
 
 #define LAUNCHED(name, summary) atl_status_t atl_command_##name(int argc, char **argv, const atl_roles_t *roles);

@@ -56,9 +56,11 @@ int main(int argc, char **argv) {
     return 0;
   }
   atl_status_t status = run(argc, argv);
-  if (status != ATL_OK && atl_comm_launch_rank() == 0) { /* every rank of a launch has the same failure */
-    fprintf(stderr, "atelier: %s\n", atl_status_message());
-    if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
-  }
+  if (status == ATL_OK) return 0;
+  /* Outside the loop every rank of a launch has the same failure. Rank 0 alone says it and exits with its code: another
+   * rank that did would have mpirun kill rank 0 before it has spoken. */
+  if (atl_comm_launch_rank() != 0) return 0;
+  fprintf(stderr, "atelier: %s\n", atl_status_message());
+  if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
   return atl_status_exit_code(status);
 }

@@ -1,0 +1,404 @@
+/* atelier generate: prompts in, ranked pictures out. Rank 0 reads and checks everything before any weight is loaded. */
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/options.h"
+#include "common/timer.h"
+#include "common/version.h"
+#include "coordinator/command.h"
+#include "coordinator/launch.h"
+#include "coordinator/output.h"
+#include "coordinator/planning.h"
+#include "coordinator/prime.h"
+#include "coordinator/progress.h"
+#include "coordinator/prompts.h"
+#include "model/sampler.h"
+#include "model/tokenizer/tokenizer.h"
+
+typedef struct {
+  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kernels, *plan;
+  atl_text_list_t prompt;
+  int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
+  double temperature, top_p, filter_thres, guidance;
+  int64_t stages, pipelines, decoders, slots, microbatch, memory, png_level;
+  bool greedy, truncate, no_rank, quiet, verbose, print_plan;
+} settings_t;
+
+#define FIELD(name) offsetof(settings_t, name)
+static const atl_option_t the_options[] = {
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "What to draw"},
+    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory (atelier convert makes one)"},
+    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
+    {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL,
+     "prompts, one a line, or JSON lines with prompt, id, samples, seed"},
+    {"shard", ATL_OPTION_TEXT, FIELD(shard), "I/N", NULL,
+     "take part I of N of the prompts (ids stay those of the file)"},
+    {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
+    {"top", ATL_OPTION_INT, FIELD(top), "K", "16", "pictures to keep per prompt, the best first"},
+    {"out", ATL_OPTION_TEXT, FIELD(out), "DIR", "out", "run folder; must not exist"},
+    {"negative", ATL_OPTION_TEXT, FIELD(negative), "TEXT", NULL, "what guidance leads away from, instead of no text"},
+    {"prime", ATL_OPTION_TEXT, FIELD(prime), "IMAGE", NULL, "a PNG whose top part every candidate begins with"},
+    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0", "so many of its tokens (default 43.75 %)"},
+    {"prime-rows", ATL_OPTION_INT, FIELD(prime_rows), "N", "0", "so many of its rows of tokens"},
+    {"truncate", ATL_OPTION_FLAG, FIELD(truncate), NULL, NULL,
+     "cut prompts that are too long instead of refusing them"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Sampling"},
+    {"seed", ATL_OPTION_INT, FIELD(seed), "N", "0",
+     "the same seed, prompt id and sample give the same picture anywhere"},
+    {"temperature", ATL_OPTION_REAL, FIELD(temperature), "X", "1", "lower is safer, higher is wilder"},
+    {"top-k", ATL_OPTION_INT, FIELD(top_k), "K", "0", "draw from the K likeliest tokens (0: all)"},
+    {"top-p", ATL_OPTION_REAL, FIELD(top_p), "P", "1", "draw from the likeliest tokens with total probability P"},
+    {"filter-thres", ATL_OPTION_REAL, FIELD(filter_thres), "F", "-1",
+     "DALLE-pytorch's fraction of the whole vocabulary to leave out (-1: off)"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "classifier-free guidance (1: none)"},
+    {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "always take the likeliest token"},
+    {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP; keep the samples' order"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (never changes a picture)"},
+    {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline (0: decide)"},
+    {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines (0: decide)"},
+    {"decoders", ATL_OPTION_INT, FIELD(decoders), "D", "0", "ranks that decode and score (0: decide)"},
+    {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight a pipeline (0: decide)"},
+    {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "candidates a microbatch (0: decide)"},
+    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: no limit)"},
+    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
+    {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
+    {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
+    {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
+    {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "no progress line"},
+    {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "a line per rank about host, cores and threads"},
+    {0},
+};
+
+static const atl_usage_t the_usage = {
+    .command = "generate",
+    .synopsis = "--model DIR --prompt TEXT [options]",
+    .summary = "Draws candidates for each prompt, scores them with CLIP and keeps the best.",
+    .examples = "  atelier generate --model weights/emoji --prompt \"red heart\" --samples 32 --temperature 0.7\n"
+                "  mpirun -n 4 atelier generate --model weights/emoji --prompts prompts.txt --out out/run1\n",
+    .options = the_options,
+};
+
+typedef struct {
+  settings_t settings;
+  atl_arena_t arena;
+  atl_prompts_t prompts;
+  atl_model_t *model;
+  char *plan_text;
+  json_t *pixels, *plan, *machine;
+  char *command;
+  atl_output_t *output;
+  atl_progress_t progress;
+  int64_t n_images;
+} generate_t;
+
+static atl_status_t check_settings(const settings_t *s) {
+  ATL_CHECK(s->model != NULL, USAGE, "--model DIR is needed; the model that ships with atelier is weights/emoji");
+  ATL_CHECK((s->prompt.n > 0) != (s->prompts != NULL), USAGE, "give either --prompt TEXT or --prompts FILE");
+  ATL_CHECK(s->samples >= 1 && s->samples <= ATL_MAX_SAMPLES, USAGE, "--samples %lld: expected 1 to %d",
+            (long long)s->samples, ATL_MAX_SAMPLES);
+  ATL_CHECK(s->top >= 1 && s->top <= ATL_MAX_SAMPLES, USAGE, "--top %lld: expected 1 or more", (long long)s->top);
+  ATL_CHECK(s->png_level >= 0 && s->png_level <= 9, USAGE, "--png-level %lld: expected 0 to 9",
+            (long long)s->png_level);
+  ATL_CHECK(s->prime != NULL || (s->prime_tokens == 0 && s->prime_rows == 0), USAGE,
+            "--prime-tokens and --prime-rows need --prime IMAGE");
+  ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "give either --prime-tokens or --prime-rows");
+  ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative works through guidance; add --guidance 2");
+  const int64_t counts[] = {s->stages, s->pipelines, s->decoders, s->slots, s->microbatch, s->top_k};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    ATL_CHECK(counts[i] >= 0 && counts[i] <= INT32_MAX, USAGE, "%lld is not a count", (long long)counts[i]);
+  atl_backend_t backend;
+  ATL_TRY(atl_backend_find(s->kernels, &backend));
+  atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
+  ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
+  ATL_CHECK(backend == ATL_BACKEND_AUTO || atl_backend_is_available(backend, dtype), UNSUPPORTED,
+            "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto", s->kernels, s->dtype);
+  return ATL_OK;
+}
+
+static atl_status_t read_prompts(generate_t *g) {
+  const settings_t *s = &g->settings;
+  atl_prompt_defaults_t defaults = {.seed = (uint64_t)s->seed, .n_samples = (int32_t)s->samples};
+  if (s->prompts != NULL)
+    ATL_TRY(atl_prompts_load(s->prompts, &defaults, &g->prompts));
+  else
+    ATL_TRY(atl_prompts_from_texts(&s->prompt, &defaults, &g->prompts));
+  if (s->shard != NULL) ATL_TRY(atl_prompts_shard(&g->prompts, s->shard));
+  for (int32_t i = 0; i < g->prompts.n; i++) g->n_images += g->prompts.items[i].n_samples;
+  return ATL_OK;
+}
+
+/* A failure about a prompt says which one. */
+static atl_status_t name_prompt(atl_status_t status, const atl_prompt_t *prompt) {
+  return status == ATL_OK
+             ? ATL_OK
+             : atl_status_fail(status, __FILE__, __LINE__, __func__, "prompt %s: %s", prompt->id, atl_status_message());
+}
+
+static atl_status_t tokenize_prompts(generate_t *g, bool is_ranked, atl_tokenizer_t *text, atl_tokenizer_t *clip) {
+  int32_t n_ids = g->model->transformer_config.text_length, n_clip_ids = g->model->clip_config.context_length;
+  for (int32_t i = 0; i < g->prompts.n; i++) {
+    atl_prompt_t *prompt = &g->prompts.items[i];
+    int32_t *ids, *clip_ids;
+    ATL_TRY(ATL_TAKE(&g->arena, n_ids, &ids));
+    ATL_TRY(name_prompt(atl_tokenizer_fill(text, prompt->text, g->settings.truncate, ids, n_ids), prompt));
+    prompt->ids = ids;
+    prompt->n_ids = n_ids;
+    if (!is_ranked) continue;
+    ATL_TRY(ATL_TAKE(&g->arena, n_clip_ids, &clip_ids));
+    ATL_TRY(
+        name_prompt(atl_tokenizer_fill_clip(clip, prompt->text, g->settings.truncate, clip_ids, n_clip_ids), prompt));
+    prompt->clip_ids = clip_ids;
+    prompt->n_clip_ids = n_clip_ids;
+  }
+  return ATL_OK;
+}
+
+/* Ids of the null text: the negative prompt, or T zeros, which become private pads. */
+static atl_status_t tokenize_null(generate_t *g, atl_tokenizer_t *text, atl_job_t *job) {
+  if (g->settings.guidance == 1) return ATL_OK;
+  int32_t *ids;
+  job->n_null_ids = g->model->transformer_config.text_length;
+  ATL_TRY(ATL_TAKE(&g->arena, job->n_null_ids, &ids));
+  job->null_ids = ids;
+  if (g->settings.negative == NULL) return ATL_OK;
+  return atl_tokenizer_fill(text, g->settings.negative, g->settings.truncate, ids, job->n_null_ids);
+}
+
+static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
+  atl_tokenizer_t *text = NULL, *clip = NULL;
+  ATL_CHECK(g->model->tokenizer_path != NULL, INPUT, "%s has no text tokenizer; convert it with --tokenizer FILE",
+            g->settings.model);
+  atl_status_t status = atl_tokenizer_open(g->model->tokenizer_path, &text);
+  if (status == ATL_OK && job->is_ranked) status = atl_tokenizer_open(g->model->clip_tokenizer_path, &clip);
+  if (status == ATL_OK) status = tokenize_prompts(g, job->is_ranked, text, clip);
+  if (status == ATL_OK) status = tokenize_null(g, text, job);
+  atl_tokenizer_destroy(&text);
+  atl_tokenizer_destroy(&clip);
+  return status;
+}
+
+/* Codes of the priming picture that every candidate begins with. */
+static atl_status_t prime(generate_t *g, atl_job_t *job) {
+  const settings_t *s = &g->settings;
+  if (s->prime == NULL) return ATL_OK;
+  int32_t side = g->model->transformer_config.image_side, n_codes = side * side, *codes;
+  int64_t n = s->prime_tokens ? s->prime_tokens : s->prime_rows ? s->prime_rows * side : (int64_t)(0.4375 * n_codes);
+  ATL_CHECK(n > 0 && n < n_codes, USAGE, "priming with %lld tokens leaves nothing to draw: a picture has %d (%d rows)",
+            (long long)n, n_codes, side);
+  ATL_TRY(ATL_TAKE(&g->arena, n_codes, &codes));
+  ATL_TRY(atl_prime_load(g->model, s->prime, codes));
+  job->prime = codes;
+  job->n_prime = (int32_t)n;
+  return ATL_OK;
+}
+
+static atl_status_t make_plan(generate_t *g, int n_ranks, atl_job_t *job) {
+  const settings_t *s = &g->settings;
+  atl_planning_t planning = {
+      .n_ranks = n_ranks,
+      .n_cores = 1,
+      .n_images = g->n_images,
+      .n_prompts = g->prompts.n,
+      .is_guided = job->n_null_ids > 0,
+      .is_primed = job->n_prime > 0,
+      .has_decoders = true,
+      .is_ranked = job->is_ranked,
+      .n_stages = (int32_t)s->stages,
+      .n_pipelines = (int32_t)s->pipelines,
+      .n_decoders = (int32_t)s->decoders,
+      .n_slots = (int32_t)s->slots,
+      .microbatch = (int32_t)s->microbatch,
+      .memory_per_rank = s->memory,
+      .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
+  };
+  atl_plan_request_t request;
+  atl_plan_t plan;
+  atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
+                       job->is_ranked ? &g->model->clip_config : NULL, &request);
+  if (s->plan != NULL) {
+    json_t *object;
+    ATL_TRY(atl_json_load(s->plan, &object));
+    atl_status_t status = atl_plan_from_json(object, s->plan, &request, &plan);
+    json_decref(object);
+    ATL_TRY(status);
+  } else {
+    ATL_TRY(atl_plan_make(&request, &plan));
+  }
+  if (s->print_plan) atl_plan_print(&plan, &request, stderr);
+  ATL_TRY(atl_plan_to_json(&plan, &g->plan));
+  g->plan_text = json_dumps(g->plan, JSON_COMPACT);
+  ATL_CHECK(g->plan_text != NULL, MEMORY, "no memory for the plan's text");
+  job->plan = g->plan_text;
+  return ATL_OK;
+}
+
+static atl_status_t check_sampling(const generate_t *g, const atl_job_t *job) {
+  const atl_job_sampling_t *s = &job->sampling;
+  atl_sampling_t sampling = {s->greedy, s->temperature, s->top_k, s->top_p, s->filter_thres, s->guidance};
+  atl_sampler_t *sampler;
+  ATL_TRY(atl_sampler_new(&sampling, g->model->transformer_config.n_image_tokens,
+                          atl_config_vocabulary(&g->model->transformer_config), &sampler));
+  atl_sampler_destroy(&sampler);
+  return ATL_OK;
+}
+
+static atl_status_t open_model(generate_t *g, atl_job_t *job) {
+  const settings_t *s = &g->settings;
+  ATL_TRY(atl_model_open(s->model, &g->model));
+  ATL_CHECK(g->model->has_transformer && g->model->has_vae, INPUT,
+            "%s lacks a %s; generate needs both (atelier convert joins them)", s->model,
+            g->model->has_transformer ? "VAE" : "transformer");
+  bool has_ranking = g->model->has_clip && g->model->clip_tokenizer_path != NULL;
+  job->is_ranked = has_ranking && !s->no_rank;
+  if (!has_ranking && !s->no_rank)
+    ATL_LOG(WARN,
+            "%s has no CLIP with its tokenizer: the candidates are not ranked (convert with --clip and "
+            "--clip-tokenizer to change that)",
+            s->model);
+  return ATL_OK;
+}
+
+static atl_status_t prepare(void *context, int n_ranks, atl_job_t *job) {
+  generate_t *g = context;
+  const settings_t *s = &g->settings;
+  if (s->verbose) atl_log_set_level(ATL_LOG_DEBUG);
+  ATL_TRY(check_settings(s));
+  ATL_TRY(atl_output_check(s->out));
+  ATL_TRY(read_prompts(g));
+  ATL_TRY(open_model(g, job));
+  job->model = s->model;
+  job->out = s->out;
+  job->sampling = (atl_job_sampling_t){.greedy = s->greedy,
+                                       .temperature = s->temperature,
+                                       .top_k = (int32_t)s->top_k,
+                                       .top_p = s->top_p,
+                                       .filter_thres = s->filter_thres,
+                                       .guidance = s->guidance};
+  ATL_TRY(check_sampling(g, job));
+  ATL_TRY(tokenize(g, job));
+  ATL_TRY(prime(g, job));
+  job->prompts = g->prompts.items;
+  job->n_prompts = g->prompts.n;
+  job->dtype = s->dtype;
+  job->backend = s->kernels;
+  job->n_keep = (int32_t)s->top;
+  job->png_level = (int32_t)s->png_level;
+  return make_plan(g, n_ranks, job);
+}
+
+static atl_status_t add_record(void *context, const atl_record_t *record) {
+  generate_t *g = context;
+  return atl_output_add_record(g->output, record);
+}
+
+static bool find_threshold(void *context, int32_t prompt, float *threshold) {
+  const generate_t *g = context;
+  return atl_output_has_threshold(g->output, prompt, threshold);
+}
+
+/* Everything that decides the pixels. */
+static atl_status_t describe_pixels(generate_t *g, const atl_job_t *job) {
+  const atl_job_sampling_t *s = &job->sampling;
+  g->pixels =
+      json_pack("{s:s, s:s, s:s, s:s, s:b, s:f, s:i, s:f, s:f, s:f, s:s?, s:i}", "model", g->model->name,
+                "model_digest", g->model->digest, "dtype", job->dtype, "kernels", job->backend, "greedy", s->greedy,
+                "temperature", s->temperature, "top_k", s->top_k, "top_p", s->top_p, "filter_thres", s->filter_thres,
+                "guidance", s->guidance, "negative", g->settings.negative, "n_prime", job->n_prime);
+  ATL_CHECK(g->pixels != NULL, MEMORY, "no memory for run.json");
+  json_t *codes = json_array();
+  for (int32_t i = 0; i < job->n_prime; i++) json_array_append_new(codes, json_integer(job->prime[i]));
+  json_object_set_new(g->pixels, "prime", codes);
+  g->machine = json_pack("{s:s, s:i}", "mpi", atl_comm_library(), "ranks",
+                         (int)json_integer_value(json_object_get(g->plan, "n_ranks")));
+  ATL_CHECK(g->machine != NULL, MEMORY, "no memory for run.json");
+  return ATL_OK;
+}
+
+/* The command that the gallery completes to redo one picture: what decides the pixels, and nothing else. */
+static atl_status_t describe_command(generate_t *g) {
+  settings_t s = g->settings;
+  char text[8192];
+  s.prompt.n = 0;
+  s.prompts = s.shard = s.plan = NULL;
+  s.samples = s.top = 16;
+  s.seed = 0;
+  s.out = "out";
+  s.stages = s.pipelines = s.decoders = s.slots = s.microbatch = s.memory = 0;
+  s.quiet = s.verbose = s.print_plan = false;
+  atl_options_summary(&the_usage, &s, text, sizeof text);
+  return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
+}
+
+static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
+                          atl_schedule_events_t *events) {
+  generate_t *g = context;
+  (void)plan;
+  ATL_TRY(describe_pixels(g, job));
+  ATL_TRY(describe_command(g));
+  atl_output_request_t request = {
+      .folder = job->out,
+      .prompts = g->prompts.items,
+      .n_prompts = g->prompts.n,
+      .n_keep = job->n_keep,
+      .is_ranked = job->is_ranked,
+      .model = model->name,
+      .command = g->command,
+      .pixels = g->pixels,
+      .plan = g->plan,
+      .machine = g->machine,
+  };
+  ATL_TRY(atl_output_new(&request, &g->output));
+  atl_progress_init(&g->progress, g->n_images, g->settings.quiet);
+  *events = (atl_schedule_events_t){
+      .context = g, .n_results = g->n_images, .take_record = add_record, .find_threshold = find_threshold};
+  return ATL_OK;
+}
+
+static void tick(void *context) {
+  generate_t *g = context;
+  atl_progress_update(&g->progress, atl_output_n_done(g->output), NULL, 0);
+}
+
+static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
+  generate_t *g = context;
+  atl_progress_finish(&g->progress);
+  ATL_TRY(atl_output_finish(g->output, summary));
+  if (g->settings.quiet) return ATL_OK;
+  char duration[32];
+  printf("%lld images of %d prompts in %s (%.3g images/s); gallery: %s/index.html\n", (long long)summary->n_images,
+         g->prompts.n, atl_timer_format(summary->seconds, duration), (double)summary->n_images / summary->seconds,
+         g->settings.out);
+  return ATL_OK;
+}
+
+static void clear(generate_t *g) {
+  atl_output_destroy(&g->output);
+  atl_prompts_clear(&g->prompts);
+  atl_model_destroy(&g->model);
+  json_decref(g->pixels);
+  json_decref(g->plan);
+  json_decref(g->machine);
+  free(g->plan_text);
+  atl_arena_clear(&g->arena);
+}
+
+atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *roles) {
+  generate_t *g;
+  bool wants_help;
+  ATL_TRY(ATL_NEW(1, &g));
+  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &g->settings, NULL, &wants_help);
+  if (status == ATL_OK && wants_help) {
+    atl_options_help(&the_usage, stdout);
+  } else if (status == ATL_OK) {
+    atl_task_t task = {.context = g, .prepare = prepare, .begin = begin, .tick = tick, .finish = finish};
+    status = atl_launch_run(argc, argv, roles, &task);
+  }
+  clear(g);
+  ATL_DESTROY(&g);
+  return status;
+}

@@ -1,0 +1,25 @@
+/* Planning: from a model's configuration and a job's settings to the request that partition/plan understands: bytes of
+ * the model's pieces, costs, limits. Shared by `generate`, `probe` and `plan`, so that the plan a user sees beforehand
+ * is the plan that runs.
+ */
+#ifndef ATL_COORDINATOR_PLANNING_H
+#define ATL_COORDINATOR_PLANNING_H
+
+#include "model/transformer.h"
+#include "partition/plan.h"
+
+typedef struct {
+  int32_t n_ranks, n_cores; /* n_cores: of a rank */
+  int64_t n_images;
+  int32_t n_prompts;
+  bool is_guided, is_primed, has_decoders, is_ranked;
+  int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
+  int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
+  atl_dtype_t dtype;
+} atl_planning_t;
+
+/* vae and clip may be NULL when the job has no decoders or no ranking. */
+void atl_planning_request(const atl_planning_t *planning, const atl_transformer_config_t *config,
+                          const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_plan_request_t *request);
+
+#endif
