@@ -11,7 +11,6 @@
 
 #include "common/arena.h"
 #include "common/file.h"
-#include "common/json.h"
 
 enum { LENGTH_BYTES = 8, ALIGNMENT = 64, MAX_TENSORS = 1 << 24, PIECE_ITEMS = 1 << 16 };
 
@@ -216,7 +215,11 @@ const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file, const ch
 }
 
 const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key) {
-  return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+  return json_string_value(json_object_get(atl_safetensors_all_metadata(file), key));
+}
+
+const json_t *atl_safetensors_all_metadata(const atl_safetensors_t *file) {
+  return json_object_get(file->header, "__metadata__");
 }
 
 /* ---- writing ---- */

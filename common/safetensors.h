@@ -12,6 +12,7 @@
 #ifndef ATL_COMMON_SAFETENSORS_H
 #define ATL_COMMON_SAFETENSORS_H
 
+#include "common/json.h"
 #include "common/tensor.h"
 
 typedef struct atl_safetensors atl_safetensors_t;
@@ -28,6 +29,7 @@ const atl_tensor_t *atl_safetensors_get(const atl_safetensors_t *file, size_t i_
 const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file,
                                          const char *name);                           /* hashed; NULL when absent */
 const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key); /* NULL when absent */
+const json_t *atl_safetensors_all_metadata(const atl_safetensors_t *file); /* object of texts; NULL when absent */
 
 /* Writes tensors in the given order, atomically: the data begins 64-byte aligned and has no gaps, as the format's own
  * library asks. metadata: n_metadata pairs key, value. Borrows. */

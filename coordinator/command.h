@@ -12,6 +12,7 @@
   LAUNCHED(generate, "draw ranked pictures for prompts")                                                               \
   LAUNCHED(probe, "a model's numbers for given inputs, for tests")                                                     \
   LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
+  LOCAL(inspect, "what a checkpoint, tensor file, tokenizer or model directory holds")                                 \
   LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
 
 #define LAUNCHED(name, summary) atl_status_t atl_command_##name(int argc, char **argv, const atl_roles_t *roles);

@@ -1,0 +1,56 @@
+/* atelier inspect: what files are and what they hold. */
+#include "common/memory.h"
+#include "common/options.h"
+#include "coordinator/command.h"
+#include "coordinator/inspection.h"
+
+typedef struct {
+  bool json, brief, verify;
+} settings_t;
+
+static const atl_option_t the_options[] = {
+    {"json", ATL_OPTION_FLAG, offsetof(settings_t, json), NULL, NULL, "one JSON object per file"},
+    {"brief", ATL_OPTION_FLAG, offsetof(settings_t, brief), NULL, NULL, "leave out the table of tensors"},
+    {"verify", ATL_OPTION_FLAG, offsetof(settings_t, verify), NULL, NULL,
+     "hash the files of a model directory and compare with its model.json"},
+    {0}};
+
+static const atl_usage_t the_usage = {
+    .command = "inspect",
+    .synopsis = "FILE ... [options]",
+    .summary = "Tells what a PyTorch file, safetensors file, tokenizer or model directory holds; runs nothing in it.",
+    .examples = "  atelier inspect dalle.pt\n"
+                "  atelier inspect weights/emoji --verify --brief\n"
+                "  atelier inspect out.safetensors --json\n",
+    .options = the_options,
+    .operands = "FILE ..."};
+
+static atl_status_t inspect(const settings_t *settings, const char *path) {
+  json_t *report;
+  ATL_TRY(atl_inspection_new(path, settings->verify, &report));
+  if (settings->json) {
+    if (settings->brief) json_object_del(report, "tensors");
+    json_dumpf(report, stdout, JSON_INDENT(2));
+    putchar('\n');
+  } else {
+    atl_inspection_print(report, !settings->brief, stdout);
+  }
+  json_decref(report);
+  return ATL_OK;
+}
+
+atl_status_t atl_command_inspect(int argc, char **argv) {
+  settings_t settings;
+  atl_text_list_t *operands;
+  bool wants_help;
+  ATL_TRY(ATL_NEW(1, &operands));
+  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, operands, &wants_help);
+  if (status == ATL_OK && wants_help)
+    atl_options_help(&the_usage, stdout);
+  else if (status == ATL_OK && operands->n == 0)
+    status = ATL_FAIL(USAGE, "expected a file to inspect; atelier inspect --help tells more");
+  for (int i = 0; status == ATL_OK && !wants_help && i < operands->n; i++)
+    status = inspect(&settings, operands->items[i]);
+  ATL_DESTROY(&operands);
+  return status;
+}
