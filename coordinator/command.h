@@ -11,6 +11,7 @@
 #define ATL_COMMANDS(LAUNCHED, LOCAL)                                                                                  \
   LAUNCHED(generate, "draw ranked pictures for prompts")                                                               \
   LAUNCHED(probe, "a model's numbers for given inputs, for tests")                                                     \
+  LOCAL(plan, "who would do what on so many ranks, and how long it takes")                                             \
   LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
   LOCAL(inspect, "what a checkpoint, tensor file, tokenizer or model directory holds")                                 \
   LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")

@@ -1,37 +1,49 @@
 #include "coordinator/planning.h"
 
 #include "partition/cost.h"
+#include "partition/hop.h"
 
-static size_t bytes_of(const atl_transformer_config_t *config, const atl_planning_t *planning, int32_t first,
-                       int32_t end, atl_transformer_bytes_t *bytes) {
+enum { MICROBATCH = 32, PREFILL_ROWS = 64 }; /* costs are stated for one, packets have room for the other */
+
+static int32_t max_rows_of(const atl_planning_t *planning) {
+  int32_t b = planning->microbatch > 0 ? planning->microbatch : MICROBATCH, n = planning->is_guided ? 2 * b : b;
+  return n > PREFILL_ROWS ? n : PREFILL_ROWS;
+}
+
+static atl_transformer_bytes_t bytes_of(const atl_transformer_config_t *config, const atl_planning_t *planning,
+                                        int32_t first, int32_t end) {
   atl_transformer_part_t part = {.first_layer = first,
                                  .end_layer = end,
                                  .n_prefixes = 1,
                                  .n_samples = 1,
-                                 .max_rows = planning->microbatch ? planning->microbatch : 32,
+                                 .max_rows = max_rows_of(planning),
                                  .dtype = planning->dtype};
-  atl_transformer_get_bytes(config, &part, bytes);
-  return bytes->weights;
+  atl_transformer_bytes_t bytes;
+  atl_transformer_get_bytes(config, &part, &bytes);
+  return bytes;
 }
 
-/* The whole, less its layers, is what the two ends add. */
+/* Weights by position, from a model of three such layers that share nothing: a stage needs its own copy of what layers
+ * share across stages. Caches are the mean over the layers, whose kinds of attention differ. */
 static void split_bytes(const atl_planning_t *planning, const atl_transformer_config_t *config,
                         atl_plan_bytes_t *bytes) {
-  atl_transformer_bytes_t all, body, first;
-  int32_t n = config->n_layers;
-  bytes_of(config, planning, 0, n, &all);
-  if (n == 1) {
-    bytes->layer_weights = (int64_t)all.weights;
-  } else {
-    bytes_of(config, planning, 0, n - 1, &first);
-    bytes_of(config, planning, n > 2 ? 1 : 0, n > 2 ? 2 : 1, &body);
-    bytes->layer_weights = (int64_t)(n > 2 ? body.weights : first.weights);
-    bytes->embedding_weights = (int64_t)first.weights - (n - 1) * bytes->layer_weights;
-    bytes->head_weights = (int64_t)all.weights - (int64_t)first.weights - bytes->layer_weights;
-  }
+  atl_transformer_config_t three = *config;
+  three.n_layers = 3;
+  for (int32_t i = 0; i < 3; i++) three.attention_owner[i] = three.feed_forward_owner[i] = i;
+  atl_transformer_bytes_t all = bytes_of(config, planning, 0, config->n_layers);
+  int64_t layer = (int64_t)bytes_of(&three, planning, 1, 2).weights, n = config->n_layers;
+  bytes->layer_weights = layer;
+  bytes->embedding_weights = (int64_t)bytes_of(&three, planning, 0, 1).weights - layer;
+  bytes->head_weights = (int64_t)bytes_of(&three, planning, 2, 3).weights - layer;
   bytes->layer_per_prefix = ((int64_t)all.per_prefix + n - 1) / n;
   bytes->layer_per_sample = ((int64_t)all.per_sample + n - 1) / n;
   bytes->scratch = (int64_t)all.scratch;
+}
+
+static int64_t packet_bytes(const atl_planning_t *planning, const atl_transformer_config_t *config) {
+  atl_hop_spec_t spec = {
+      .n_buffers = 1, .max_rows = max_rows_of(planning), .row_width = atl_transformer_row_width(config)};
+  return (int64_t)atl_hop_bytes(&spec);
 }
 
 /* Bytes of fp32 weights of dVAE and CLIP, and as much again for what they are packed into. */
@@ -84,8 +96,8 @@ static void estimate_costs(const atl_planning_t *planning, const atl_transformer
       .decode_flops = vae != NULL ? decode_flops(vae) : 0,
       .score_flops = clip != NULL ? score_flops(clip) : 0,
   };
-  atl_cost_estimate(&work, &(atl_machine_t){.n_cores = planning->n_cores},
-                    planning->microbatch ? planning->microbatch : 32, costs);
+  atl_machine_t machine = {.n_cores = planning->n_cores, .flops = planning->core_flops, .bytes = planning->core_bytes};
+  atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : MICROBATCH, costs);
 }
 
 void atl_planning_request(const atl_planning_t *planning, const atl_transformer_config_t *config,
@@ -106,11 +118,12 @@ void atl_planning_request(const atl_planning_t *planning, const atl_transformer_
       .n_slots = planning->n_slots,
       .microbatch = planning->microbatch,
       .memory_per_rank = planning->memory_per_rank,
+      .cache_per_rank = planning->cache_per_rank,
   };
   if (!planning->has_decoders) vae = NULL;
   if (!planning->is_ranked) clip = NULL;
   split_bytes(planning, config, &request->bytes);
-  request->bytes.packet = 64 * 2 + (int64_t)atl_transformer_row_width(config) * 64 * (int64_t)sizeof(float);
+  request->bytes.packet = packet_bytes(planning, config);
   request->bytes.decoder = decoder_bytes(vae, clip);
   estimate_costs(planning, config, vae, clip, &request->costs);
 }

@@ -15,6 +15,8 @@ typedef struct {
   bool is_guided, is_primed, has_decoders, is_ranked;
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
   int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
+  int64_t cache_per_rank;                                         /* bytes of last-level cache; 0: not counted on */
+  double core_flops, core_bytes; /* a core's FLOPs and bytes a second; 0: partition/cost's defaults */
   atl_dtype_t dtype;
 } atl_planning_t;
 

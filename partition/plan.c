@@ -182,8 +182,7 @@ static void explain(const search_t *s, atl_plan_t *plan) {
   int32_t n_used = plan->first_stage_rank + plan->n_pipelines * plan->n_stages +
                    (plan->first_decoder_rank >= 0 ? plan->n_decoders : 0);
   char idle[48] = "";
-  if (n_used < plan->n_ranks)
-    snprintf(idle, sizeof idle, "; %d ranks have nothing to do", (int)(plan->n_ranks - n_used));
+  if (n_used < plan->n_ranks) snprintf(idle, sizeof idle, "; ranks without work: %d", (int)(plan->n_ranks - n_used));
   snprintf(plan->reason, sizeof plan->reason, "%s; %s; %s%s", stages, decoders,
            plan->first_stage_rank > 0 ? "the coordinator is alone" : "the coordinator shares a rank", idle);
 }
@@ -202,10 +201,10 @@ atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan) 
             "no layout of %d ranks has %d decoders beside %d pipelines of %d stages; leave one of them to the plan",
             (int)request->n_ranks, (int)request->n_decoders, (int)request->n_pipelines, (int)request->n_stages);
   ATL_CHECK(isfinite(s.best_score), MEMORY,
-            "a rank needs at least %.2f GiB (with %d stages) and has %.2f GiB; try more ranks, fewer ranks a node, "
+            "a rank needs at least %.1f MiB (with %d stages) and has %.1f MiB; try more ranks, fewer ranks a node, "
             "--dtype bf16, or a smaller --microbatch",
-            (double)s.fewest_bytes / (1 << 30), (int)s.fewest_bytes_stages,
-            (double)request->memory_per_rank / (1 << 30));
+            (double)s.fewest_bytes / (1 << 20), (int)s.fewest_bytes_stages,
+            (double)request->memory_per_rank / (1 << 20));
   *plan = s.best;
   explain(&s, plan);
   return ATL_OK;

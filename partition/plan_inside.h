@@ -19,4 +19,8 @@ void atl_plan_round(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t
 int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t *q);
 int64_t atl_plan_fullest_rank(const atl_plan_t *plan, const atl_plan_request_t *q);
 
+/* "0.195 s", "3 min 05 s"; "41.2", "2623". Return text. */
+const char *atl_plan_format_seconds(double seconds, char text[32]);
+const char *atl_plan_format_rate(double rate, char text[32]);
+
 #endif

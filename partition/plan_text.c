@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/timer.h"
 #include "partition/plan_inside.h"
 
 /* ---- table ---- */
@@ -15,6 +16,17 @@ static const char *format_bytes(int64_t bytes, char text[24]) {
   return text;
 }
 
+const char *atl_plan_format_seconds(double seconds, char text[32]) {
+  if (seconds >= 100) return atl_timer_format(seconds, text);
+  snprintf(text, 32, "%.3g s", seconds);
+  return text;
+}
+
+const char *atl_plan_format_rate(double rate, char text[32]) {
+  snprintf(text, 32, rate >= 100 ? "%.0f" : "%.3g", rate);
+  return text;
+}
+
 /* "1, 4, 7 ...": the ranks of stage s in every pipeline. */
 static const char *format_ranks(const atl_plan_t *plan, int32_t i_stage, char text[32]) {
   int32_t first = atl_plan_stage_rank(plan, 0, i_stage), n = plan->n_pipelines, step = plan->n_stages;
@@ -22,6 +34,8 @@ static const char *format_ranks(const atl_plan_t *plan, int32_t i_stage, char te
     snprintf(text, 32, "%d", (int)first);
   else if (n == 2)
     snprintf(text, 32, "%d, %d", (int)first, (int)(first + step));
+  else if (step == 1)
+    snprintf(text, 32, "%d .. %d", (int)first, (int)(first + n - 1));
   else
     snprintf(text, 32, "%d, %d .. %d", (int)first, (int)(first + step), (int)(first + (n - 1) * step));
   return text;
@@ -47,7 +61,7 @@ static void print_stages(const atl_plan_t *plan, const atl_plan_request_t *q, FI
 }
 
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *out) {
-  char bytes[24];
+  char bytes[24], seconds[32], rate[32];
   fprintf(out, "%d rank%s: %d pipeline%s of %d stage%s, %d decoder%s\n", (int)plan->n_ranks,
           plan->n_ranks == 1 ? "" : "s", (int)plan->n_pipelines, plan->n_pipelines == 1 ? "" : "s", (int)plan->n_stages,
           plan->n_stages == 1 ? "" : "s", (int)plan->n_decoders, plan->n_decoders == 1 ? "" : "s");
@@ -55,9 +69,10 @@ void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *o
   fprintf(out, "  in flight: %d slot%s of %d candidates a pipeline, %d text store%s\n", (int)plan->n_slots,
           plan->n_slots == 1 ? "" : "s", (int)plan->microbatch, (int)plan->n_prefixes,
           plan->n_prefixes == 1 ? "" : "s");
-  fprintf(out, "  %s: %.3g s for %" PRId64 " images, %.3g images/s; stage balance %.1f %%, bubble %.1f %%\n",
-          q->costs.is_measured ? "predicted from measured costs" : "estimated from FLOPs and bytes", plan->seconds,
-          q->n_images, plan->images_per_second, 100 * plan->balance, 100 * plan->bubble);
+  fprintf(out, "  %s: %s for %" PRId64 " images, %s images/s; stage balance %.1f %%, bubble %.1f %%\n",
+          q->costs.is_measured ? "predicted from measured costs" : "estimated from FLOPs and bytes",
+          atl_plan_format_seconds(plan->seconds, seconds), q->n_images,
+          atl_plan_format_rate(plan->images_per_second, rate), 100 * plan->balance, 100 * plan->bubble);
   fprintf(out, "  fullest rank: %s\n", format_bytes(plan->rank_bytes, bytes));
   fprintf(out, "  why: %s\n", plan->reason);
 }

@@ -257,8 +257,11 @@ atl_status_t atl_simulate_run(const atl_plan_t *plan, const atl_plan_request_t *
 }
 
 void atl_simulate_print(const atl_simulation_t *s, FILE *out) {
-  fprintf(out, "simulated: %.3g s, %.3g images/s, first image after %.3g s, %lld steps\n", s->seconds,
-          s->images_per_second, s->first_image, (long long)s->n_steps);
+  char seconds[32], rate[32], first[32];
+  fprintf(out, "simulated: %s, %s images/s, %lld steps", atl_plan_format_seconds(s->seconds, seconds),
+          atl_plan_format_rate(s->images_per_second, rate), (long long)s->n_steps);
+  if (s->first_image > 0) fprintf(out, "; the first image after %s", atl_plan_format_seconds(s->first_image, first));
+  fprintf(out, "\n");
   fprintf(out, "  the stages' time: drawing %.1f %%, texts %.1f %%, decoding %.1f %%\n", 100 * s->work,
           100 * s->prefill, 100 * s->decode);
   fprintf(out, "  waiting: imbalance %.1f %%, slots %.1f %%, fill and drain %.1f %%, tail %.1f %%\n",

@@ -1,0 +1,269 @@
+/* atelier plan: who would do what, and how long it would take, without ranks or a cluster. The job is told as to
+ * `generate`; the plan printed is the plan that runs. A model that exists only as sizes is told by --shape. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/options.h"
+#include "coordinator/command.h"
+#include "coordinator/planning.h"
+#include "coordinator/prompts.h"
+#include "model/model.h"
+#include "partition/simulate.h"
+
+typedef struct {
+  const char *model, *shape, *prompts, *dtype, *plan;
+  atl_text_list_t prompt;
+  int64_t prompt_count, samples;
+  double guidance, decode_seconds, flops, bandwidth, jitter;
+  int64_t ranks, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
+  bool no_rank, json, simulate;
+} settings_t;
+
+#define FIELD(name) offsetof(settings_t, name)
+static const atl_option_t the_options[] = {
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The model"},
+    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
+    {"shape", ATL_OPTION_TEXT, FIELD(shape), "K=N,...", NULL,
+     "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The job"},
+    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
+    {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL, "prompts, as `generate` reads them"},
+    {"prompt-count", ATL_OPTION_INT, FIELD(prompt_count), "N", "1", "or only how many there are"},
+    {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "classifier-free guidance (1: none)"},
+    {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The machine"},
+    {"ranks", ATL_OPTION_INT, FIELD(ranks), "N", "1", "ranks of the launch"},
+    {"cores", ATL_OPTION_INT, FIELD(cores), "C", "1", "cores of a rank"},
+    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: no limit)"},
+    {"cache", ATL_OPTION_BYTES, FIELD(cache), "BYTES", "0", "a rank's last-level cache (0: not counted on)"},
+    {"flops", ATL_OPTION_REAL, FIELD(flops), "GFLOPS", "0", "of a core in linear layers (0: 50)"},
+    {"bandwidth", ATL_OPTION_REAL, FIELD(bandwidth), "GB/S", "0", "a core reads from memory (0: 10)"},
+    {"decode-seconds", ATL_OPTION_REAL, FIELD(decode_seconds), "S", "0", "to decode and score an image (0: estimate)"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (0: decide)"},
+    {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline"},
+    {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines"},
+    {"decoders", ATL_OPTION_INT, FIELD(decoders), "D", "0", "ranks that decode and score"},
+    {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight a pipeline"},
+    {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "candidates a microbatch"},
+    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "judge this plan instead of making one"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
+    {"json", ATL_OPTION_FLAG, FIELD(json), NULL, NULL, "JSON, as `generate --plan FILE` reads it"},
+    {"simulate", ATL_OPTION_FLAG, FIELD(simulate), NULL, NULL, "also play the schedule step by step"},
+    {"jitter", ATL_OPTION_REAL, FIELD(jitter), "X", "0", "with --simulate: steps vary by this share"},
+    {0},
+};
+
+static const atl_usage_t the_usage = {
+    .command = "plan",
+    .synopsis = "(--model DIR | --shape SIZES) --ranks N [options]",
+    .summary = "Says who would do what on so many ranks, how long it would take and how much memory, without MPI.",
+    .examples = "  atelier plan --model weights/emoji --ranks 16 --cores 4 --samples 512\n"
+                "  atelier plan --shape layers=64,width=3968,heads=62,text=256,side=32,text-ids=16384,codes=8192 \\\n"
+                "      --dtype bf16 --ranks 256 --cores 32 --memory 64G --samples 512 --simulate\n",
+    .options = the_options,
+};
+
+/* ---- --shape ---- */
+
+typedef struct {
+  const char *name;
+  size_t offset;
+} size_field_t;
+
+#define SIZE(name) offsetof(atl_transformer_config_t, name)
+static const size_field_t the_sizes[] = {
+    {"layers", SIZE(n_layers)},        {"width", SIZE(width)},          {"heads", SIZE(n_heads)},
+    {"head-size", SIZE(head_size)},    {"text", SIZE(text_length)},     {"side", SIZE(image_side)},
+    {"text-ids", SIZE(n_text_tokens)}, {"codes", SIZE(n_image_tokens)},
+};
+enum { N_SIZES = sizeof the_sizes / sizeof the_sizes[0] };
+
+static atl_status_t read_size(const char *text, size_t n, atl_transformer_config_t *config) {
+  const char *equals = memchr(text, '=', n);
+  char *end = NULL;
+  long value = equals != NULL ? strtol(equals + 1, &end, 10) : 0;
+  for (int i = 0; equals != NULL && end == text + n && i < N_SIZES; i++) {
+    size_t n_name = (size_t)(equals - text);
+    if (strlen(the_sizes[i].name) != n_name || memcmp(the_sizes[i].name, text, n_name) != 0) continue;
+    ATL_CHECK(value >= 1 && value < 1 << 24, USAGE, "--shape %.*s: expected 1 to %d", (int)n, text, (1 << 24) - 1);
+    *(int32_t *)(void *)((char *)config + the_sizes[i].offset) = (int32_t)value;
+    return ATL_OK;
+  }
+  return ATL_FAIL(USAGE,
+                  "--shape: expected NAME=NUMBER with one of layers, width, heads, head-size, text, side, text-ids, "
+                  "codes; found '%.*s'",
+                  (int)n, text);
+}
+
+/* The rules of a configuration are those of model.json: there and back again. */
+static atl_status_t check_config(atl_transformer_config_t *config) {
+  json_t *object;
+  ATL_TRY(atl_transformer_config_to_json(config, &object));
+  atl_status_t status = atl_transformer_config_from_json(object, "--shape", config);
+  json_decref(object);
+  return status;
+}
+
+static atl_status_t read_shape(const char *text, atl_transformer_config_t *config) {
+  *config = (atl_transformer_config_t){.n_layers = 12,
+                                       .width = 512,
+                                       .n_heads = 8,
+                                       .text_length = 256,
+                                       .image_side = 16,
+                                       .n_text_tokens = 49408,
+                                       .n_image_tokens = 8192,
+                                       .shift_tokens = true,
+                                       .rotary = true};
+  for (const char *at = text; *at != '\0';) {
+    size_t n = strcspn(at, ",");
+    ATL_TRY(read_size(at, n, config));
+    at += n + (at[n] == ',');
+  }
+  if (config->head_size == 0) config->head_size = config->width / config->n_heads;
+  ATL_CHECK(config->n_layers <= ATL_MAX_LAYERS, USAGE, "--shape layers=%d: at most %d", (int)config->n_layers,
+            ATL_MAX_LAYERS);
+  for (int32_t i = 0; i < config->n_layers; i++) config->attention_owner[i] = config->feed_forward_owner[i] = i;
+  return check_config(config);
+}
+
+/* ---- the job ---- */
+
+static atl_status_t count_images(const settings_t *s, atl_planning_t *planning) {
+  ATL_CHECK(s->samples >= 1 && s->samples <= ATL_MAX_SAMPLES, USAGE, "--samples %lld: expected 1 to %d",
+            (long long)s->samples, ATL_MAX_SAMPLES);
+  ATL_CHECK(s->prompt_count >= 1 && s->prompt_count <= ATL_MAX_PROMPTS, USAGE, "--prompt-count %lld: expected 1 to %d",
+            (long long)s->prompt_count, ATL_MAX_PROMPTS);
+  planning->n_prompts = s->prompt.n > 0 ? (int32_t)s->prompt.n : (int32_t)s->prompt_count;
+  planning->n_images = planning->n_prompts * s->samples;
+  if (s->prompts == NULL) return ATL_OK;
+  atl_prompts_t prompts;
+  ATL_TRY(atl_prompts_load(s->prompts, &(atl_prompt_defaults_t){.n_samples = (int32_t)s->samples}, &prompts));
+  planning->n_prompts = prompts.n;
+  planning->n_images = 0;
+  for (int32_t i = 0; i < prompts.n; i++) planning->n_images += prompts.items[i].n_samples;
+  atl_prompts_clear(&prompts);
+  return ATL_OK;
+}
+
+static atl_status_t check_settings(const settings_t *s) {
+  ATL_CHECK((s->model != NULL) != (s->shape != NULL), USAGE, "give a model by --model DIR or its sizes by --shape");
+  ATL_CHECK(s->ranks >= 1 && s->ranks <= ATL_MAX_RANKS, USAGE, "--ranks %lld: expected 1 to %d", (long long)s->ranks,
+            ATL_MAX_RANKS);
+  ATL_CHECK(s->cores >= 1 && s->cores <= 4096, USAGE, "--cores %lld: expected 1 to 4096", (long long)s->cores);
+  ATL_CHECK(s->memory >= 0 && s->cache >= 0, USAGE, "--memory and --cache are not negative");
+  ATL_CHECK(s->flops >= 0 && s->bandwidth >= 0 && s->decode_seconds >= 0, USAGE,
+            "--flops, --bandwidth and --decode-seconds are not negative");
+  ATL_CHECK(s->jitter >= 0 && s->jitter < 1, USAGE, "--jitter %g: expected 0 to below 1", s->jitter);
+  const int64_t counts[] = {s->stages, s->pipelines, s->decoders, s->slots, s->microbatch};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    ATL_CHECK(counts[i] >= 0 && counts[i] <= INT32_MAX, USAGE,
+              "--stages, --pipelines, --decoders, --slots, --microbatch: expected a count, found %lld",
+              (long long)counts[i]);
+  return ATL_OK;
+}
+
+/* `model` is NULL with --shape: then nothing is decoded, unless --decode-seconds says how long it takes. */
+static atl_status_t make_request(const settings_t *s, const atl_transformer_config_t *config, const atl_model_t *model,
+                                 atl_plan_request_t *request) {
+  atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
+  ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
+  bool has_vae = model != NULL && model->has_vae, has_clip = model != NULL && model->has_clip;
+  atl_planning_t planning = {.n_ranks = (int32_t)s->ranks,
+                             .n_cores = (int32_t)s->cores,
+                             .is_guided = s->guidance != 1,
+                             .has_decoders = has_vae || s->decode_seconds > 0,
+                             .is_ranked = has_clip && !s->no_rank,
+                             .n_stages = (int32_t)s->stages,
+                             .n_pipelines = (int32_t)s->pipelines,
+                             .n_decoders = (int32_t)s->decoders,
+                             .n_slots = (int32_t)s->slots,
+                             .microbatch = (int32_t)s->microbatch,
+                             .memory_per_rank = s->memory,
+                             .cache_per_rank = s->cache,
+                             .core_flops = s->flops * 1e9,
+                             .core_bytes = s->bandwidth * 1e9,
+                             .dtype = dtype};
+  ATL_TRY(count_images(s, &planning));
+  atl_planning_request(&planning, config, has_vae ? &model->vae_config : NULL, has_clip ? &model->clip_config : NULL,
+                       request);
+  if (s->decode_seconds > 0) request->costs.decode = s->decode_seconds, request->costs.score = 0;
+  return ATL_OK;
+}
+
+static atl_status_t make_plan(const settings_t *s, const atl_plan_request_t *request, atl_plan_t *plan) {
+  if (s->plan == NULL) return atl_plan_make(request, plan);
+  json_t *object;
+  ATL_TRY(atl_json_load(s->plan, &object));
+  atl_status_t status = atl_plan_from_json(object, s->plan, request, plan);
+  json_decref(object);
+  return status;
+}
+
+/* ---- output ---- */
+
+static json_t *simulation_to_json(const atl_simulation_t *s) {
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", s->seconds,
+                   "images_per_second", s->images_per_second, "first_image", s->first_image, "work", s->work, "prefill",
+                   s->prefill, "decode", s->decode, "imbalance", s->imbalance, "fill", s->fill, "tail", s->tail,
+                   "slots", s->slots, "decoder_load", s->decoder_load);
+}
+
+static atl_status_t print_json(const atl_plan_t *plan, const atl_simulation_t *simulation) {
+  json_t *object;
+  ATL_TRY(atl_plan_to_json(plan, &object));
+  if (simulation != NULL) json_object_set_new(object, "simulated", simulation_to_json(simulation));
+  int failed = json_dumpf(object, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF;
+  json_decref(object);
+  ATL_CHECK(!failed, IO, "standard output cannot be written");
+  return ATL_OK;
+}
+
+static void print_model(const settings_t *s, const atl_transformer_config_t *c, const atl_plan_request_t *q) {
+  printf("%s: %d layers of width %d, %d heads of %d, text %d, image %d x %d of %d codes, %s\n",
+         s->model != NULL ? s->model : "--shape", (int)c->n_layers, (int)c->width, (int)c->n_heads, (int)c->head_size,
+         (int)c->text_length, (int)c->image_side, (int)c->image_side, (int)c->n_image_tokens, s->dtype);
+  printf("%lld images of %d prompt%s%s\n", (long long)q->n_images, (int)q->n_prompts, q->n_prompts == 1 ? "" : "s",
+         q->is_guided ? ", guided" : "");
+}
+
+static atl_status_t plan_for(const settings_t *s, const atl_transformer_config_t *config, const atl_model_t *model) {
+  atl_plan_request_t request;
+  atl_plan_t plan;
+  atl_simulation_t simulation;
+  ATL_TRY(make_request(s, config, model, &request));
+  ATL_TRY(make_plan(s, &request, &plan));
+  if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
+  if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
+  print_model(s, config, &request);
+  atl_plan_print(&plan, &request, stdout);
+  if (s->simulate) atl_simulate_print(&simulation, stdout);
+  return ATL_OK;
+}
+
+static atl_status_t plan_model(const settings_t *s) {
+  atl_model_t *model;
+  ATL_TRY(atl_model_open(s->model, &model));
+  atl_status_t status = model->has_transformer ? plan_for(s, &model->transformer_config, model)
+                                               : ATL_FAIL(INPUT, "%s has no transformer to plan for", s->model);
+  atl_model_destroy(&model);
+  return status;
+}
+
+atl_status_t atl_command_plan(int argc, char **argv) {
+  settings_t settings;
+  bool wants_help;
+  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
+  if (wants_help) {
+    atl_options_help(&the_usage, stdout);
+    return ATL_OK;
+  }
+  ATL_TRY(check_settings(&settings));
+  if (settings.model != NULL) return plan_model(&settings);
+  atl_transformer_config_t config;
+  ATL_TRY(read_shape(settings.shape, &config));
+  return plan_for(&settings, &config, NULL);
+}
