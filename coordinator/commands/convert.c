@@ -6,9 +6,10 @@
 #include "common/options.h"
 #include "coordinator/command.h"
 #include "model/convert.h"
+#include "model/random.h"
 
 typedef struct {
-  const char *out, *dalle, *vae, *clip, *tokenizer, *clip_tokenizer, *name, *storage;
+  const char *out, *dalle, *vae, *clip, *tokenizer, *clip_tokenizer, *name, *storage, *random;
   bool force;
 } settings_t;
 
@@ -24,6 +25,9 @@ static const atl_option_t the_options[] = {
     {"storage", ATL_OPTION_TEXT, offsetof(settings_t, storage), "DTYPE", NULL,
      "store matrices as f32, f16 or bf16 (default: as in the source)"},
     {"name", ATL_OPTION_TEXT, offsetof(settings_t, name), "NAME", NULL, "the model's name (default: the directory's)"},
+    {"random", ATL_OPTION_TEXT, offsetof(settings_t, random), "SHAPE", NULL,
+     "make a model of random weights instead: dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, tiny; or/and "
+     "KEY=VALUE,... (width layers heads head_size text text_ids side codes attention rotary shift ... clip)"},
     {"force", ATL_OPTION_FLAG, offsetof(settings_t, force), NULL, NULL, "replace an existing model directory"},
     {0}};
 
@@ -33,7 +37,8 @@ static const atl_usage_t the_usage = {
     .summary = "Turns checkpoints (DALLE-pytorch, its DiscreteVAE, OpenAI CLIP) into a model directory.",
     .examples = "  atelier convert dalle.pt clip.pt --tokenizer bpe.txt --clip-tokenizer bpe.txt --out mymodel\n"
                 "  atelier convert --dalle dalle.pt --clip ViT-B-32.pt --storage f16 --out mymodel\n"
-                "  atelier convert mymodel --storage bf16 --out mymodel-bf16\n",
+                "  atelier convert mymodel --storage bf16 --out mymodel-bf16\n"
+                "  atelier convert --random dalle-1024-full,layers=2 --storage bf16 --out bench-model\n",
     .options = the_options,
     .operands = "CHECKPOINT ..."};
 
@@ -67,9 +72,16 @@ static void print_done(const atl_model_t *model) {
     printf("  no CLIP tokenizer: pictures cannot be ranked; convert again with --clip-tokenizer FILE\n");
 }
 
-static atl_status_t convert(const settings_t *settings, const atl_text_list_t *operands) {
-  char out[4096];
-  ATL_TRY(trim(settings->out, out));
+static atl_status_t write_random(const settings_t *settings, const atl_text_list_t *operands, const char *out) {
+  atl_dtype_t storage;
+  ATL_CHECK(operands->n == 0, USAGE, "--random makes a model of its own; expected no CHECKPOINT, found %s",
+            operands->items[0]);
+  ATL_CHECK(*out != '\0', USAGE, "where to? name the model directory with --out DIR");
+  ATL_TRY(read_storage(settings->storage, &storage));
+  return atl_random_model_write(settings->random, storage == ATL_N_DTYPES ? ATL_F32 : storage, out);
+}
+
+static atl_status_t convert_sources(const settings_t *settings, const atl_text_list_t *operands, const char *out) {
   atl_convert_t wanted = {.n_sources = operands->n,
                           .chosen = {settings->dalle, settings->vae, settings->clip},
                           .tokenizer = settings->tokenizer,
@@ -80,7 +92,13 @@ static atl_status_t convert(const settings_t *settings, const atl_text_list_t *o
   ATL_CHECK(operands->n <= ATL_MAX_SOURCES, USAGE, "%d checkpoints are more than %d", operands->n, ATL_MAX_SOURCES);
   for (int i = 0; i < operands->n; i++) wanted.sources[i] = operands->items[i];
   ATL_TRY(read_storage(settings->storage, &wanted.storage));
-  ATL_TRY(atl_convert_run(&wanted));
+  return atl_convert_run(&wanted);
+}
+
+static atl_status_t convert(const settings_t *settings, const atl_text_list_t *operands) {
+  char out[4096];
+  ATL_TRY(trim(settings->out, out));
+  ATL_TRY(settings->random != NULL ? write_random(settings, operands, out) : convert_sources(settings, operands, out));
   atl_model_t *model; /* what was written must open */
   ATL_TRY(atl_model_open(out, &model));
   print_done(model);

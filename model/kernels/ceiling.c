@@ -2,19 +2,13 @@
 
 #include <omp.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "common/memory.h"
+#include "common/timer.h"
 #include "model/kernels/cpu.h"
 
 /* Eight windows of 64 MiB pass before one comes again, which no cache outlives. 4 million steps take about 20 ms. */
 enum { WINDOW_BYTES = 64 * 1024 * 1024, N_WINDOWS = 8, N_STEPS = 4000000, N_REPEATS = 5, N_CHAINS = 16 };
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef float lanes_t __attribute__((vector_size(64)));
 
@@ -103,14 +97,14 @@ static double measure_flops(int n_threads, loop_t loop) {
   double best = 0;
   volatile float sink = 0;
   for (int i = 0; i < N_REPEATS; i++) {
-    double start = now();
+    double start = atl_timer_now();
 #pragma omp parallel num_threads(n_threads)
     {
       float x = loop.run(N_STEPS);
 #pragma omp critical
       sink = sink + x;
     }
-    double rate = loop.flops_per_step * N_STEPS * n_threads / (now() - start);
+    double rate = loop.flops_per_step * N_STEPS * n_threads / (atl_timer_now() - start);
     best = rate > best ? rate : best;
   }
   return best;
@@ -123,14 +117,14 @@ static double measure_reading(int n_threads, const lanes_t *x) {
   volatile float sink = 0;
   for (int i = 0; i < N_REPEATS * N_WINDOWS; i++) {
     const lanes_t *window = x + i % N_WINDOWS * n;
-    double start = now();
+    double start = atl_timer_now();
 #pragma omp parallel num_threads(n_threads)
     {
       float sum = read_all(window + omp_get_thread_num() * share, share);
 #pragma omp critical
       sink = sink + sum;
     }
-    double rate = (double)(share * n_threads) * sizeof *x / (now() - start);
+    double rate = (double)(share * n_threads) * sizeof *x / (atl_timer_now() - start);
     best = rate > best ? rate : best;
   }
   return best;

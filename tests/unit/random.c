@@ -1,0 +1,89 @@
+// TEST np=1
+/* Shapes as text, and models of random numbers: what is written opens, runs and is the same twice. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/memory.h"
+#include "model/random.h"
+#include "model/shape.h"
+#include "model/transformer.h"
+#include "tests/tap.h"
+
+static void test_shapes(void) {
+  atl_shape_t shape;
+  TAP_STATUS(ATL_OK, atl_shape_parse("dalle-1024-sparse", &shape), "a known shape");
+  const atl_transformer_config_t *c = &shape.transformer;
+  TAP_OK(c->width == 1024 && c->n_layers == 12 && c->n_heads == 16 && c->head_size == 64 && c->text_length == 256 &&
+             c->n_text_tokens == 10000 && c->image_side == 32 && c->n_image_tokens == 8192 && c->rotary &&
+             c->shift_tokens && !c->reversible,
+         "has its sizes");
+  TAP_OK(c->attention[0] == ATL_ATTENTION_AXIAL_ROW && c->attention[1] == ATL_ATTENTION_AXIAL_COL &&
+             c->attention[5] == ATL_ATTENTION_AXIAL_COL && c->attention[11] == ATL_ATTENTION_CONV_LIKE,
+         "and its attention");
+  TAP_STATUS(ATL_OK, atl_shape_parse("mindalle-1.3b,layers=5,attention=full:axial_col,clip=1", &shape), "overrides");
+  TAP_OK(c->n_layers == 5 && c->width == 1536 && c->attention[2] == ATL_ATTENTION_FULL &&
+             c->attention[3] == ATL_ATTENTION_AXIAL_COL && shape.has_clip && shape.vae.image_size == 256,
+         "take effect, attention repeated over the layers");
+  static const char *const refused[] = {"dalle-9",          "tiny,depth=3",
+                                        "tiny,layers=x",    "tiny,layers=0",
+                                        "layers=2,tiny",    "tiny,attention=half",
+                                        "tiny,layers=",     "tiny,side=-1",
+                                        "tiny,attention=:", "tiny,width=99999999999999999999"};
+  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+    TAP_STATUS(ATL_USAGE, atl_shape_parse(refused[i], &shape), refused[i]);
+  TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,width=0", &shape), "sizes must make a model");
+}
+
+/* All logits of the begin symbol and one text row must be finite: the weights are of a sane size. */
+static void test_run(const atl_model_t *model) {
+  atl_transformer_part_t part = {.end_layer = model->transformer_config.n_layers,
+                                 .n_prefixes = 1,
+                                 .n_samples = 1,
+                                 .max_rows = 2,
+                                 .dtype = ATL_F32};
+  atl_transformer_t *transformer;
+  if (!TAP_STATUS(ATL_OK, atl_transformer_new(model, &part, &transformer), "its transformer is made")) return;
+  float x[2 * 64], logits[2 * 256];
+  const atl_row_t rows[2] = {{0, 0}, {0, 1}};
+  const int32_t tokens[2] = {0, 7};
+  int32_t n_logits = 2 * atl_config_vocabulary(&model->transformer_config);
+  ATL_ASSERT(n_logits <= (int32_t)(sizeof logits / sizeof logits[0]));
+  atl_transformer_embed(transformer, x, rows, tokens, 2);
+  atl_transformer_run(transformer, x, rows, 2, NULL, NULL);
+  atl_transformer_all_logits(transformer, logits, x, rows, 2);
+  bool is_finite = true;
+  for (int32_t i = 0; i < n_logits; i++) is_finite = is_finite && isfinite(logits[i]);
+  TAP_OK(is_finite, "and gives finite logits");
+  atl_transformer_destroy(&transformer);
+}
+
+static void test_model(const char *folder) {
+  char first[512], second[512];
+  atl_model_t *model, *again;
+  snprintf(first, sizeof first, "%s/first", folder);
+  snprintf(second, sizeof second, "%s/second", folder);
+  TAP_STATUS(ATL_OK, atl_random_model_write("tiny", ATL_BF16, first), "a tiny model is written");
+  TAP_STATUS(ATL_INPUT, atl_random_model_write("tiny", ATL_BF16, first), "but not over what exists");
+  TAP_STATUS(ATL_OK, atl_random_model_write("tiny", ATL_BF16, second), "and a second time elsewhere");
+  if (TAP_STATUS(ATL_OK, atl_model_open(first, &model), "it opens")) {
+    test_run(model);
+    if (TAP_STATUS(ATL_OK, atl_model_open(second, &again), "the second opens")) {
+      TAP_OK(strcmp(model->digest, again->digest) == 0, "and is the same, byte for byte");
+      atl_model_destroy(&again);
+    }
+    atl_model_destroy(&model);
+  }
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(first), "gone");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(second), "gone too");
+}
+
+int main(void) {
+  char folder[] = "/tmp/atelier-random-XXXXXX";
+  test_shapes();
+  if (mkdtemp(folder) == NULL) return 1;
+  test_model(folder);
+  rmdir(folder);
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}
