@@ -96,7 +96,7 @@ static void put_figure(const writer_t *writer, const atl_gallery_prompt_t *promp
   put_text(picture->file, writer->out);
   fputs("\">", writer->out);
   put_image(writer, prompt, i, map, width, height);
-  fprintf(writer->out, "</a><figcaption><b>%" PRId32 "</b><i></i><span>", i + 1);
+  fprintf(writer->out, "</a><figcaption><b>%" PRId32 "</b><i%s></i><span>", i + 1, has_score ? "" : " hidden");
   if (has_score)
     fprintf(writer->out, "%.4f", (double)picture->score);
   else
@@ -129,10 +129,10 @@ static atl_status_t put_section(const writer_t *writer, const atl_gallery_prompt
   fputs("</h2><p>id ", out);
   put_text(prompt->id, out);
   fprintf(out,
-          " · seed %" PRIu64 " · best %" PRId32 " of %" PRId32
+          " · seed %" PRIu64 " · kept %" PRId32 " of %" PRId32
           " · <a href=\"%s/grid.png\">contact sheet</a></p></header>\n",
           prompt->seed, prompt->n_pictures, prompt->n_samples, atl_runfolder_name(prompt->id, name));
-  fprintf(out, "<div class=\"grid\" data-n=\"%" PRId32 "\">", prompt->n_pictures);
+  fputs("<div class=\"grid\">", out);
   for (int32_t i = 0; i < prompt->n_pictures; i++) ATL_TRY(put_picture(writer, prompt, i));
   fputs("</div>\n</section>\n", out);
   return ATL_OK;
@@ -145,8 +145,10 @@ static atl_status_t put_sections(const writer_t *writer) {
 
 static void put_summary(const writer_t *writer) {
   const atl_gallery_t *gallery = writer->gallery;
-  fprintf(writer->out, "%" PRId32 " prompt%s · %" PRId64 " picture%s · model ", gallery->n_prompts,
-          gallery->n_prompts == 1 ? "" : "s", writer->n_pictures, writer->n_pictures == 1 ? "" : "s");
+  int64_t n_samples = 0;
+  for (int32_t i = 0; i < gallery->n_prompts; i++) n_samples += gallery->prompts[i].n_samples;
+  fprintf(writer->out, "%" PRId32 " prompt%s · kept %" PRId64 " of %" PRId64 " pictures · model ", gallery->n_prompts,
+          gallery->n_prompts == 1 ? "" : "s", writer->n_pictures, n_samples);
   put_text(gallery->model, writer->out);
 }
 

@@ -1,0 +1,89 @@
+#!/bin/bash
+# TEST np=1
+# Bad prompts and output folders: one clear message on stderr, exit code 2, no output folder, no crash.
+atelier=${ATELIER:-build/release/atelier}
+model=${MODEL:-weights/emoji}
+n=0 failed=0
+
+if ! "$atelier" generate --help >/dev/null 2>&1; then
+  echo "ok 1 # SKIP $atelier has no generate"
+  echo 1..1
+  exit 0
+fi
+if [ ! -f "$model/model.json" ]; then
+  echo "ok 1 # SKIP no model in $model"
+  echo 1..1
+  exit 0
+fi
+folder=$(mktemp -d)
+trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT
+
+report() { # SUCCESS NAME
+  n=$((n + 1))
+  if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; fi
+}
+
+# NAME WORDS ARGUMENTS...: generate ARGUMENTS is refused, and the one line that it says has WORDS.
+refuses() {
+  local name=$1 words=$2 code
+  shift 2
+  "$atelier" generate --model "$model" "$@" >"$folder/stdout" 2>"$folder/stderr" </dev/null
+  code=$?
+  local lines
+  lines=$(grep -c . "$folder/stderr")
+  if [ $code = 2 ] && [ "$lines" = 1 ] && grep -qF -- "$words" "$folder/stderr" && [ ! -e "$folder/out" ]; then
+    report 0 "$name"
+  else
+    report 1 "$name"
+    echo "# exit code $code (2 expected), $lines lines (1 expected), to say: $words"
+    sed 's/^/# /' "$folder/stderr" | head -5
+  fi
+}
+
+# A file of prompts with the given bytes (printf).
+prompts() { printf "$1" >"$folder/prompts"; }
+out="$folder/out"
+
+refuses "no prompt at all" "expected --prompt TEXT or --prompts FILE" --out "$out"
+refuses "an empty prompt" "expected a prompt, found an empty one" --prompt "" --out "$out"
+refuses "a prompt that is not UTF-8" "expected UTF-8, found byte 0xff" --prompt $'a\xffb' --out "$out"
+refuses "a file that is not there" "$folder/missing" --prompts "$folder/missing" --out "$out"
+refuses "a folder for a file" "$folder" --prompts "$folder" --out "$out"
+prompts ''
+refuses "an empty file" "found an empty file" --prompts "$folder/prompts" --out "$out"
+prompts '\n  \n'
+refuses "a file of empty lines" "found empty lines only" --prompts "$folder/prompts" --out "$out"
+prompts 'good\nb\xc3d\n'
+refuses "a file that is not UTF-8" "line 2: expected UTF-8" --prompts "$folder/prompts" --out "$out"
+prompts '{"prompt": "a"}\n{"prompt": }\n'
+refuses "bad JSON" "line 2: expected JSON" --prompts "$folder/prompts" --out "$out"
+prompts '{"prompt": "a", "sampels": 3}\n'
+refuses "an unknown key" 'found "sampels"' --prompts "$folder/prompts" --out "$out"
+prompts '{"prompt": "a", "samples": 0}\n'
+refuses "no samples" "samples" --prompts "$folder/prompts" --out "$out"
+prompts '{"prompt": "a", "id": "x"}\n{"prompt": "b", "id": "x"}\n'
+refuses "two equal ids" "expected an id of its own for every prompt" --prompts "$folder/prompts" --out "$out"
+prompts 'a\nb\n'
+refuses "a shard that is none" "--shard" --prompts "$folder/prompts" --shard 3/2 --out "$out"
+refuses "a shard of nothing" "expected a prompt for every shard" --prompts "$folder/prompts" --shard 3/3 --out "$out"
+refuses "samples out of range" "samples" --prompt a --samples 0 --out "$out"
+refuses "nothing to keep" "--top" --prompt a --top 0 --out "$out"
+refuses "an option that is not there" "did you mean --samples?" --prompt a --sample 3 --out "$out"
+
+mkdir "$folder/full"
+touch "$folder/full/file"
+refuses "no output folder named" "--out" --prompt a
+refuses "an output folder that exists" "expected a new or empty folder" --prompt a --out "$folder/full"
+refuses "an output folder that is a file" "found a file of that name" --prompt a --out "$folder/full/file"
+refuses "an output folder in a file" "is a file" --prompt a --out "$folder/full/file/out"
+if [ "$(id -u)" = 0 ]; then
+  n=$((n + 1))
+  echo "ok $n - an output folder without permission # SKIP root may write everywhere"
+else
+  mkdir "$folder/locked"
+  chmod a-w "$folder/locked"
+  refuses "an output folder without permission" "choose another --out" --prompt a --out "$folder/locked/out"
+fi
+report "$([ "$(ls -A "$folder/full")" = file ]; echo $?)" "nothing was written into a folder that exists"
+echo 1..$n
+exit $failed
