@@ -1,0 +1,154 @@
+// TEST np=1
+// The dVAE against the reference's pixels and codes, alone and in company, RGBA, and refused codes.
+#include "model/dvae.h"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+#include "tests/convert.h"
+#include "tests/tap.h"
+
+typedef struct {
+  atl_safetensors_t *in, *want;
+  float *pixels, *expected, *rgb;
+  int32_t *codes;
+} numbers_t;
+
+static size_t items(const atl_tensor_t *tensor) {
+  size_t n = 0;
+  return tensor && atl_tensor_n_items(tensor, &n) == ATL_OK ? n : 0;
+}
+
+static void test_decode(atl_dvae_t *vae, numbers_t *n) {
+  const atl_tensor_t *codes = atl_safetensors_find(n->want, "greedy"),
+                     *pixels = atl_safetensors_find(n->want, "pixels");
+  size_t n_items = items(pixels), one = n_items / (size_t)pixels->shape[0], last = (size_t)pixels->shape[0] - 1;
+  const int32_t *ids = codes->data;
+  if (ATL_NEW(n_items, &n->pixels) != ATL_OK || ATL_NEW(n_items, &n->expected) != ATL_OK) return;
+  atl_tensor_get_f32(pixels, 0, n_items, n->expected);
+  TAP_STATUS(ATL_OK, atl_dvae_decode(vae, n->pixels, ids, (int32_t)codes->shape[0]), "decodes");
+  TAP_CLOSE(n->pixels, n->expected, n_items, 1e-4, "pixels agree"); /* the project's bound for fp32 */
+  omp_set_num_threads(1);
+  atl_dvae_decode(vae, n->expected, ids + last * (size_t)codes->shape[1], 1);
+  omp_set_num_threads(2);
+  TAP_OK(memcmp(n->expected, n->pixels + last * one, one * sizeof(float)) == 0, "alone on one thread: the same bits");
+}
+
+static void test_encode(atl_dvae_t *vae, numbers_t *n) {
+  const atl_tensor_t *rgb = atl_safetensors_find(n->in, "rgb"), *codes = atl_safetensors_find(n->want, "rgb_codes");
+  if (!rgb || !codes) {
+    TAP_SKIP("the fixture has no pictures to encode");
+    return;
+  }
+  if (ATL_NEW(items(rgb), &n->rgb) != ATL_OK || ATL_NEW(items(codes), &n->codes) != ATL_OK) return;
+  atl_tensor_get_f32(rgb, 0, items(rgb), n->rgb);
+  atl_dvae_encode(vae, n->codes, n->rgb, (int32_t)rgb->shape[0]);
+  TAP_OK(memcmp(n->codes, codes->data, items(codes) * sizeof(int32_t)) == 0, "codes agree exactly");
+}
+
+static void test_fixture(const char *name) {
+  char path[512], file[128];
+  converted_t converted;
+  numbers_t n = {0};
+  atl_dvae_t *vae = NULL;
+  snprintf(file, sizeof file, "%s/dalle.pt", name);
+  if (access(converted_fixture(path, file), R_OK) != 0) {
+    TAP_SKIP("the fixtures are not here (ATL_FIXTURES)");
+    return;
+  }
+  TAP_STATUS(ATL_OK, converted_open(&converted, path), name);
+  snprintf(file, sizeof file, "%s/in.safetensors", name);
+  TAP_STATUS(ATL_OK, atl_safetensors_open(converted_fixture(path, file), &n.in), "inputs");
+  snprintf(file, sizeof file, "%s/want.safetensors", name);
+  TAP_STATUS(ATL_OK, atl_safetensors_open(converted_fixture(path, file), &n.want), "results");
+  if (TAP_STATUS(ATL_OK, atl_dvae_new(converted.model, ATL_DVAE_DECODER | ATL_DVAE_ENCODER, &vae), "a dVAE")) {
+    test_decode(vae, &n);
+    test_encode(vae, &n);
+  }
+  atl_dvae_destroy(&vae);
+  converted_close(&converted);
+  atl_safetensors_destroy(&n.in);
+  atl_safetensors_destroy(&n.want);
+  ATL_DESTROY(&n.pixels);
+  ATL_DESTROY(&n.expected);
+  ATL_DESTROY(&n.rgb);
+  ATL_DESTROY(&n.codes);
+}
+
+/* ---- a model of our own with alpha and without residual blocks ---- */
+
+enum { SIZE = 8, N_TOKENS = 6, WIDTH = 5, HIDDEN = 7, CHANNELS = 4, N_PARAMETERS = 4096 };
+
+static const atl_vae_config_t the_config = {.image_size = SIZE,
+                                            .n_layers = 2,
+                                            .n_tokens = N_TOKENS,
+                                            .codebook_width = WIDTH,
+                                            .hidden_width = HIDDEN,
+                                            .n_channels = CHANNELS,
+                                            .mean = {0.5f, 0.5f, 0.5f, 0},
+                                            .std = {0.5f, 0.5f, 0.5f, 1}};
+
+static atl_status_t save_weights(const char *path) {
+  static float numbers[N_PARAMETERS];
+  const atl_tensor_t tensors[] = {
+      {"codebook.weight", ATL_F32, 2, {N_TOKENS, WIDTH}, numbers},
+      {"decoder.0.0.weight", ATL_F32, 4, {WIDTH, HIDDEN, 4, 4}, numbers + 1},
+      {"decoder.0.0.bias", ATL_F32, 1, {HIDDEN}, numbers + 2},
+      {"decoder.1.0.weight", ATL_F32, 4, {HIDDEN, HIDDEN, 4, 4}, numbers + 3},
+      {"decoder.1.0.bias", ATL_F32, 1, {HIDDEN}, numbers + 4},
+      {"decoder.2.weight", ATL_F32, 4, {CHANNELS, HIDDEN, 1, 1}, numbers + 5},
+      {"decoder.2.bias", ATL_F32, 1, {CHANNELS}, numbers + 6},
+      {"encoder.0.0.weight", ATL_F32, 4, {HIDDEN, CHANNELS, 4, 4}, numbers + 7},
+      {"encoder.0.0.bias", ATL_F32, 1, {HIDDEN}, numbers + 8},
+      {"encoder.1.0.weight", ATL_F32, 4, {HIDDEN, HIDDEN, 4, 4}, numbers + 9},
+      {"encoder.1.0.bias", ATL_F32, 1, {HIDDEN}, numbers + 10},
+      {"encoder.2.weight", ATL_F32, 4, {N_TOKENS, HIDDEN, 1, 1}, numbers + 11},
+      {"encoder.2.bias", ATL_F32, 1, {N_TOKENS}, numbers + 12},
+  };
+  for (int i = 0; i < N_PARAMETERS; i++) numbers[i] = (float)(i * 7919 % 1009) / 1009 - 0.5f;
+  return atl_safetensors_save(path, tensors, sizeof tensors / sizeof *tensors, NULL, 0);
+}
+
+static void test_alpha(atl_dvae_t *vae) {
+  const int32_t codes[2 * 4] = {0, 1, 2, 3, 4, 5, 0, 5}, bad[4] = {0, 1, N_TOKENS, 0};
+  float pixels[2 * CHANNELS * SIZE * SIZE], rgb[CHANNELS * SIZE * SIZE] = {0};
+  uint8_t bytes[SIZE * SIZE * CHANNELS];
+  int32_t encoded[4];
+  TAP_STATUS(ATL_OK, atl_dvae_decode(vae, pixels, codes, 2), "RGBA decodes");
+  TAP_STATUS(ATL_INPUT, atl_dvae_decode(vae, pixels, bad, 1), "a code beyond the codebook is refused");
+  atl_dvae_encode(vae, encoded, rgb, 1);
+  TAP_OK(encoded[0] >= 0 && encoded[0] < N_TOKENS, "RGBA encodes");
+  enum { N = SIZE * SIZE };
+  pixels[0] = -2, pixels[1] = 3, pixels[2] = 0, pixels[3] = NAN, pixels[3 * N] = 0.2f, pixels[3 * N + 1] = 1;
+  atl_dvae_get_bytes(vae, bytes, pixels);
+  TAP_OK(bytes[0] == 0 && bytes[4] == 255 && bytes[8] == 128 && bytes[12] == 0, "colours are clamped and rounded");
+  TAP_OK(bytes[3] == 51 && bytes[7] == 255, "alpha stays as it is");
+}
+
+static void test_own(void) {
+  char folder[] = "/tmp/atelier-test-XXXXXX", path[64];
+  atl_model_t model = {.has_vae = true, .vae_config = the_config, .directory = folder};
+  atl_dvae_t *vae = NULL;
+  if (!mkdtemp(folder)) return;
+  snprintf(path, sizeof path, "%s/vae.safetensors", folder);
+  TAP_STATUS(ATL_OK, save_weights(path), "weights of our own");
+  TAP_STATUS(ATL_OK, atl_safetensors_open(path, &model.vae), "are opened");
+  if (TAP_STATUS(ATL_OK, atl_dvae_new(&model, 3, &vae), "an RGBA dVAE without residual blocks")) test_alpha(vae);
+  atl_dvae_destroy(&vae);
+  model.vae_config.hidden_width++;
+  TAP_STATUS(ATL_INPUT, atl_dvae_new(&model, 3, &vae), "another width than the tensors' is refused");
+  model.has_vae = false;
+  TAP_STATUS(ATL_INPUT, atl_dvae_new(&model, 3, &vae), "a model without a VAE is refused");
+  atl_safetensors_destroy(&model.vae);
+  remove(path);
+  rmdir(folder);
+}
+
+int main(void) {
+  const char *const names[] = {"golden/full", "golden/mixed", "golden/reversible", "golden/stable-shared", "emoji"};
+  for (int i = 0; i < 5; i++) test_fixture(names[i]);
+  test_own();
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
+  return tap_done();
+}
