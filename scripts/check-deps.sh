@@ -1,0 +1,39 @@
+#!/bin/sh
+# check-deps.sh [build|check|all]: names what of scripts/packages.txt is missing, a line each with the packages that have it.
+# check-deps.sh --packages debian|fedora [build|check|all]: only the missing packages' names.
+# Exit code 1 when something is missing.
+here=$(dirname "$0")
+column=
+if [ "$1" = --packages ]; then
+  column=$2
+  shift 2
+fi
+need=${1:-build}
+
+has_header() { # header, or header@compiler
+  compiler=${MPICC:-mpicc}
+  case $1 in *@*) compiler=${1#*@} ;; esac
+  echo "#include <${1%@*}>" | $compiler -fopenmp -fsyntax-only -x c - >/dev/null 2>&1
+}
+
+is_there() { # how name
+  case $1 in
+  pc) ${PKG_CONFIG:-pkg-config} --exists "$2" 2>/dev/null ;;
+  command) command -v "$2" >/dev/null 2>&1 ;;
+  header) has_header "$2" ;;
+  esac
+}
+
+rc=0
+while read -r how name wanted debian fedora purpose; do
+  case $how in '' | '#'*) continue ;; esac
+  [ "$need" = all ] || [ "$need" = "$wanted" ] || continue
+  is_there "$how" "$name" && continue
+  rc=1
+  case $column in
+  debian) echo "$debian" ;;
+  fedora) echo "$fedora" ;;
+  *) echo "missing $name ($purpose): $debian on Debian and Ubuntu, $fedora on Fedora" ;;
+  esac
+done <"$here/packages.txt"
+exit $rc

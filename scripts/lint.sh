@@ -1,0 +1,56 @@
+#!/bin/bash
+# lint.sh: layout, include rule, warnings of two compilers as errors, static checks of C and shell. Runs all, then says what failed.
+# The last line counts the steps: N passed, N failed. A tool that is missing fails its step and is named.
+cd "$(dirname "$0")/.." || exit 1
+n_passed=0 n_failed=0
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+
+step() { # name, command...
+  local name=$1
+  shift
+  if "$@" >"$scratch/log" 2>&1; then
+    n_passed=$((n_passed + 1))
+    echo "lint: $name: ok"
+  else
+    n_failed=$((n_failed + 1))
+    echo "lint: $name: FAILED"
+    head -60 "$scratch/log" | sed 's/^/    /'
+  fi
+}
+
+mapfile -t files < <(git ls-files --cached --others --exclude-standard -- '*.c' '*.h' | while read -r f; do [ -f "$f" ] && echo "$f"; done)
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep '\.c$' | grep -v '^tests/fuzz/')
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard | while read -r f; do
+  [ -f "$f" ] && head -1 "$f" | grep -qaE '^#!.*\b(ba)?sh\b' && echo "$f"
+done)
+
+layout() { clang-format --dry-run -Werror "${files[@]}"; }
+
+compile() { # compiler, flags...
+  local compiler=$1 rc=0 packages
+  shift
+  read -ra packages < <(make -s print-PACKAGE_CFLAGS)
+  make -s build/release/gen/proto/atelier.pb-c.c build/release/gen/coordinator/gallery.inc || return 1
+  printf '%s\n' "${sources[@]}" | OMPI_CC=$compiler xargs -P2 -n8 mpicc -std=c11 -I. -Ibuild/release/gen -D_GNU_SOURCE -Wall -Wextra -Wshadow \
+    -Wconversion -Wstrict-prototypes -Werror -fopenmp "$@" "${packages[@]}" -c -fsyntax-only || rc=1
+  return $rc
+}
+
+static_checks() {
+  cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+    --suppressions-list=scripts/cppcheck.txt -j2 -I. -Ibuild/release/gen -D_GNU_SOURCE common model partition proto workers coordinator
+}
+
+# A commit holds no leftovers of a merge and no trailing blanks.
+tidy() { ! git grep -nIE '^(<<<<<<<|>>>>>>>) |[[:blank:]]$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; }
+
+step "layout (make format mends it)" layout
+step "include rule" scripts/check-includes.sh
+step "gcc without a warning" compile gcc -Wno-psabi
+step "clang without a warning" compile clang -Wno-psabi -Wno-string-conversion
+step "cppcheck" static_checks
+step "shellcheck" shellcheck -x "${scripts[@]}"
+step "tidy text" tidy
+echo "$n_passed passed, $n_failed failed"
+[ $n_failed = 0 ]
