@@ -67,7 +67,7 @@ LIBRARY_SOURCES := $(filter-out coordinator/main.c,$(wildcard common/*.c model/*
 GENERATED := $(BUILD)/gen/proto/atelier.pb-c
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED).o
 LIBRARY := $(BUILD)/libatelier.a
-TEST_SOURCES := $(wildcard tests/unit/*.c tests/mpi/*.c)
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/mpi/*.c tests/fuzz/*.c)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 

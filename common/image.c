@@ -10,7 +10,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 
-enum { MAX_CHUNK_BYTES = 8 << 20 }; /* a text or profile chunk is not allowed more */
+enum { MAX_CHUNK_BYTES = 8 << 20 }; /* a text or profile chunk is not allowed more, nor more than the file */
 
 typedef struct {
   const uint8_t *bytes; /* read from */
@@ -95,7 +95,7 @@ static atl_status_t run_reader(png_structp png, png_infop info, png_reader_t *re
   if (setjmp(reader->escape)) return ATL_FAIL(INPUT, "%s: the PNG is damaged: %s", reader->where, reader->problem);
   png_set_read_fn(png, reader, read_bytes);
   png_set_user_limits(png, ATL_IMAGE_MAX_SIDE, ATL_IMAGE_MAX_SIDE);
-  png_set_chunk_malloc_max(png, MAX_CHUNK_BYTES);
+  png_set_chunk_malloc_max(png, reader->n_bytes < MAX_CHUNK_BYTES ? reader->n_bytes : MAX_CHUNK_BYTES);
   png_read_info(png, info);
   size_t row_bytes = png_get_rowbytes(png, info); /* as stored */
   ask_for_bytes(png, info);
@@ -105,6 +105,18 @@ static atl_status_t run_reader(png_structp png, png_infop info, png_reader_t *re
   png_read_image(png, reader->rows);
   png_read_end(png, NULL);
   return ATL_OK;
+}
+
+/* libpng allocates a chunk's length before it reads the chunk: each must end within the file. */
+static atl_status_t check_chunks(const uint8_t *bytes, size_t n_bytes, const char *where) {
+  for (size_t at = 8; n_bytes - at >= 12;) {
+    size_t length = (size_t)png_get_uint_32(bytes + at), left = n_bytes - at - 12;
+    ATL_CHECK(length <= left, INPUT, "%s: the PNG is damaged: a part of %zu bytes at byte %zu, and %zu are left", where,
+              length, at, left);
+    if (memcmp(bytes + at + 4, "IEND", 4) == 0) return ATL_OK;
+    at += 12 + length;
+  }
+  return ATL_FAIL(INPUT, "%s: the PNG is damaged: the file ends early", where);
 }
 
 /* What a file that is not a PNG looks like. */
@@ -121,6 +133,7 @@ atl_status_t atl_image_decode(const void *bytes, size_t n_bytes, const char *whe
   ATL_CHECK(n_bytes >= 8 && png_sig_cmp(bytes, 0, 8) == 0, INPUT,
             "%s: expected a PNG picture, found %s; convert it first, for example with ImageMagick's `convert`", where,
             guess_kind(bytes, n_bytes));
+  ATL_TRY(check_chunks(bytes, n_bytes, where));
   png_reader_t reader = {.bytes = bytes, .n_bytes = n_bytes, .where = where, .image = image};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, reader_error, ignore_warning);
   png_infop info = png ? png_create_info_struct(png) : NULL;

@@ -74,4 +74,6 @@ size_t atl_memory_in_use_bytes(void) { return atomic_load(&the_heap.in_use); }
 
 size_t atl_memory_peak_bytes(void) { return atomic_load(&the_heap.peak); }
 
+void atl_memory_reset_peak(void) { atomic_store(&the_heap.peak, atomic_load(&the_heap.in_use)); }
+
 void atl_memory_fail_after(int64_t n_allocations) { atomic_store(&the_heap.fail_after, n_allocations); }

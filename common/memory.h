@@ -26,6 +26,8 @@ atl_status_t atl_memory_strdup(const char *text, char **copy);
 
 size_t atl_memory_in_use_bytes(void);
 size_t atl_memory_peak_bytes(void);
+/* From here on the peak counts anew, from what is in use. */
+void atl_memory_reset_peak(void);
 
 /* Makes the n-th allocation from now fail (1 = the next); 0 turns it off. For tests of failure paths. */
 void atl_memory_fail_after(int64_t n_allocations);
