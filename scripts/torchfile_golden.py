@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/torchfile: small files as PyTorch saves them (NAME.pt) and what is in them (NAME.txt).
+"""Writes small files as PyTorch saves them (NAME.pt) and what is in them (NAME.txt), and damaged ones.
 
     scripts/torchfile_golden.py tests/golden/torchfile
 
@@ -11,7 +11,6 @@ import argparse
 import collections
 import io
 import os
-import pickle
 import struct
 import sys
 import zipfile
