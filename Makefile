@@ -67,7 +67,7 @@ LIBRARY_SOURCES := $(filter-out coordinator/main.c,$(wildcard common/*.c model/*
 GENERATED := $(BUILD)/gen/proto/atelier.pb-c
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED).o
 LIBRARY := $(BUILD)/libatelier.a
-TEST_SOURCES := $(wildcard tests/unit/*.c tests/mpi/*.c tests/fuzz/*.c)
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/mpi/*.c tests/fuzz/*.c tests/tools/*.c)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
@@ -144,7 +144,7 @@ check-unit: all tests ## run the tests of one rank
 	$(run_tests) $(UNIT)
 check-mpi: all tests ## run the tests of several ranks
 	$(run_tests) $(MPI)
-check-e2e: all ## run the tests of the whole program
+check-e2e: all tests ## run the tests of the whole program
 	$(run_tests) $(E2E)
 check-fuzz: ## feed the readers damaged files, FUZZ_SECONDS=20 each (needs clang)
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzzers

@@ -1,0 +1,46 @@
+#!/bin/bash
+# TEST timeout=600
+# The promise of the whole program: tokens, PNG bytes, scores and ranking do not depend on who does what.
+. tests/tap.sh
+
+# generate FOLDER RANKS THREADS OPTIONS...
+generate() {
+  OMP_NUM_THREADS=$3 ranks "$2" "$ATELIER" generate --model weights/emoji --prompt "red heart" --prompt "flag, belgium" \
+    --prompt "blue pizza" --samples 10 --top 10 --seed 5 --temperature 1 --guidance 2 --quiet --out "$1" "${@:4}"
+}
+# Everything that must be the same: every picture's bytes, every score and rank.
+same() { # folders
+  (cd "$1" && find . -name '*.png' -o -name results.jsonl | sort | xargs sha256sum) >"$scratch/a"
+  (cd "$2" && find . -name '*.png' -o -name results.jsonl | sort | xargs sha256sum) >"$scratch/b"
+  [ "$(grep -c rank- "$scratch/a")" = 30 ] && diff "$scratch/a" "$scratch/b"
+}
+
+i=0
+layout() { # NAME RANKS THREADS OPTIONS...
+  i=$((i + 1))
+  check "$1: runs" generate "$scratch/$i" "${@:2}"
+  [ $i = 1 ] || check "$1: the same pictures, scores and ranks" same "$scratch/1" "$scratch/$i"
+}
+layout "1 rank" 1 1
+layout "1 rank, 2 threads" 1 2
+layout "2 ranks" 2 1
+layout "2 ranks, 2 stages" 2 1 --stages 2
+layout "4 ranks, 1 stage" 4 1 --stages 1
+layout "4 ranks, 2 stages" 4 1 --stages 2
+layout "4 ranks, 3 stages" 4 1 --stages 3
+layout "4 ranks, 2 pipelines of 2 stages, 2 decoders" 4 1 --stages 2 --pipelines 2 --decoders 2
+layout "7 ranks, 2 pipelines of 2 stages, 2 decoders of their own" 7 1 --stages 2 --pipelines 2 --decoders 2
+layout "microbatch 1" 2 1 --stages 2 --microbatch 1
+layout "microbatch 3" 1 1 --microbatch 3
+layout "microbatch 8, 2 threads" 2 2 --microbatch 8
+layout "4 stages, 7 slots of 2" 4 1 --stages 4 --slots 7 --microbatch 2
+
+# The check can fail: another seed is another picture.
+check "another seed runs" generate "$scratch/other" 1 1 --seed 6
+if same "$scratch/1" "$scratch/other" >/dev/null; then other=false; else other=true; fi
+check "another seed gives other pictures" $other
+# A sample is the same whichever others are drawn with it.
+check "fewer samples run" generate "$scratch/fewer" 1 1 --samples 3
+first() { grep "\"flag, belgium\"" "$1/results.jsonl" | grep '"sample":[012],' | grep -o '"sample":.*"score":[^,]*' | sort; }
+check "a sample does not depend on how many there are" test "$(first "$scratch/1")" = "$(first "$scratch/fewer")"
+finish
