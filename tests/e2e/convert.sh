@@ -1,0 +1,103 @@
+#!/bin/sh
+# convert and inspect, as a user runs them: every fixture becomes a model directory that verifies; what cannot is refused
+# with exit code 2 and leaves nothing. TAP; run from the repository root.
+atelier=${ATELIER:-build/release/atelier}
+fixtures=${ATL_FIXTURES:-../shared/fixtures}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+n=0
+failed=0
+
+check() { # check WHAT COMMAND...: the command succeeds; what it printed is kept for `says`
+  what=$1
+  shift
+  n=$((n + 1))
+  if "$@" >"$work/out" 2>"$work/err"; then
+    echo "ok $n - $what"
+    [ -s "$work/out" ] && cp "$work/out" "$work/printed"
+  else
+    echo "not ok $n - $what"
+    sed 's/^/# /' "$work/out" "$work/err"
+    failed=1
+  fi
+}
+
+refuses() { # refuses WHAT WORDS COMMAND...: the command exits with 2, says WORDS in one line, and nothing on stdout
+  what=$1
+  words=$2
+  shift 2
+  n=$((n + 1))
+  "$@" >"$work/out" 2>"$work/err"
+  code=$?
+  if [ $code -eq 2 ] && grep -q -- "$words" "$work/err" && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ]; then
+    echo "ok $n - $what"
+  else
+    echo "not ok $n - $what (exit code $code)"
+    sed 's/^/# /' "$work/err"
+    failed=1
+  fi
+}
+
+says() { grep -q -- "$1" "$work/printed"; }
+absent() { [ ! -e "$1" ]; }
+no_leftovers() { ! ls "$work"/*.tmp.* "$work"/*.old.* >/dev/null 2>&1; }
+same_file() { cmp -s "$1" "$2"; }
+
+golden=tests/golden/convert
+check "a checkpoint is converted" "$atelier" convert $golden/good.pt --out "$work/tiny" --name little
+check "its name is printed" says "model little"
+check "it verifies" "$atelier" inspect --verify "$work/tiny"
+check "and lists its tensors" says "transformer/to_logits.1.weight"
+refuses "an existing directory is left alone" "exists already" "$atelier" convert $golden/good.pt --out "$work/tiny"
+check "unless forced" "$atelier" convert $golden/good.pt --out "$work/tiny/" --force --storage bf16
+check "and stored as asked" grep -q '"storage": "BF16"' "$work/tiny/model.json"
+cp "$work/tiny/vae.safetensors" "$work/keep"
+printf 'x' | dd of="$work/tiny/vae.safetensors" bs=1 seek=3000 conv=notrunc 2>/dev/null
+refuses "a changed file does not verify" "SHA-256" "$atelier" inspect --verify "$work/tiny"
+cp "$work/keep" "$work/tiny/vae.safetensors"
+check "put back it does" "$atelier" inspect --verify "$work/tiny"
+for name in vqgan-inside openai-inside openai vqgan deepspeed sparse conv-old rotary-old option extra nan missing misshapen integer; do
+  refuses "$name.pt is refused" "$golden/$name.pt" "$atelier" convert $golden/$name.pt --out "$work/bad"
+done
+check "nothing is left of them" absent "$work/bad"
+head -c 9000 $golden/good.pt >"$work/cut.pt"
+refuses "a truncated checkpoint is refused" "cut.pt" "$atelier" convert "$work/cut.pt" --out "$work/bad"
+refuses "a missing one too" "no-such.pt" "$atelier" convert no-such.pt --out "$work/bad"
+refuses "a text is no checkpoint" "first bytes" "$atelier" convert Makefile --out "$work/bad"
+mkdir "$work/dalle-ds-cp" && touch "$work/dalle-ds-cp/auxiliary.pt"
+refuses "a DeepSpeed folder is named" "DeepSpeed" "$atelier" convert "$work/dalle-ds-cp" --out "$work/bad"
+refuses "no --out" "--out" "$atelier" convert $golden/good.pt
+refuses "no checkpoint" "nothing to convert" "$atelier" convert --out "$work/bad"
+refuses "a storage that is none" "f32, f16 or bf16" "$atelier" convert $golden/good.pt --out "$work/bad" --storage int8
+refuses "a tokenizer of more ids than the model" "knows only 3" "$atelier" convert $golden/good.pt --out "$work/bad" --tokenizer weights/emoji/tokenizer.bpe.txt
+refuses "nothing to inspect" "expected a file" "$atelier" inspect
+refuses "a file that is nothing known" "none that atelier can read" "$atelier" inspect Makefile
+check "inspect reads a tokenizer" "$atelier" inspect weights/emoji/tokenizer.bpe.txt
+check "and counts its ids" says "ids: 2048"
+check "the shipped model verifies" "$atelier" inspect --verify --brief weights/emoji
+
+if [ -d "$fixtures/golden" ]; then
+  for name in full mixed stable-shared reversible; do
+    check "golden $name is converted" "$atelier" convert "$fixtures/golden/$name/dalle.pt" --out "$work/$name"
+    check "golden $name verifies" "$atelier" inspect --verify "$work/$name"
+  done
+  check "CLIP's state dict is converted" "$atelier" convert "$fixtures/golden/clip-vit/clip.pt" --out "$work/clip"
+  check "its TorchScript archive too" "$atelier" convert "$fixtures/golden/clip-vit/clip-torchscript.pt" --out "$work/clip-script"
+  check "to the same bytes" same_file "$work/clip/clip.safetensors" "$work/clip-script/clip.safetensors"
+  check "a CLIP as safetensors is a source" "$atelier" convert "$work/clip/clip.safetensors" --out "$work/clip-again"
+  check "of the same bytes" same_file "$work/clip/clip.safetensors" "$work/clip-again/clip.safetensors"
+  emoji=$fixtures/emoji
+  check "the emoji model is converted" "$atelier" convert "$emoji/dalle.pt" "$emoji/clip.pt" --tokenizer "$emoji/bpe.txt" \
+    --clip-tokenizer "$emoji/bpe.txt" --storage f16 --out "$work/emoji"
+  for part in model.json transformer.safetensors vae.safetensors clip.safetensors tokenizer.bpe.txt clip_tokenizer.bpe.txt; do
+    check "to the bytes that ship: $part" same_file "$work/emoji/$part" "weights/emoji/$part"
+  done
+  check "inspect reads its source" "$atelier" inspect "$emoji/dalle.pt"
+  check "with hyperparameters" says "attn_types: full, axial_row, axial_col, conv_like"
+else
+  n=$((n + 1))
+  echo "ok $n # SKIP no fixtures in $fixtures"
+fi
+check "no temporary is left over" no_leftovers
+echo "1..$n"
+exit $failed

@@ -1,0 +1,230 @@
+// TEST np=1
+/* Checkpoints: what is understood is understood whole, and each thing that is not gets its own message. */
+#include "model/checkpoint.h"
+
+#include <stdlib.h>
+
+#include "common/file.h"
+#include "common/memory.h"
+#include "model/convert.h"
+#include "tests/tap.h"
+
+static char the_folder[] = "/tmp/atelier-checkpoint-XXXXXX";
+
+static const char *path_of(const char *name) {
+  static char path[256];
+  snprintf(path, sizeof path, "%s/%s", the_folder, name);
+  return path;
+}
+
+static bool has_words(const char *words) {
+  bool has = strstr(atl_status_message(), words) != NULL;
+  if (!has) printf("# \"%s\" is not in: %s\n", words, atl_status_message());
+  return has;
+}
+
+/* ---- files made by scripts/convert_golden.py ---- */
+
+static void test_refusals(void) {
+  static const struct {
+    const char *name;
+    atl_status_t want;
+    const char *words[3];
+  } cases[] = {
+      {"vqgan-inside", ATL_UNSUPPORTED, {"VQGanVAE", "DiscreteVAE"}},
+      {"openai-inside", ATL_UNSUPPORTED, {"OpenAIDiscreteVAE"}},
+      {"openai", ATL_UNSUPPORTED, {"dall_e.encoder.Encoder", "expected a DALLE-pytorch"}},
+      {"vqgan", ATL_UNSUPPORTED, {"VQGAN of taming-transformers"}},
+      {"deepspeed", ATL_UNSUPPORTED, {"DeepSpeed", "zero_to_fp32.py"}},
+      {"sparse", ATL_UNSUPPORTED, {"sparse", "not saved in the checkpoint"}},
+      {"conv-old", ATL_UNSUPPORTED, {"conv_like", "1.4.2", "1.5.0"}},
+      {"rotary-old", ATL_UNSUPPORTED, {"[1, 1, 6, 6]", "1.1.2"}},
+      {"option", ATL_UNSUPPORTED, {"mixture_of_experts"}},
+      {"extra", ATL_UNSUPPORTED, {"norm_out.weight", "F32 [4]"}},
+      {"nan", ATL_INPUT, {"layers.1.0.fn.fn.fn.to_qkv.weight", "item 7"}},
+      {"missing", ATL_INPUT, {"layers.1.0.to_qkv.weight", "[18, 4]", "missing"}},
+      {"misshapen", ATL_INPUT, {"expected F32 [18, 4]", "found F32 [4, 18]"}},
+      {"integer", ATL_INPUT, {"to_logits.0.bias", "I64"}},
+      {"none", ATL_INPUT, {"none.pt"}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    atl_checkpoint_t *checkpoint;
+    char path[256], name[64];
+    snprintf(path, sizeof path, "tests/golden/convert/%s.pt", cases[i].name);
+    snprintf(name, sizeof name, "%s is refused", cases[i].name);
+    TAP_STATUS(cases[i].want, atl_checkpoint_open(path, &checkpoint), name);
+    bool says_all = true;
+    for (int k = 0; k < 3 && cases[i].words[k] != NULL; k++) says_all = has_words(cases[i].words[k]) && says_all;
+    TAP_OK(says_all && checkpoint == NULL && has_words(path), "in words that name it");
+  }
+}
+
+static void test_good(void) {
+  atl_checkpoint_t *checkpoint;
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/good.pt", &checkpoint), "a DALLE opens")) return;
+  const atl_transformer_config_t *config = &checkpoint->transformer_config;
+  TAP_OK(config->width == 4 && config->n_layers == 2 && config->image_side == 2 && !config->shift_tokens &&
+             !config->rotary,
+         "with its configuration");
+  TAP_OK(checkpoint->parts[ATL_PART_TRANSFORMER].n_tensors == 35 && checkpoint->parts[ATL_PART_VAE].n_tensors == 23 &&
+             checkpoint->parts[ATL_PART_CLIP].n_tensors == 0,
+         "and its parts");
+  TAP_OK(strcmp(checkpoint->version, "1.6.6") == 0 && strcmp(checkpoint->vae_class, "DiscreteVAE") == 0,
+         "and where it comes from");
+  TAP_OK(strcmp(checkpoint->parts[ATL_PART_VAE].tensors[0].name, "codebook.weight") == 0,
+         "the dVAE's without \"vae.\"");
+  atl_checkpoint_destroy(&checkpoint);
+}
+
+static void test_old(void) {
+  atl_checkpoint_t *checkpoint;
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/old.pt", &checkpoint), "one without version opens"))
+    return;
+  TAP_OK(checkpoint->transformer_config.shift_tokens, "three wrappers before 1.4.0 mean token shift");
+  TAP_OK(!checkpoint->transformer_config.rotary, "no rotary table means learned positions");
+  TAP_OK(checkpoint->version == NULL && checkpoint->vae_class == NULL, "it does not say its version");
+  atl_checkpoint_destroy(&checkpoint);
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/vae.pt", &checkpoint), "a dVAE alone opens"))
+    return;
+  TAP_OK(checkpoint->vae_config.n_channels == 4 && checkpoint->vae_config.std[3] > 0.99F &&
+             checkpoint->parts[ATL_PART_TRANSFORMER].n_tensors == 0,
+         "of four channels, alpha as it is");
+  atl_checkpoint_destroy(&checkpoint);
+}
+
+/* ---- CLIP, from its shapes ---- */
+
+/* Writes a safetensors file of all tensors that `config` expects, each of zeros, and one more that CLIP's files have.
+ */
+static atl_status_t save_clip(const atl_clip_config_t *config, const char *path) {
+  static const float zeros[1 << 16];
+  static const int64_t counter = 3;
+  atl_expected_list_t list = {0};
+  atl_tensor_t *tensors = NULL;
+  ATL_TRY(atl_expect_clip(config, &list));
+  atl_status_t status = ATL_NEW(list.n + 1, &tensors);
+  for (size_t i = 0; i < list.n && status == ATL_OK; i++) {
+    tensors[i] =
+        (atl_tensor_t){.name = list.items[i].name, .dtype = ATL_F32, .n_dims = list.items[i].n_dims, .data = zeros};
+    memcpy(tensors[i].shape, list.items[i].shape, sizeof list.items[i].shape);
+    size_t n_items;
+    ATL_ASSERT(atl_tensor_n_items(&tensors[i], &n_items) == ATL_OK && n_items <= 1 << 16);
+  }
+  if (status == ATL_OK) {
+    tensors[list.n] = (atl_tensor_t){.name = "visual.bn1.num_batches_tracked", .dtype = ATL_I64, .data = &counter};
+    status = atl_safetensors_save(path, tensors, list.n + 1, NULL, 0);
+  }
+  ATL_DESTROY(&tensors);
+  atl_expect_clear(&list);
+  return status;
+}
+
+static void test_clip(const atl_clip_config_t *config, size_t n_tensors, const char *name) {
+  atl_checkpoint_t *checkpoint;
+  TAP_STATUS(ATL_OK, save_clip(config, path_of("clip.safetensors")), "a CLIP of zeros is made");
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open(path_of("clip.safetensors"), &checkpoint), name)) return;
+  TAP_OK(memcmp(&checkpoint->clip_config, config, sizeof *config) == 0, "its shapes say its configuration");
+  TAP_OK(checkpoint->parts[ATL_PART_CLIP].n_tensors == n_tensors, "all its tensors but the counter are taken");
+  atl_checkpoint_destroy(&checkpoint);
+}
+
+static void test_clips(void) {
+  static const atl_clip_config_t vit = {.embedding_width = 6,
+                                        .image_size = 6,
+                                        .vision_width = 16,
+                                        .vision_layers = 3,
+                                        .patch_size = 2,
+                                        .vision_heads = 1,
+                                        .context_length = 5,
+                                        .vocabulary = 9,
+                                        .text_width = 64,
+                                        .text_heads = 1,
+                                        .text_layers = 2};
+  static const atl_clip_config_t resnet = {.is_resnet = true,
+                                           .embedding_width = 6,
+                                           .image_size = 64,
+                                           .vision_width = 4,
+                                           .vision_blocks = {1, 2, 1, 1},
+                                           .vision_heads = 2,
+                                           .context_length = 5,
+                                           .vocabulary = 9,
+                                           .text_width = 8,
+                                           .text_heads = 1,
+                                           .text_layers = 1};
+  test_clip(&vit, 8 + 3 * 12 + 2 * 12 + 6, "a ViT opens");
+  test_clip(&resnet, 3 * 5 + 5 * 15 + 4 * 5 + 9 + 12 + 6, "a ResNet opens");
+  atl_clip_config_t config;
+  const atl_tensor_t odd[] = {{"visual.proj", ATL_F32, 2, {16, 6}, NULL},
+                              {"visual.conv1.weight", ATL_F32, 4, {16, 3, 2, 2}, NULL},
+                              {"visual.positional_embedding", ATL_F32, 2, {9, 16}, NULL}};
+  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 3, &config), "eight positions and one are no square");
+  TAP_OK(has_words("square number of positions and one more, found 9"), "and says so");
+  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 2, &config), "no positions at all");
+  TAP_OK(has_words("visual.positional_embedding"), "are named");
+}
+
+/* ---- writing ---- */
+
+static atl_status_t convert(const char *source, const char *out, atl_dtype_t storage, bool force) {
+  const atl_convert_t settings = {
+      .sources = {source}, .n_sources = 1, .out = out, .storage = storage, .force = force, .name = "tiny"};
+  return atl_convert_run(&settings);
+}
+
+static void test_convert(void) {
+  char out[256], again[256];
+  snprintf(out, sizeof out, "%s/model", the_folder);
+  snprintf(again, sizeof again, "%s/again", the_folder);
+  TAP_STATUS(ATL_OK, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "a checkpoint is converted");
+  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "not over an existing one");
+  TAP_OK(has_words("--force"), "unless forced");
+  TAP_STATUS(ATL_OK, convert("tests/golden/convert/old.pt", out, ATL_F16, true), "forced it replaces it");
+  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/nan.pt", again, ATL_N_DTYPES, false), "bad weights are refused");
+  TAP_OK(!atl_file_exists(again), "and leave nothing");
+  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", the_folder, ATL_N_DTYPES, true),
+             "--force does not replace a folder that is no model");
+  TAP_STATUS(ATL_OK, convert(out, again, ATL_BF16, false), "a model directory is a source too");
+  atl_model_t *model;
+  TAP_STATUS(ATL_OK, atl_model_open(again, &model), "and what comes out opens");
+  TAP_OK(atl_safetensors_find(model->vae, "codebook.weight")->dtype == ATL_BF16, "matrices are stored as asked");
+  TAP_OK(atl_safetensors_find(model->transformer, "to_logits.0.bias")->dtype == ATL_F32, "vectors as fp32");
+  atl_model_destroy(&model);
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(out), "nothing but files is in a model directory");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(again), "nor in the other");
+}
+
+static void test_sources(void) {
+  char out[256];
+  snprintf(out, sizeof out, "%s/model", the_folder);
+  atl_convert_t settings = {.sources = {"tests/golden/convert/good.pt", "tests/golden/convert/vae.pt"},
+                            .n_sources = 2,
+                            .out = out,
+                            .storage = ATL_N_DTYPES};
+  TAP_STATUS(ATL_USAGE, atl_convert_run(&settings), "two files with a dVAE are ambiguous");
+  TAP_OK(has_words("--vae FILE"), "and the message says what to do");
+  settings.chosen[ATL_PART_VAE] = "tests/golden/convert/vae.pt";
+  TAP_STATUS(ATL_OK, atl_convert_run(&settings), "with one chosen they are not");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(out), "the model is removed");
+  settings.chosen[ATL_PART_CLIP] = "tests/golden/convert/vae.pt";
+  TAP_STATUS(ATL_INPUT, atl_convert_run(&settings), "a file without the part it is chosen for is refused");
+  const atl_convert_t nothing = {.out = out, .storage = ATL_N_DTYPES}, nowhere = {.storage = ATL_N_DTYPES};
+  TAP_STATUS(ATL_USAGE, atl_convert_run(&nothing), "nothing to convert");
+  TAP_STATUS(ATL_USAGE, atl_convert_run(&nowhere), "nowhere to put it");
+  atl_convert_t unwritable = settings;
+  unwritable.chosen[ATL_PART_CLIP] = NULL;
+  unwritable.out = "/proc/model";
+  TAP_STATUS(ATL_IO, atl_convert_run(&unwritable), "an unwritable place is told");
+}
+
+int main(void) {
+  if (mkdtemp(the_folder) == NULL) return 1;
+  test_refusals();
+  test_good();
+  test_old();
+  test_clips();
+  test_convert();
+  test_sources();
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "nothing else is left over");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}
