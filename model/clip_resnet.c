@@ -121,7 +121,7 @@ static atl_status_t read_stem(atl_clip_resnet_t *resnet, const atl_clip_source_t
 static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual, const char *name,
                                bottleneck_t *block) {
   atl_clip_source_t source = *visual;
-  snprintf(source.prefix, sizeof source.prefix, "%.16s%.24s.", visual->prefix, name);
+  snprintf(source.prefix, sizeof source.prefix, "%.16s%.40s.", visual->prefix, name);
   int32_t planes = block->n_planes, n_out = planes * EXPANSION, side = block->halves ? block->side / 2 : block->side;
   atl_conv_spec_t last = conv_spec(planes, n_out, 1, side), beside = conv_spec(block->n_in, n_out, 1, side);
   last.accumulates = true;
@@ -147,7 +147,7 @@ static atl_status_t read_blocks(atl_clip_resnet_t *resnet, const atl_clip_source
   for (int32_t s = 0; s < N_STAGES; s++)
     for (int32_t i = 0; i < config->vision_blocks[s]; i++) {
       bottleneck_t *block = &resnet->blocks[resnet->n_blocks++];
-      char name[24];
+      char name[40];
       snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
       block->side = side, block->n_in = n_in, block->n_planes = config->vision_width << s;
       block->halves = s > 0 && i == 0;
@@ -161,7 +161,7 @@ static atl_status_t read_blocks(atl_clip_resnet_t *resnet, const atl_clip_source
 static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual) {
   int64_t width = resnet->width, n_tokens = resnet->n_tokens;
   atl_clip_source_t source = *visual;
-  snprintf(source.prefix, sizeof source.prefix, "%sattnpool.", visual->prefix);
+  snprintf(source.prefix, sizeof source.prefix, "%.16sattnpool.", visual->prefix);
   ATL_TRY(atl_clip_bind(&source, "positional_embedding", (int64_t[4]){n_tokens, width}, &resnet->positions));
   ATL_TRY(atl_clip_bind_linear(&source, "q_proj.weight", "q_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->q));
   ATL_TRY(atl_clip_bind_linear(&source, "k_proj.weight", "k_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->k));

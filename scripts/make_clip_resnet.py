@@ -45,6 +45,8 @@ def spread(model):
             parameter.data = torch.randn_like(parameter) * 0.3 + (1.0 if name.endswith("weight") else 0.0)
         elif name.endswith("bias"):
             parameter.data = torch.randn_like(parameter) * 0.1
+        elif ".conv" in name or "downsample.0" in name:
+            parameter.data *= 2.5
 
 
 def main(model_path, out):
@@ -59,7 +61,8 @@ def main(model_path, out):
         weights = {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
         model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in weights.items()})
         size = CONFIG["image_resolution"]
-        images = torch.randn(3, 3, size, size)
+        # Smooth pictures: of pure noise the pool would make the same features every time.
+        images = torch.nn.functional.interpolate(torch.randn(3, 3, 5, 5) * 2, size=size, mode="bicubic")
         text = torch.zeros(4, CONFIG["context_length"], dtype=torch.int64)
         for i in range(4):
             length = 2 + 2 * i
