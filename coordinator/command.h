@@ -14,6 +14,9 @@
   LOCAL(plan, "who would do what on so many ranks, and how long it takes")                                             \
   LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
   LOCAL(inspect, "what a checkpoint, tensor file, tokenizer or model directory holds")                                 \
+  LOCAL(score, "CLIP scores of pictures against texts; the best label of each picture")                                \
+  LOCAL(encode, "pictures -> image codes")                                                                             \
+  LOCAL(decode, "image codes -> pictures")                                                                             \
   LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
 
 #define LAUNCHED(name, summary) atl_status_t atl_command_##name(int argc, char **argv, const atl_roles_t *roles);

@@ -1,0 +1,90 @@
+/* encode: pictures -> image codes, as JSON lines or a tensor file, which `decode` reads back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/memory.h"
+#include "common/options.h"
+#include "coordinator/command.h"
+#include "coordinator/prime.h"
+
+typedef struct {
+  const char *model, *out;
+} settings_t;
+
+static const atl_option_t the_options[] = {
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory (atelier convert)"},
+    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "FILE", "-",
+     "write codes(pictures, codes) to this .safetensors file; - prints a JSON line a picture"},
+    {0}};
+
+static const atl_usage_t the_usage = {
+    .command = "encode",
+    .synopsis = "--model DIR [--out FILE.safetensors] IMAGE ...",
+    .summary =
+        "PNG pictures to image codes; each is resized to the model's size as Pillow does it, the centre cut out.",
+    .examples = "atelier encode --model weights/emoji heart.png dog.png\n"
+                "atelier encode --model weights/emoji heart.png --out heart.safetensors",
+    .options = the_options,
+    .operands = "IMAGE ..."};
+
+static atl_status_t print_line(const char *path, const int32_t *codes, size_t n) {
+  json_t *list = json_array(), *line = NULL;
+  for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(codes[i]));
+  if (list) line = json_pack("{s:s, s:o}", "image", path, "codes", list);
+  ATL_CHECK(line, INPUT, "%s: the file's name is not UTF-8, or there is no memory for its %zu codes", path, n);
+  int result = json_dumpf(line, stdout, JSON_COMPACT);
+  json_decref(line);
+  ATL_CHECK(result == 0 && putchar('\n') != EOF, IO, "standard output cannot be written");
+  return ATL_OK;
+}
+
+static atl_status_t write_codes(const settings_t *settings, const atl_text_list_t *images, const int32_t *codes,
+                                size_t length) {
+  if (strcmp(settings->out, "-") != 0) {
+    const atl_tensor_t tensor = {"codes", ATL_I32, 2, {images->n, (int64_t)length}, codes};
+    return atl_safetensors_save(settings->out, &tensor, 1, NULL, 0);
+  }
+  for (int i = 0; i < images->n; i++) ATL_TRY(print_line(images->items[i], codes + (size_t)i * length, length));
+  return ATL_OK;
+}
+
+static atl_status_t encode_all(const atl_model_t *model, const settings_t *settings, const atl_text_list_t *images) {
+  int32_t side = model->vae_config.image_size >> model->vae_config.n_layers;
+  size_t length = (size_t)side * (size_t)side;
+  atl_dvae_t *vae;
+  int32_t *codes = NULL;
+  ATL_TRY(atl_dvae_new(model, ATL_DVAE_ENCODER, &vae));
+  atl_status_t status = ATL_NEW((size_t)images->n * length, &codes);
+  for (int i = 0; status == ATL_OK && i < images->n; i++)
+    status = atl_prime_encode(model, vae, images->items[i], codes + (size_t)i * length);
+  if (status == ATL_OK) status = write_codes(settings, images, codes, length);
+  ATL_DESTROY(&codes);
+  atl_dvae_destroy(&vae);
+  return status;
+}
+
+static atl_status_t run(int argc, char **argv, atl_text_list_t *images) {
+  settings_t settings;
+  bool wants_help;
+  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, images, &wants_help));
+  if (wants_help) {
+    atl_options_help(&the_usage, stdout);
+    return ATL_OK;
+  }
+  ATL_CHECK(settings.model, USAGE, "encode needs --model DIR; see atelier encode --help");
+  ATL_CHECK(images->n > 0, USAGE, "encode needs at least one PNG picture; see atelier encode --help");
+  atl_model_t *model;
+  ATL_TRY(atl_model_open(settings.model, &model));
+  atl_status_t status = encode_all(model, &settings, images);
+  atl_model_destroy(&model);
+  return status;
+}
+
+atl_status_t atl_command_encode(int argc, char **argv) {
+  atl_text_list_t *images;
+  ATL_TRY(ATL_NEW(1, &images));
+  atl_status_t status = run(argc, argv, images);
+  ATL_DESTROY(&images);
+  return status;
+}
