@@ -116,6 +116,7 @@ static atl_status_t init_linears(atl_branch_t *branch, table_t table, const atl_
                                  atl_arena_t *temporary) {
   const atl_transformer_config_t *c = &table.model->transformer_config;
   bool attends = is_attention(table.kind);
+  table.i_layer = (attends ? c->attention_owner : c->feed_forward_owner)[table.i_layer];
   atl_linear_spec_t in = spec_in(c, part, table.kind), out = spec_out(c, part, table.kind);
   add(&table, attends ? "to_qkv.weight" : "net.0.weight", (atl_binding_t){NULL, 2, {in.n_out, in.n_in}, &in.weight});
   if (!attends) add(&table, "net.0.bias", (atl_binding_t){NULL, 1, {in.n_out}, &in.bias});

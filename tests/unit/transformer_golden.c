@@ -199,8 +199,8 @@ static atl_status_t take_room(bench_t *b, atl_arena_t *arena) {
 static void check_case(const case_t *is) {
   fixture_t fixture;
   if (!TAP_STATUS(ATL_OK, fixture_open(&fixture, is->name), is->name)) return;
-  const atl_transformer_config_t *c = &fixture.model->transformer_config;
-  bench_t b = {.model = fixture.model,
+  const atl_transformer_config_t *c = &fixture.converted.model->transformer_config;
+  bench_t b = {.model = fixture.converted.model,
                .config = c,
                .is = is,
                .n_batch = (int32_t)atl_safetensors_find(fixture.in, "text")->shape[0],
@@ -213,7 +213,7 @@ static void check_case(const case_t *is) {
     check_draws(&b, fixture.in, fixture.want);
   }
   atl_arena_clear(&arena);
-  fixture_clear(&fixture);
+  fixture_close(&fixture);
 }
 
 int main(void) {
