@@ -130,6 +130,8 @@ static atl_status_t refuse_unknown(const atl_checkpoint_t *checkpoint, const atl
   bool is_hugging_face = has_prefix(tensors, n, "text_model.") || has_prefix(tensors, n, "vision_model.");
   ATL_CHECK(!is_hugging_face, UNSUPPORTED, "%s: CLIP in Hugging Face's layout: %s; convert OpenAI's file instead",
             checkpoint->path, wanted);
+  ATL_CHECK(!has_tensor(tensors, n, "to_visual_latent.weight"), UNSUPPORTED,
+            "%s: the CLIP class of DALLE-pytorch, which is not OpenAI's: %s", checkpoint->path, wanted);
   ATL_CHECK(!has_prefix(tensors, n, "to_logits."), UNSUPPORTED,
             "%s: tensors of a DALLE but no hyperparameters; %s as its training script saves it", checkpoint->path,
             wanted);

@@ -163,6 +163,47 @@ static void test_clips(void) {
   TAP_OK(has_words("visual.positional_embedding"), "are named");
 }
 
+/* ---- failing on the way ---- */
+
+static void test_no_memory(void) {
+  atl_status_t status = ATL_MEMORY;
+  int64_t n = 0;
+  atl_checkpoint_t *checkpoint = NULL;
+  while (status == ATL_MEMORY && n < 1000) {
+    atl_memory_fail_after(++n);
+    status = atl_checkpoint_open("tests/golden/convert/good.pt", &checkpoint);
+  }
+  atl_memory_fail_after(0);
+  TAP_OK(status == ATL_OK && n > 4, "with the n-th allocation failing opening fails cleanly until it succeeds");
+  atl_checkpoint_destroy(&checkpoint);
+}
+
+/* Writes without syncing: a test of thousands of files need not survive a power cut. */
+static bool overwrite(const char *path, const char *bytes, size_t n) {
+  FILE *file = fopen(path, "wb");
+  if (file == NULL) return false;
+  bool is_written = fwrite(bytes, 1, n, file) == n;
+  return fclose(file) == 0 && is_written;
+}
+
+/* Each byte of a file in turn is another: whatever opening says, it says it (the sanitizers watch). */
+static void test_damage(void) {
+  char *bytes;
+  size_t n, n_opened = 0;
+  if (atl_file_read("tests/golden/convert/vae.pt", 1 << 20, &bytes, &n) != ATL_OK) return;
+  for (size_t i = 0; i < n; i += 7) {
+    atl_checkpoint_t *checkpoint;
+    char kept = bytes[i];
+    bytes[i] = (char)(kept ^ 0x55);
+    if (!overwrite(path_of("damaged.pt"), bytes, n)) break;
+    n_opened += atl_checkpoint_open(path_of("damaged.pt"), &checkpoint) == ATL_OK;
+    atl_checkpoint_destroy(&checkpoint);
+    bytes[i] = kept;
+  }
+  ATL_DESTROY(&bytes);
+  TAP_OK(n_opened < n / 7, "a damaged byte does not crash, and most are noticed");
+}
+
 /* ---- writing ---- */
 
 static atl_status_t convert(const char *source, const char *out, atl_dtype_t storage, bool force) {
@@ -222,6 +263,8 @@ int main(void) {
   test_good();
   test_old();
   test_clips();
+  test_no_memory();
+  test_damage();
   test_convert();
   test_sources();
   TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "nothing else is left over");

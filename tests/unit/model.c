@@ -59,6 +59,30 @@ static void test_open(void) {
   open_as("{\"format\":1,\"name\":\"x\",\"vae\":3}", ATL_INPUT, "\"vae\"", "a part that is a number is refused");
 }
 
+/* Writes without syncing: a test of thousands of files need not survive a power cut. */
+static bool overwrite(const char *path, const char *bytes, size_t n) {
+  FILE *file = fopen(path, "wb");
+  if (file == NULL) return false;
+  bool is_written = fwrite(bytes, 1, n, file) == n;
+  return fclose(file) == 0 && is_written;
+}
+
+/* Each byte of model.json in turn is another. */
+static void test_damage(void) {
+  char json[] = MODEL("4", "96", "t.safetensors");
+  size_t n = strlen(json), n_refused = 0;
+  for (size_t i = 0; i < n; i++) {
+    atl_model_t *model;
+    char kept = json[i];
+    json[i] = "9\"{x"[i % 4];
+    if (!overwrite(path_of("model.json"), json, n)) return;
+    n_refused += atl_model_open(the_folder, &model) != ATL_OK;
+    atl_model_destroy(&model);
+    json[i] = kept;
+  }
+  TAP_OK(n_refused > n / 2, "a damaged model.json does not crash, and most damage is noticed");
+}
+
 static void test_weights(const atl_safetensors_t *file) {
   atl_arena_t arena = {0};
   const float *view = NULL, *copy = NULL, *bad = NULL;
@@ -116,6 +140,7 @@ int main(void) {
   test_names(file);
   atl_safetensors_destroy(&file);
   test_open();
+  test_damage();
   TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "the test cleans up");
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
   return tap_done();
