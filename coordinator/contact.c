@@ -163,7 +163,7 @@ static void draw_cell(atl_image_t *sheet, const layout_t *layout, const atl_cont
   if (isnan(facts->score))
     snprintf(text, sizeof text, "s%d", facts->sample);
   else
-    snprintf(text, sizeof text, fabsf(facts->score) < 1000 ? "%.4f" : "%.4g", (double)facts->score);
+    snprintf(text, sizeof text, fabsf(facts->score) < 1 ? "%.4f" : "%.2f", (double)facts->score);
   int32_t text_width = (int32_t)strlen(text) * ADVANCE * scale - scale;
   draw_text(sheet, text, strlen(text), x + layout->cell_width - text_width, y_text, scale, the_pencil);
 }

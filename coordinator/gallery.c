@@ -98,7 +98,7 @@ static void put_figure(const writer_t *writer, const atl_gallery_prompt_t *promp
   put_image(writer, prompt, i, map, width, height);
   fprintf(writer->out, "</a><figcaption><b>%" PRId32 "</b><i%s></i><span>", i + 1, has_score ? "" : " hidden");
   if (has_score)
-    fprintf(writer->out, "%.4f", (double)picture->score);
+    fprintf(writer->out, fabsf(picture->score) < 1 ? "%.4f" : "%.2f", (double)picture->score);
   else
     fprintf(writer->out, "sample %" PRId32, picture->sample);
   fputs("</span></figcaption><div class=\"of\" dir=\"auto\">", writer->out);

@@ -44,7 +44,7 @@ refuses() {
 prompts() { printf "$1" >"$folder/prompts"; }
 out="$folder/out"
 
-refuses "no prompt at all" "expected --prompt TEXT or --prompts FILE" --out "$out"
+refuses "no prompt at all" "--prompt TEXT or --prompts FILE" --out "$out"
 refuses "an empty prompt" "expected a prompt, found an empty one" --prompt "" --out "$out"
 refuses "a prompt that is not UTF-8" "expected UTF-8, found byte 0xff" --prompt $'a\xffb' --out "$out"
 refuses "a file that is not there" "$folder/missing" --prompts "$folder/missing" --out "$out"
@@ -72,7 +72,6 @@ refuses "an option that is not there" "did you mean --samples?" --prompt a --sam
 
 mkdir "$folder/full"
 touch "$folder/full/file"
-refuses "no output folder named" "--out" --prompt a
 refuses "an output folder that exists" "expected a new or empty folder" --prompt a --out "$folder/full"
 refuses "an output folder that is a file" "found a file of that name" --prompt a --out "$folder/full/file"
 refuses "an output folder in a file" "is a file" --prompt a --out "$folder/full/file/out"

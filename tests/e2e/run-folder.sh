@@ -1,0 +1,60 @@
+#!/bin/bash
+# TEST np=1
+# What a run leaves behind, and the promise of the gallery's command: the same id, seed and sample give the same bytes in a
+# shard, alone, and with other --samples and --top.
+atelier=${ATELIER:-build/release/atelier}
+model=${MODEL:-weights/emoji}
+n=0 failed=0
+export LC_ALL=C
+
+check() { # NAME, then a command that must succeed
+  n=$((n + 1))
+  if "${@:2}"; then echo "ok $n - $1"; else echo "not ok $n - $1"; failed=1; fi
+}
+
+if [ ! -f "$model/model.json" ]; then
+  echo "ok 1 # SKIP no model in $model"
+  echo 1..1
+  exit 0
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cat >"$folder/prompts" <<'END'
+{"prompt": "red heart", "samples": 4}
+{"prompt": "snowman", "id": "../x", "seed": 9}
+{"prompt": "cat </script>"}
+END
+
+generate() { "$atelier" generate --model "$model" --temperature 0.7 --quiet "$@" >"$folder/stdout" 2>"$folder/stderr" || sed 's/^/# /' "$folder/stderr"; }
+# "sample sha256" of the prompt ID in a results.jsonl, by sample.
+digests() { grep -F "\"prompt_id\":\"$2\"" "$1" | sed 's/.*"sample":\([0-9]*\),.*"sha256":"\([0-9a-f]*\)".*/\1 \2/' | sort -n; }
+# Has the second list the lines that the first has, and any at all?
+covers() { [ -n "$1" ] && [ -z "$(comm -23 <(sort <<<"$1") <(sort <<<"$2"))" ]; }
+files() { (cd "$folder/$1" && find . -type f | sort | tr '\n' ' '); }
+same_files() { # every line's file has the digest that the line says
+  sed -n 's/.*"file":"\([^"]*\)","sha256":"\([0-9a-f]*\)".*/\2  \1/p' "$folder/$1/results.jsonl" | (cd "$folder/$1" && sha256sum --check --status)
+}
+
+generate --prompts "$folder/prompts" --samples 3 --top 2 --out "$folder/whole"
+odd=$(cd "$folder/whole" && ls -d __*-*)
+check "the files of a run, and no others" test "$(files whole)" = "./1/grid.png ./1/rank-001.png ./1/rank-002.png \
+./3/grid.png ./3/rank-001.png ./3/rank-002.png ./$odd/grid.png ./$odd/rank-001.png ./$odd/rank-002.png \
+./index.html ./report.txt ./results.jsonl ./run.json "
+check "a line a candidate" test "$(wc -l <"$folder/whole/results.jsonl")" = 10
+check "files have the digests of their lines" same_files whole
+check "run.json is done" grep -q '"state": "done"' "$folder/whole/run.json"
+check "a seed of its own" grep -q '"prompt_id":"../x","prompt":"snowman","seed":9,' "$folder/whole/results.jsonl"
+
+generate --prompts "$folder/prompts" --samples 3 --top 2 --shard 3/3 --out "$folder/shard"
+check "a shard draws what the whole does" test "$(digests "$folder/shard/results.jsonl" 3)" = "$(digests "$folder/whole/results.jsonl" 3)"
+check "and nothing else" test "$(wc -l <"$folder/shard/results.jsonl")" = 3
+
+printf '%s\n' '{"id":"1","prompt":"red heart","seed":0,"samples":2}' >"$folder/again.jsonl"
+generate --prompts "$folder/again.jsonl" --top 2 --out "$folder/again"
+check "fewer samples are the same pictures" covers "$(digests "$folder/again/results.jsonl" 1)" "$(digests "$folder/whole/results.jsonl" 1)"
+
+generate --prompts "$folder/again.jsonl" --top 1 --no-rank --out "$folder/unranked"
+check "without ranking the first sample is kept" grep -q '"sample":0,"score":null,"rank":1,"file":"1/rank-001.png"' "$folder/unranked/results.jsonl"
+check "a quiet run is quiet" test ! -s "$folder/stderr"
+echo 1..$n
+exit $failed
