@@ -17,9 +17,10 @@
 
 enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
 
-/* One linear layer over windows: output pixels (y * out_stride + out_y, x * out_stride + out_x) of the phase's grid. */
+/* One layer over windows: output pixels (y * out_stride + out_y, x * out_stride + out_x) of the phase's grid. */
 typedef struct {
-  atl_linear_t *linear;
+  atl_linear_t *linear; /* or */
+  atl_conv_onednn_t *onednn;
   int32_t pad_y, pad_x, out_y, out_x;
 } phase_t;
 
@@ -32,7 +33,7 @@ struct atl_conv {
   phase_t phases[MAX_PHASES];
   float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
   int32_t grid_rows_at_once; /* rows of the grid in one linear call */
-  atl_conv_onednn_t *onednn; /* or NULL */
+  float *part;               /* (grid_height,grid_width,O): a phase of oneDNN, before it is spread over y; or NULL */
 };
 
 /* (O, window, window, I), the order in which windows are gathered. */
@@ -48,25 +49,53 @@ static void order_weights(float *ordered, const atl_conv_spec_t *spec, int32_t w
       }
 }
 
+static atl_status_t new_linear(const atl_conv_t *conv, const atl_conv_spec_t *spec, const float *ordered,
+                               phase_t *phase) {
+  const atl_linear_spec_t linear = {.weight = ordered,
+                                    .bias = spec->bias,
+                                    .n_out = spec->n_out,
+                                    .n_in = (int64_t)conv->window * conv->window * spec->n_in,
+                                    .dtype = ATL_F32,
+                                    .backend = spec->backend,
+                                    .activation = spec->has_relu && !spec->accumulates ? ATL_ACTIVATION_RELU
+                                                                                       : ATL_ACTIVATION_NONE};
+  return atl_linear_new(&linear, &phase->linear);
+}
+
+static atl_status_t new_onednn(const atl_conv_t *conv, const atl_conv_spec_t *spec, const float *ordered,
+                               phase_t *phase) {
+  const atl_conv_onednn_spec_t onednn = {.weight = ordered,
+                                         .bias = spec->bias,
+                                         .n_in = spec->n_in,
+                                         .n_out = spec->n_out,
+                                         .kernel = conv->window,
+                                         .stride = conv->window_stride,
+                                         .pad_y = phase->pad_y,
+                                         .pad_x = phase->pad_x,
+                                         .height = spec->height,
+                                         .width = spec->width,
+                                         .out_height = conv->grid_height,
+                                         .out_width = conv->grid_width,
+                                         .has_relu = spec->has_relu,
+                                         .accumulates = spec->accumulates};
+  return atl_conv_onednn_new(&onednn, &phase->onednn);
+}
+
+static bool is_onednn(const atl_conv_spec_t *spec) {
+  return spec->backend == ATL_BACKEND_ONEDNN || spec->backend == ATL_BACKEND_AUTO;
+}
+
 static atl_status_t new_phase(const atl_conv_t *conv, const atl_conv_spec_t *spec, phase_t *phase) {
-  int64_t n_taps = (int64_t)conv->window * conv->window * spec->n_in;
   float *ordered;
-  ATL_TRY(ATL_NEW(n_taps * spec->n_out, &ordered));
+  ATL_TRY(ATL_NEW((int64_t)conv->window * conv->window * spec->n_in * spec->n_out, &ordered));
   order_weights(ordered, spec, conv->window, phase);
-  atl_linear_spec_t linear = {.weight = ordered,
-                              .bias = spec->bias,
-                              .n_out = spec->n_out,
-                              .n_in = n_taps,
-                              .dtype = ATL_F32,
-                              .backend = spec->backend,
-                              .activation =
-                                  spec->has_relu && !spec->accumulates ? ATL_ACTIVATION_RELU : ATL_ACTIVATION_NONE};
-  atl_status_t status = atl_linear_new(&linear, &phase->linear);
+  atl_status_t status =
+      is_onednn(spec) ? new_onednn(conv, spec, ordered, phase) : new_linear(conv, spec, ordered, phase);
   ATL_DESTROY(&ordered);
   return status;
 }
 
-static atl_status_t build_linears(atl_conv_t *conv, const atl_conv_spec_t *spec) {
+static atl_status_t build_phases(atl_conv_t *conv, const atl_conv_spec_t *spec) {
   conv->n_phases = spec->is_transposed ? 4 : 1;
   for (int32_t i = 0; i < conv->n_phases; i++) {
     phase_t *phase = &conv->phases[i];
@@ -75,11 +104,28 @@ static atl_status_t build_linears(atl_conv_t *conv, const atl_conv_spec_t *spec)
     phase->pad_x = spec->is_transposed ? 1 - phase->out_x : spec->padding;
     ATL_TRY(new_phase(conv, spec, phase));
   }
+  return ATL_OK;
+}
+
+static size_t part_items(const atl_conv_t *conv) {
+  if (!conv->phases[0].onednn || conv->n_phases == 1) return 0;
+  return (size_t)conv->grid_height * (size_t)conv->grid_width * (size_t)conv->spec.n_out;
+}
+
+static size_t gathered_items(const atl_conv_t *conv) {
+  bool is_gathered = conv->window > 1 || conv->window_stride > 1 || conv->spec.padding > 0;
+  if (!conv->phases[0].linear || !is_gathered) return 0;
+  return (size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * (size_t)conv->window * (size_t)conv->window *
+         (size_t)conv->spec.n_in;
+}
+
+static atl_status_t build(atl_conv_t *conv, const atl_conv_spec_t *spec) {
   int32_t rows = conv->out_stride == 1 ? ROWS_AT_ONCE / conv->grid_width : 1;
   conv->grid_rows_at_once = rows < 1 ? 1 : rows < conv->grid_height ? rows : conv->grid_height;
-  if (conv->window == 1 && conv->window_stride == 1 && spec->padding == 0) return ATL_OK;
-  size_t row_items = (size_t)conv->window * (size_t)conv->window * (size_t)spec->n_in;
-  return ATL_NEW((size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * row_items, &conv->gathered);
+  ATL_TRY(build_phases(conv, spec));
+  if (part_items(conv) > 0) ATL_TRY(ATL_NEW(part_items(conv), &conv->part));
+  if (gathered_items(conv) > 0) ATL_TRY(ATL_NEW(gathered_items(conv), &conv->gathered));
+  return ATL_OK;
 }
 
 static void set_sizes(atl_conv_t *conv, const atl_conv_spec_t *spec) {
@@ -101,22 +147,25 @@ atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv) {
   ATL_CHECK(spec->height + 2 * spec->padding >= spec->kernel && spec->width + 2 * spec->padding >= spec->kernel, INPUT,
             "a convolution with a window of %d needs a picture at least as large, found %d x %d", spec->kernel,
             spec->width, spec->height);
-  ATL_CHECK(!spec->is_transposed || (spec->kernel == 4 && spec->stride == 2 && spec->padding == 1), UNSUPPORTED,
-            "a transposed convolution must be 4x4 with stride 2 and padding 1, found %dx%d, %d, %d", spec->kernel,
-            spec->kernel, spec->stride, spec->padding);
+  ATL_CHECK(!spec->is_transposed ||
+                (spec->kernel == 4 && spec->stride == 2 && spec->padding == 1 && !spec->accumulates),
+            UNSUPPORTED,
+            "a transposed convolution must be 4x4 with stride 2 and padding 1 and not accumulate, found %dx%d, %d, %d",
+            spec->kernel, spec->kernel, spec->stride, spec->padding);
   ATL_TRY(ATL_NEW(1, conv));
   set_sizes(*conv, spec);
-  atl_status_t status = spec->backend == ATL_BACKEND_ONEDNN
-                            ? atl_conv_onednn_new(spec, (*conv)->out_height, (*conv)->out_width, &(*conv)->onednn)
-                            : build_linears(*conv, spec);
+  atl_status_t status = build(*conv, spec);
   if (status != ATL_OK) atl_conv_destroy(conv);
   return status;
 }
 
 void atl_conv_destroy(atl_conv_t **conv) {
   if (!*conv) return;
-  for (int32_t i = 0; i < MAX_PHASES; i++) atl_linear_destroy(&(*conv)->phases[i].linear);
-  atl_conv_onednn_destroy(&(*conv)->onednn);
+  for (int32_t i = 0; i < MAX_PHASES; i++) {
+    atl_linear_destroy(&(*conv)->phases[i].linear);
+    atl_conv_onednn_destroy(&(*conv)->phases[i].onednn);
+  }
+  ATL_DESTROY(&(*conv)->part);
   ATL_DESTROY(&(*conv)->gathered);
   ATL_DESTROY(conv);
 }
@@ -150,7 +199,7 @@ static void gather(const atl_conv_t *conv, const phase_t *phase, const float *x_
 }
 
 /* One phase of one picture, a few rows of its grid at a time so that what is gathered stays in cache. */
-static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *x_image) {
+static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *x_image) {
   int64_t n_out = conv->spec.n_out, ldy = n_out * conv->out_stride;
   int64_t row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
   for (int32_t y = 0; y < conv->grid_height; y += conv->grid_rows_at_once) {
@@ -166,29 +215,45 @@ static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *y_ima
   }
 }
 
-void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images) {
-  const atl_conv_spec_t *spec = &conv->spec;
-  int64_t x_items = (int64_t)spec->height * spec->width * spec->n_in;
-  int64_t y_items = (int64_t)conv->out_height * conv->out_width * spec->n_out;
-  for (int64_t i = 0; i < n_images; i++) {
-    float *y_image = y + i * y_items;
-    if (conv->onednn) {
-      atl_conv_onednn_apply(conv->onednn, y_image, x + i * x_items);
-      continue;
-    }
-    for (int32_t p = 0; p < conv->n_phases; p++) run_phase(conv, &conv->phases[p], y_image, x + i * x_items);
-    if (spec->has_relu && spec->accumulates) atl_activation_apply(y_image, y_image, y_items, ATL_ACTIVATION_RELU);
+/* y's pixels of a phase <- part */
+static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image) {
+  int64_t n_out = conv->spec.n_out, width = conv->grid_width;
+#pragma omp parallel for
+  for (int64_t y = 0; y < conv->grid_height; y++) {
+    const float *from = conv->part + y * width * n_out;
+    float *to = y_image + ((y * conv->out_stride + phase->out_y) * conv->out_width + phase->out_x) * n_out;
+    for (int64_t x = 0; x < width; x++)
+      memcpy(to + x * conv->out_stride * n_out, from + x * n_out, (size_t)n_out * sizeof *to);
   }
+}
+
+static void run_picture(const atl_conv_t *conv, float *y_image, const float *x_image, int64_t y_items) {
+  const atl_conv_spec_t *spec = &conv->spec;
+  for (int32_t p = 0; p < conv->n_phases; p++) {
+    const phase_t *phase = &conv->phases[p];
+    if (phase->linear)
+      run_linear(conv, phase, y_image, x_image);
+    else
+      atl_conv_onednn_apply(phase->onednn, conv->part ? conv->part : y_image, x_image);
+    if (conv->part) spread(conv, phase, y_image);
+  }
+  if (conv->phases[0].linear && spec->has_relu && spec->accumulates)
+    atl_activation_apply(y_image, y_image, y_items, ATL_ACTIVATION_RELU);
+}
+
+void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images) {
+  int64_t x_items = (int64_t)conv->spec.height * conv->spec.width * conv->spec.n_in;
+  int64_t y_items = (int64_t)conv->out_height * conv->out_width * conv->spec.n_out;
+  for (int64_t i = 0; i < n_images; i++) run_picture(conv, y + i * y_items, x + i * x_items, y_items);
 }
 
 int32_t atl_conv_out_height(const atl_conv_t *conv) { return conv->out_height; }
 int32_t atl_conv_out_width(const atl_conv_t *conv) { return conv->out_width; }
 
 size_t atl_conv_bytes(const atl_conv_t *conv) {
-  if (conv->onednn) return atl_conv_onednn_bytes(conv->onednn);
-  size_t row_items = (size_t)conv->window * (size_t)conv->window * (size_t)conv->spec.n_in;
-  size_t bytes =
-      conv->gathered ? (size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * row_items * sizeof(float) : 0;
-  for (int32_t i = 0; i < conv->n_phases; i++) bytes += atl_linear_bytes(conv->phases[i].linear);
+  size_t bytes = (part_items(conv) + gathered_items(conv)) * sizeof(float);
+  for (int32_t i = 0; i < conv->n_phases; i++)
+    bytes += conv->phases[i].linear ? atl_linear_bytes(conv->phases[i].linear)
+                                    : atl_conv_onednn_bytes(conv->phases[i].onednn);
   return bytes;
 }

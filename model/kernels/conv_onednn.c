@@ -27,20 +27,20 @@ typedef struct {
   dnnl_memory_desc_t x, y, given_weights, weights, bias;
 } descs_t;
 
-static atl_status_t describe(const atl_conv_spec_t *spec, int32_t out_height, int32_t out_width, descs_t *descs) {
-  const dnnl_dims_t x = {1, spec->n_in, spec->height, spec->width}, y = {1, spec->n_out, out_height, out_width};
+static atl_status_t describe(const atl_conv_onednn_spec_t *spec, descs_t *descs) {
+  const dnnl_dims_t x = {1, spec->n_in, spec->height, spec->width};
+  const dnnl_dims_t y = {1, spec->n_out, spec->out_height, spec->out_width};
   const dnnl_dims_t weights = {spec->n_out, spec->n_in, spec->kernel, spec->kernel}, bias = {spec->n_out};
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->x, 4, x, dnnl_f32, dnnl_nhwc));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->y, 4, y, dnnl_f32, dnnl_nhwc));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->given_weights, 4, weights, dnnl_f32,
-                                        spec->is_transposed ? dnnl_iohw : dnnl_oihw));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->given_weights, 4, weights, dnnl_f32, dnnl_ohwi));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->weights, 4, weights, dnnl_f32, dnnl_format_tag_any));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->bias, 1, bias, dnnl_f32, dnnl_a));
   return ATL_OK;
 }
 
 /* Residual first, then ReLU: what the spec's act(y + ...) means. */
-static atl_status_t add_post_ops(const atl_conv_spec_t *spec, dnnl_primitive_attr_t attributes) {
+static atl_status_t add_post_ops(const atl_conv_onednn_spec_t *spec, dnnl_primitive_attr_t attributes) {
   dnnl_post_ops_t ops;
   TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
   TRY_DNNL(dnnl_post_ops_create(&ops));
@@ -53,21 +53,16 @@ static atl_status_t add_post_ops(const atl_conv_spec_t *spec, dnnl_primitive_att
   return ATL_OK;
 }
 
-static dnnl_status_t describe_primitive(const atl_conv_spec_t *spec, const descs_t *descs, dnnl_engine_t engine,
+static dnnl_status_t describe_primitive(const atl_conv_onednn_spec_t *spec, const descs_t *descs, dnnl_engine_t engine,
                                         dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *primitive) {
-  const dnnl_dims_t strides = {spec->stride, spec->stride}, padding = {spec->padding, spec->padding};
+  const dnnl_dims_t strides = {spec->stride, spec->stride}, before = {spec->pad_y, spec->pad_x};
+  const dnnl_dims_t after = {(spec->out_height - 1) * spec->stride + spec->kernel - spec->height - spec->pad_y,
+                             (spec->out_width - 1) * spec->stride + spec->kernel - spec->width - spec->pad_x};
   dnnl_convolution_desc_t conv;
-  dnnl_deconvolution_desc_t transposed;
   dnnl_status_t status =
-      spec->is_transposed
-          ? dnnl_deconvolution_forward_desc_init(&transposed, dnnl_forward_inference, dnnl_deconvolution_direct,
-                                                 &descs->x, &descs->weights, &descs->bias, &descs->y, strides, padding,
-                                                 padding)
-          : dnnl_convolution_forward_desc_init(&conv, dnnl_forward_inference, dnnl_convolution_direct, &descs->x,
-                                               &descs->weights, &descs->bias, &descs->y, strides, padding, padding);
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(primitive, spec->is_transposed ? (const void *)&transposed : (const void *)&conv,
-                                    attributes, engine, NULL);
+      dnnl_convolution_forward_desc_init(&conv, dnnl_forward_inference, dnnl_convolution_direct, &descs->x,
+                                         &descs->weights, &descs->bias, &descs->y, strides, before, after);
+  return status == dnnl_success ? dnnl_primitive_desc_create(primitive, &conv, attributes, engine, NULL) : status;
 }
 
 static atl_status_t reorder_weights(atl_conv_onednn_t *conv, const dnnl_memory_desc_t *given, const float *weight) {
@@ -96,7 +91,7 @@ static atl_status_t new_floats(atl_conv_onednn_t *conv, size_t n_bytes, float **
   return ATL_NEW(n_bytes / sizeof **block + 1, block);
 }
 
-static atl_status_t make_memories(atl_conv_onednn_t *conv, const atl_conv_spec_t *spec, const descs_t *descs,
+static atl_status_t make_memories(atl_conv_onednn_t *conv, const atl_conv_onednn_spec_t *spec, const descs_t *descs,
                                   const_dnnl_primitive_desc_t primitive) {
   const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(primitive, dnnl_query_weights_md, 0);
   const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(primitive, dnnl_query_scratchpad_md, 0);
@@ -112,7 +107,7 @@ static atl_status_t make_memories(atl_conv_onednn_t *conv, const atl_conv_spec_t
   return reorder_weights(conv, &descs->given_weights, spec->weight);
 }
 
-static atl_status_t build(atl_conv_onednn_t *conv, const atl_conv_spec_t *spec, const descs_t *descs) {
+static atl_status_t build(atl_conv_onednn_t *conv, const atl_conv_onednn_spec_t *spec, const descs_t *descs) {
   dnnl_primitive_attr_t attributes;
   dnnl_primitive_desc_t primitive;
   TRY_DNNL(dnnl_engine_create(&conv->engine, dnnl_cpu, 0));
@@ -133,11 +128,10 @@ static atl_status_t build(atl_conv_onednn_t *conv, const atl_conv_spec_t *spec, 
   return ATL_OK;
 }
 
-atl_status_t atl_conv_onednn_new(const atl_conv_spec_t *spec, int32_t out_height, int32_t out_width,
-                                 atl_conv_onednn_t **conv) {
+atl_status_t atl_conv_onednn_new(const atl_conv_onednn_spec_t *spec, atl_conv_onednn_t **conv) {
   *conv = NULL;
   descs_t descs;
-  ATL_TRY(describe(spec, out_height, out_width, &descs));
+  ATL_TRY(describe(spec, &descs));
   ATL_TRY(ATL_NEW(1, conv));
   atl_status_t status = build(*conv, spec, &descs);
   if (status != ATL_OK) atl_conv_onednn_destroy(conv);
