@@ -121,7 +121,10 @@ $(BUILD)/%.o: %.c $(FLAGS)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIBRARY)
 	$(call say,link,$@)$(MPICC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -o $@
 
-$(FUZZERS): LDFLAGS += -fsanitize=fuzzer
+ifeq ($(MODE),fuzz)
+$(FUZZERS): private LDFLAGS += -fsanitize=fuzzer
+$(FUZZERS:%=%.o): private ALL_CPPFLAGS += -DATL_LIBFUZZER
+endif
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -129,19 +132,20 @@ $(FUZZERS): LDFLAGS += -fsanitize=fuzzer
 
 UNIT := $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c))
 MPI := $(patsubst tests/%.c,%,$(wildcard tests/mpi/*.c))
+FUZZ := $(patsubst tests/%.c,%,$(wildcard tests/fuzz/*.c))
 E2E := $(patsubst tests/%.sh,%,$(wildcard tests/e2e/*.sh))
 # T=rng or T=unit/rng: that one, wherever it lies.
-ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) e2e/$(T),$(UNIT) $(MPI) $(E2E)),$(T)))
+ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T),$(UNIT) $(MPI) $(FUZZ) $(E2E)),$(T)))
 # Sanitised and counted builds are slower.
 SCALE := $(if $(filter release,$(MODE)),1,6)
 run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) $(if $(NP),--np $(NP))
 
 .PHONY: tests check check-unit check-mpi check-e2e check-fuzz
 tests: $(TESTS) ## build the tests
-check: all $(if $(T),$(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/%,$(ONE))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, MODE=debug sanitised
-	$(run_tests) $(or $(ONE),$(UNIT) $(MPI) $(E2E))
+check: all $(if $(T),$(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, MODE=debug sanitised
+	$(run_tests) $(or $(ONE),$(UNIT) $(FUZZ) $(MPI) $(E2E))
 check-unit: all tests ## run the tests of one rank
-	$(run_tests) $(UNIT)
+	$(run_tests) $(UNIT) $(FUZZ)
 check-mpi: all tests ## run the tests of several ranks
 	$(run_tests) $(MPI)
 check-e2e: all tests ## run the tests of the whole program

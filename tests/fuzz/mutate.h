@@ -9,8 +9,8 @@
  *
  * A crash, a hang, memory kept or beyond the bound ends the run and says which input it was; `--only I` runs that one
  * alone, and
- * `--write FILE` writes it. `--runs N` and `--seed S` change how many and which. With libFuzzer instead:
- *     clang -g -fsanitize=fuzzer,address -DATL_LIBFUZZER -I. tests/fuzz/x.c build/debug/libatelier.a LIBRARIES
+ * `--write FILE` writes it. `--runs N` and `--seed S` change how many and which. `make check-fuzz` builds the same
+ * targets with libFuzzer, which looks for new paths instead.
  */
 #ifndef ATL_TESTS_FUZZ_MUTATE_H
 #define ATL_TESTS_FUZZ_MUTATE_H
@@ -271,9 +271,28 @@ static inline void mutate_clear(mutate_corpus_t *corpus) {
 }
 
 #ifdef ATL_LIBFUZZER
+/* libFuzzer starts from files: the seeds are written into its corpus, the first argument that is no option. */
+static inline int mutate_write_seeds(const mutate_corpus_t *corpus, int n_arguments, char **arguments) {
+  int first = 1;
+  while (first < n_arguments && arguments[first][0] == '-') first++;
+  if (first == n_arguments || !atl_file_is_directory(arguments[first])) return 0;
+  for (size_t i = 0; i < corpus->n_seeds; i++) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/seed-%zu", arguments[first], i);
+    atl_file_write(path, corpus->seeds[i].bytes, corpus->seeds[i].n);
+  }
+  return 0;
+}
+
 #define MUTATE_MAIN(add_seeds, base_bytes, factor)                                                                     \
-  void (*mutate_seeds)(mutate_corpus_t *);                                                                             \
-  void (*mutate_seeds)(mutate_corpus_t *) = add_seeds;
+  int LLVMFuzzerInitialize(int *n_arguments, char ***arguments);                                                       \
+  int LLVMFuzzerInitialize(int *n_arguments, char ***arguments) {                                                      \
+    static mutate_corpus_t corpus;                                                                                     \
+    add_seeds(&corpus);                                                                                                \
+    mutate_write_seeds(&corpus, *n_arguments, *arguments);                                                             \
+    mutate_clear(&corpus);                                                                                             \
+    return 0;                                                                                                          \
+  }
 #else
 #define MUTATE_MAIN(add_seeds, base_bytes, factor)                                                                     \
   int main(int n_arguments, char **arguments) {                                                                        \
