@@ -1,17 +1,18 @@
 #include "coordinator/launch.h"
 
-#include <omp.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/log.h"
+#include "common/stop.h"
 #include "common/timer.h"
 
 typedef struct {
   const atl_roles_t *roles;
   const atl_task_t *task;
   atl_comm_t *world;
+  atl_place_t place;
   atl_traffic_t traffic;
   atl_arena_t arena;
   atl_job_t job;
@@ -27,7 +28,7 @@ typedef struct {
 static atl_status_t share_job(launch_t *l, char **bytes, size_t *n_bytes) {
   atl_status_t status = ATL_OK;
   if (l->is_root) {
-    status = l->task->prepare(l->task->context, atl_comm_size(l->world), &l->job);
+    status = l->task->prepare(l->task->context, atl_comm_size(l->world), &l->place, &l->job);
     if (status == ATL_OK) status = atl_wire_pack_job(&l->job, bytes, n_bytes);
   }
   ATL_TRY(atl_comm_agree(l->world, status));
@@ -93,6 +94,7 @@ static atl_status_t loop(launch_t *l) {
     bool did_work = false;
     if (l->is_root) {
       ATL_TRY(atl_schedule_poll(l->schedule, &did_work));
+      if (atl_stop_is_requested()) ATL_TRY(atl_schedule_stop(l->schedule));
       if (l->task->tick != NULL) l->task->tick(l->task->context);
     } else {
       atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
@@ -104,11 +106,25 @@ static atl_status_t loop(launch_t *l) {
   return ATL_OK;
 }
 
+/* A stop, or the last reports, may leave messages under way that nobody waits for: they are received and dropped, so
+ * that every send completes and MPI can end. */
+static atl_status_t drain(launch_t *l) {
+  for (bool is_settled = false; !is_settled;) {
+    bool is_idle;
+    atl_letter_t letter;
+    ATL_TRY(l->roles->drain(l->worker, &is_idle));
+    ATL_TRY(atl_mailbox_poll(l->traffic.results, &letter));
+    is_idle = atl_mailbox_is_idle(l->traffic.results) && letter.bytes == NULL && is_idle;
+    ATL_TRY(atl_comm_settle(l->world, is_idle, &is_settled));
+  }
+  return ATL_OK;
+}
+
 /* Packed reports of this rank's roles, each preceded by its size. */
-static atl_status_t pack_reports(launch_t *l, double seconds, atl_buffer_t *all) {
+static atl_status_t pack_reports(launch_t *l, atl_buffer_t *all) {
   atl_report_t reports[2];
   atl_buffer_t one = {0};
-  int n = l->roles->get_reports(l->worker, seconds, reports);
+  int n = l->roles->get_reports(l->worker, reports);
   atl_status_t status = ATL_OK;
   for (int i = 0; i < n && status == ATL_OK; i++) {
     uint32_t n_bytes;
@@ -146,9 +162,10 @@ static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, si
   ATL_TRY(unpack_reports(l, bytes, n_bytes, reports, &n));
   atl_run_summary_t summary = {
       .seconds = seconds,
+      .is_stopped = !atl_schedule_is_complete(l->schedule),
       .setup_seconds = l->loaded - l->started,
       .image_length = atl_config_image_length(&l->model->transformer_config),
-      .n_cores = l->plan.n_ranks * omp_get_max_threads(),
+      .n_cores = l->place.n_cores,
       .plan = &l->plan,
       .reports = reports,
       .n_reports = n,
@@ -162,7 +179,7 @@ static atl_status_t finish(launch_t *l) {
   atl_buffer_t mine = {0};
   char *all = NULL;
   size_t *offsets = NULL;
-  atl_status_t status = atl_comm_agree(l->world, pack_reports(l, seconds, &mine));
+  atl_status_t status = atl_comm_agree(l->world, pack_reports(l, &mine));
   if (status == ATL_OK) status = atl_comm_gather(l->world, 0, mine.bytes, mine.n, &all, &offsets);
   if (status == ATL_OK && l->is_root) status = summarise(l, seconds, all, offsets[l->plan.n_ranks]);
   atl_buffer_clear(&mine);
@@ -172,26 +189,27 @@ static atl_status_t finish(launch_t *l) {
 }
 
 /* Ranks that share a core compute in turns: right, but no measure of speed. */
-static atl_status_t describe_ranks(launch_t *l) {
-  char text[256];
-  bool is_sharing;
-  ATL_TRY(atl_comm_describe_rank(l->world, text, sizeof text, &is_sharing));
-  ATL_LOG(DEBUG, "%s", text);
-  if (is_sharing) ATL_LOG_ROOT(DEBUG, "ranks share cores: the results are the same, the timings mean nothing");
+static atl_status_t find_place(launch_t *l) {
+  ATL_TRY(atl_place_find(l->world, &l->place));
+  ATL_LOG(DEBUG, "%s", l->place.text);
+  if (l->place.is_sharing_cores)
+    ATL_LOG_ROOT(DEBUG, "ranks share cores: the results are the same, the timings mean little");
   return ATL_OK;
 }
 
 static atl_status_t run(launch_t *l) {
   char *bytes = NULL;
   size_t n_bytes = 0;
-  ATL_TRY(describe_ranks(l));
+  ATL_TRY(find_place(l));
   atl_status_t status = share_job(l, &bytes, &n_bytes);
   if (status == ATL_OK) status = atl_comm_agree(l->world, load(l, bytes, n_bytes));
   ATL_DESTROY(&bytes);
   ATL_TRY(status);
   ATL_TRY(atl_comm_agree(l->world, begin(l)));
   l->loaded = atl_timer_now();
+  atl_stop_watch();
   status = loop(l);
+  if (status == ATL_OK) status = drain(l);
   if (status != ATL_OK) {
     ATL_LOG(ERROR, "%s\n%s", atl_status_message(), atl_status_trace());
     atl_comm_abort(l->world, atl_status_exit_code(status));

@@ -12,12 +12,13 @@
 #include "coordinator/report.h"
 #include "coordinator/roles.h"
 #include "coordinator/schedule.h"
+#include "partition/place.h"
 
 /* A job as rank 0 runs it. Each function gets `context`. */
 typedef struct {
   void *context;
   /* Fills the job for n_ranks ranks; its plan is in job->plan. What it points to lives as long as the context. */
-  atl_status_t (*prepare)(void *context, int n_ranks, atl_job_t *job);
+  atl_status_t (*prepare)(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job);
   /* All ranks have loaded: makes the output's place, and says what happens with results. */
   atl_status_t (*begin)(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
                         atl_schedule_events_t *events);

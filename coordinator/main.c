@@ -24,8 +24,8 @@ static const command_t the_commands[] = {
 
 enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0] };
 
-static const atl_roles_t the_roles = {atl_worker_new, atl_worker_destroy, atl_worker_poll, atl_worker_is_stopped,
-                                      atl_worker_get_reports};
+static const atl_roles_t the_roles = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
+                                      atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
 
 static void print_help(FILE *out) {
   fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",

@@ -107,11 +107,14 @@ static atl_status_t save_run(const atl_output_t *output, const atl_run_summary_t
   ATL_TRY(atl_runfolder_path(request->folder, "run.json", path));
   json_t *run =
       json_pack("{ss ss ss ss ss so ss ss so so so so si sb so}", "program", "atelier", "version", ATL_VERSION, "git",
-                ATL_GIT_DESCRIBE, "state", summary ? "done" : "running", "started", output->started, "finished",
-                summary ? json_string(atl_timer_stamp(finished)) : json_null(), "model", request->model, "command",
-                request->command, "pixels", share(request->pixels), "plan", share(request->plan), "machine",
-                share(request->machine), "time", describe_time(summary), "keep", request->n_keep, "ranked",
-                request->is_ranked, "prompts", describe_prompts(request));
+                ATL_GIT_DESCRIBE, "state",
+                summary == NULL       ? "running"
+                : summary->is_stopped ? "stopped"
+                                      : "done",
+                "started", output->started, "finished", summary ? json_string(atl_timer_stamp(finished)) : json_null(),
+                "model", request->model, "command", request->command, "pixels", share(request->pixels), "plan",
+                share(request->plan), "machine", share(request->machine), "time", describe_time(summary), "keep",
+                request->n_keep, "ranked", request->is_ranked, "prompts", describe_prompts(request));
   ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
   atl_status_t status = atl_json_save(run, path);
   json_decref(run);
@@ -228,6 +231,11 @@ static atl_status_t write_lines(const atl_output_t *output, int32_t i_prompt, co
   return ATL_OK;
 }
 
+static bool is_complete(const atl_output_t *output, int32_t i_prompt) {
+  const state_t *state = &output->states[i_prompt];
+  return state->pictures != NULL;
+}
+
 static atl_status_t get_lines_path(const atl_output_t *output, int32_t i_prompt, char path[ATL_PATH_BYTES]) {
   char aside[ATL_PATH_BYTES], name[ATL_FOLDER_BYTES], file[ATL_FOLDER_BYTES + 8];
   ATL_TRY(get_aside(output, aside));
@@ -314,12 +322,14 @@ static atl_status_t append_file(const char *path, atl_file_writer_t *writer) {
 }
 
 /* Joins the parts in the order of the prompts, then removes them and the folder aside. */
+/* Lines of the prompts that are complete; of a stopped run what is not stays aside. */
 static atl_status_t save_results(const atl_output_t *output) {
   char path[ATL_PATH_BYTES];
   atl_file_writer_t writer;
   ATL_TRY(atl_runfolder_path(output->request.folder, "results.jsonl", path));
   ATL_TRY(atl_file_create(path, &writer));
   for (int32_t i = 0; i < output->request.n_prompts; i++) {
+    if (!is_complete(output, i)) continue;
     atl_status_t status = get_lines_path(output, i, path);
     if (status == ATL_OK) status = append_file(path, &writer);
     if (status != ATL_OK) atl_file_abandon(&writer);
@@ -327,7 +337,8 @@ static atl_status_t save_results(const atl_output_t *output) {
   }
   ATL_TRY(atl_file_commit(&writer));
   for (int32_t i = 0; i < output->request.n_prompts; i++)
-    if (get_lines_path(output, i, path) == ATL_OK) unlink(path);
+    if (is_complete(output, i) && get_lines_path(output, i, path) == ATL_OK) unlink(path);
+  if (output->n_complete < output->request.n_prompts) return ATL_OK;
   ATL_TRY(get_aside(output, path));
   ATL_TRY(atl_file_remove_directory(path));
   return ATL_OK;
@@ -343,7 +354,7 @@ static atl_status_t save_gallery(atl_output_t *output) {
                                         .seed = request->prompts[i].seed,
                                         .n_samples = request->prompts[i].n_samples,
                                         .pictures = output->states[i].pictures,
-                                        .n_pictures = output->states[i].ranking.n};
+                                        .n_pictures = is_complete(output, i) ? output->states[i].ranking.n : 0};
   ATL_TRY(atl_gallery_save(&(atl_gallery_t){.folder = request->folder,
                                             .model = request->model,
                                             .command = request->command,
@@ -368,7 +379,7 @@ static atl_status_t save_report(const atl_output_t *output, const atl_run_summar
 }
 
 atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *summary) {
-  ATL_CHECK(output->n_complete == output->request.n_prompts, INTERNAL,
+  ATL_CHECK(summary->is_stopped || output->n_complete == output->request.n_prompts, INTERNAL,
             "expected %" PRId64 " candidates at the end of the run, found %" PRId64, output->n_total, output->n_done);
   ATL_TRY(save_results(output));
   ATL_TRY(save_gallery(output));

@@ -24,7 +24,7 @@ static void print_rates(const atl_run_summary_t *summary, FILE *out) {
           atl_timer_format(summary->setup_seconds, setup));
   fprintf(out, "images/s       %.4g\n", rate);
   fprintf(out, "tokens/s       %.4g (%" PRId32 " an image)\n", rate * summary->image_length, summary->image_length);
-  fprintf(out, "images/s/core  %.4g (%" PRId32 " cores)\n", per(rate, summary->n_cores), summary->n_cores);
+  fprintf(out, "images/s/core  %.4g (%.3g cores)\n", per(rate, summary->n_cores), summary->n_cores);
 }
 
 static void print_against(const char *what, double predicted, double measured, FILE *out) {

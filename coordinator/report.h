@@ -3,6 +3,7 @@
 #ifndef ATL_COORDINATOR_REPORT_H
 #define ATL_COORDINATOR_REPORT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "partition/plan.h"
@@ -12,8 +13,9 @@ typedef struct {
   double seconds;       /* from the first assignment to the last record */
   double setup_seconds; /* loading, before that */
   int64_t n_images;
+  bool is_stopped;             /* by a signal, before all images were done */
   int32_t image_length;        /* I, tokens an image */
-  int32_t n_cores;             /* threads of all ranks together */
+  double n_cores;              /* that all ranks together can keep busy */
   const atl_plan_t *plan;      /* NULL: nothing was predicted */
   const atl_report_t *reports; /* one a role, any order */
   int32_t n_reports;

@@ -15,8 +15,9 @@ typedef struct {
                       atl_worker_t **worker);
   void (*destroy)(atl_worker_t **worker);
   atl_status_t (*poll)(atl_worker_t *worker, bool *did_work);
+  atl_status_t (*drain)(atl_worker_t *worker, bool *is_idle);
   bool (*is_stopped)(const atl_worker_t *worker);
-  int (*get_reports)(const atl_worker_t *worker, double seconds, atl_report_t reports[2]);
+  int (*get_reports)(const atl_worker_t *worker, atl_report_t reports[2]);
 } atl_roles_t;
 
 #endif

@@ -141,12 +141,19 @@ static atl_status_t deal_grids(atl_schedule_t *s) {
   return ATL_OK;
 }
 
-static atl_status_t finish_when_all_came(atl_schedule_t *s) {
-  if (++s->n_results < s->events.n_results) return ATL_OK;
+bool atl_schedule_is_complete(const atl_schedule_t *s) { return s->n_results == s->events.n_results; }
+
+atl_status_t atl_schedule_stop(atl_schedule_t *s) {
+  if (s->is_stopped) return ATL_OK;
   s->is_stopped = true;
   for (int32_t rank = 0; rank < s->plan->n_ranks; rank++)
     ATL_TRY(atl_mailbox_send(s->traffic->control, rank, ATL_TAG_STOP, NULL, 0));
   return ATL_OK;
+}
+
+static atl_status_t count_result(atl_schedule_t *s) {
+  s->n_results++;
+  return atl_schedule_is_complete(s) ? atl_schedule_stop(s) : ATL_OK;
 }
 
 static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) {
@@ -161,7 +168,7 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) 
     if (s->events.take_record != NULL)
       ATL_TRY(push_grid(s, grid));
     else
-      ATL_TRY(finish_when_all_came(s));
+      ATL_TRY(count_result(s));
   }
   return ATL_OK;
 }
@@ -170,7 +177,7 @@ static atl_status_t accept_record(atl_schedule_t *s, const atl_letter_t *letter)
   atl_record_t record;
   ATL_TRY(atl_wire_unpack_record(letter->bytes, letter->n_bytes, &s->arena, &record));
   ATL_TRY(s->events.take_record(s->events.context, &record));
-  return finish_when_all_came(s);
+  return count_result(s);
 }
 
 static atl_status_t accept_logits(atl_schedule_t *s, const atl_letter_t *letter) {
@@ -180,7 +187,14 @@ static atl_status_t accept_logits(atl_schedule_t *s, const atl_letter_t *letter)
   const float *logits = (const float *)(const void *)(letter->bytes + sizeof head);
   ATL_TRY(s->events.take_logits(s->events.context, head[0], head[1], logits,
                                 (letter->n_bytes - sizeof head) / sizeof *logits));
-  return finish_when_all_came(s);
+  return count_result(s);
+}
+
+static atl_status_t accept_report(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_report_t report;
+  ATL_TRY(atl_wire_unpack_report(letter->bytes, letter->n_bytes, &s->arena, &report));
+  if (s->events.take_report != NULL) s->events.take_report(s->events.context, &report);
+  return ATL_OK;
 }
 
 static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *letter) {
@@ -207,6 +221,7 @@ static atl_status_t answer(atl_schedule_t *s, const atl_letter_t *letter) {
   case ATL_TAG_DRAWN: return accept_grids(s, letter);
   case ATL_TAG_RECORD: return accept_record(s, letter);
   case ATL_TAG_LOGITS: return accept_logits(s, letter);
+  case ATL_TAG_REPORT: return accept_report(s, letter);
   default:
     return ATL_FAIL(INTERNAL, "a letter with tag %d from rank %d is not for the coordinator", letter->tag,
                     letter->source);

@@ -20,6 +20,8 @@ typedef struct {
   atl_status_t (*take_grid)(void *context, const atl_grid_t *grid);
   atl_status_t (*take_record)(void *context, const atl_record_t *record);
   atl_status_t (*take_logits)(void *context, int32_t sequence, int32_t position, const float *logits, size_t n);
+  /* What a role has done so far; every second or so. May be NULL. */
+  void (*take_report)(void *context, const atl_report_t *report);
   /* The score a candidate of the prompt must reach to be worth writing, when one is known. May be NULL. */
   bool (*find_threshold)(void *context, int32_t prompt, float *threshold);
 } atl_schedule_events_t;
@@ -32,5 +34,8 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
 void atl_schedule_destroy(atl_schedule_t **schedule);
 /* Reads and answers what came. When the last result is in, tells every rank to stop. */
 atl_status_t atl_schedule_poll(atl_schedule_t *schedule, bool *did_work);
+/* Tells every rank to stop now, results or not. */
+atl_status_t atl_schedule_stop(atl_schedule_t *schedule);
+bool atl_schedule_is_complete(const atl_schedule_t *schedule); /* have all results come? */
 
 #endif

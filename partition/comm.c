@@ -56,6 +56,7 @@ static atl_status_t wrap(MPI_Comm handle, const char *name, atl_comm_t **comm) {
   atl_comm_t *made;
   ATL_TRY(ATL_NEW(1, &made));
   made->comm = handle;
+  made->settling = MPI_REQUEST_NULL;
   snprintf(made->name, sizeof made->name, "%s", name);
   MPI_Comm_set_errhandler(handle, MPI_ERRORS_RETURN);
   MPI_Comm_set_name(handle, made->name);
@@ -216,74 +217,22 @@ atl_status_t atl_comm_barrier(const atl_comm_t *comm) {
   return ATL_OK;
 }
 
+atl_status_t atl_comm_settle(atl_comm_t *comm, bool is_idle, bool *is_settled) {
+  *is_settled = false;
+  if (comm->settling == MPI_REQUEST_NULL) {
+    if (!is_idle) return ATL_OK;
+    ATL_MPI(MPI_Ibarrier(comm->comm, &comm->settling), "beginning to settle");
+  }
+  int is_done;
+  ATL_MPI(MPI_Test(&comm->settling, &is_done, MPI_STATUS_IGNORE), "settling");
+  *is_settled = is_done;
+  return ATL_OK;
+}
+
 _Noreturn void atl_comm_abort(const atl_comm_t *comm, int exit_code) {
   fflush(NULL);
   MPI_Abort(comm == NULL ? MPI_COMM_WORLD : comm->comm, exit_code);
   _Exit(exit_code);
-}
-
-/* "0-3,8" */
-static void print_cpus(const cpu_set_t *cpus, char *text, size_t text_bytes) {
-  size_t used = 0;
-  text[0] = '\0';
-  for (size_t first = 0; first < CPU_SETSIZE && used + 16 < text_bytes; first++) {
-    if (!CPU_ISSET(first, cpus)) continue;
-    size_t last = first;
-    while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
-    used += (size_t)snprintf(text + used, text_bytes - used, used == 0 ? "%zu" : ",%zu", first);
-    if (last > first) used += (size_t)snprintf(text + used, text_bytes - used, "-%zu", last);
-    first = last;
-  }
-}
-
-typedef struct {
-  cpu_set_t cpus;
-  int n_threads;
-} seat_t;
-
-/* Do I and the ranks whose cpusets meet mine run more threads than there are cpus among us? */
-static bool is_crowded(const seat_t *mine, const seat_t *seats, int n) {
-  cpu_set_t all = mine->cpus, meeting;
-  int n_threads = 0;
-  for (int i = 0; i < n; i++) {
-    CPU_AND(&meeting, &mine->cpus, &seats[i].cpus);
-    if (CPU_COUNT(&meeting) == 0) continue;
-    CPU_OR(&all, &all, &seats[i].cpus);
-    n_threads += seats[i].n_threads;
-  }
-  return n_threads > CPU_COUNT(&all);
-}
-
-static atl_status_t look_around(MPI_Comm host, const seat_t *mine, bool *is_sharing_cores, int *n_on_host) {
-  MPI_Comm_size(host, n_on_host);
-  seat_t *seats;
-  ATL_TRY(ATL_NEW(*n_on_host, &seats));
-  int error = MPI_Allgather(mine, (int)sizeof *mine, MPI_BYTE, seats, (int)sizeof *mine, MPI_BYTE, host);
-  if (error == MPI_SUCCESS) *is_sharing_cores = is_crowded(mine, seats, *n_on_host);
-  ATL_DESTROY(&seats);
-  ATL_MPI(error, "comparing the cpus of a host's ranks");
-  return ATL_OK;
-}
-
-atl_status_t atl_comm_describe_rank(const atl_comm_t *world, char *text, size_t text_bytes, bool *is_sharing_cores) {
-  seat_t mine;
-  memset(&mine, 0, sizeof mine);
-  if (sched_getaffinity(0, sizeof mine.cpus, &mine.cpus) != 0) CPU_ZERO(&mine.cpus);
-  mine.n_threads = omp_get_max_threads();
-  MPI_Comm host;
-  int n_on_host = 1, n_name;
-  ATL_MPI(MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host),
-          "finding the ranks of this host");
-  atl_status_t status = look_around(host, &mine, is_sharing_cores, &n_on_host);
-  MPI_Comm_free(&host);
-  ATL_TRY(status);
-  char name[MPI_MAX_PROCESSOR_NAME] = "?", cpus[128];
-  MPI_Get_processor_name(name, &n_name);
-  print_cpus(&mine.cpus, cpus, sizeof cpus);
-  snprintf(text, text_bytes, "host %s, cpus %s, %d thread%s, %d rank%s on this host%s", name, cpus, mine.n_threads,
-           mine.n_threads == 1 ? "" : "s", n_on_host, n_on_host == 1 ? "" : "s",
-           *is_sharing_cores ? ", sharing cores (timings mean little)" : "");
-  return ATL_OK;
 }
 
 #define QUOTE(x) #x

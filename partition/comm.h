@@ -46,12 +46,11 @@ atl_status_t atl_comm_broadcast(const atl_comm_t *comm, int root, char **bytes, 
 atl_status_t atl_comm_gather(const atl_comm_t *comm, int root, const void *bytes, size_t n_bytes, char **all,
                              size_t **offsets);
 atl_status_t atl_comm_barrier(const atl_comm_t *comm);
+/* Ends a phase of messages that nobody counts: each rank keeps receiving and calls this until *is_settled, with is_idle
+ * once its own sends are complete. Then every rank's are, and nothing is under way (a barrier that does not block). */
+atl_status_t atl_comm_settle(atl_comm_t *comm, bool is_idle, bool *is_settled);
 /* Ends the whole job at once, with the trace already logged. */
 _Noreturn void atl_comm_abort(const atl_comm_t *comm, int exit_code);
-
-/* One line about this rank: host, cpuset, threads; and a failure or warning when cpusets of ranks on a host overlap
- * (warning) or threads in use exceed it. Collective; the text is printed by the caller. */
-atl_status_t atl_comm_describe_rank(const atl_comm_t *world, char *text, size_t text_bytes, bool *is_sharing_cores);
 
 /* "open mpi 4.1.4" for run.json. */
 const char *atl_comm_library(void);

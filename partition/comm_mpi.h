@@ -10,6 +10,7 @@
 struct atl_comm {
   MPI_Comm comm;
   int rank, size;
+  MPI_Request settling; /* atl_comm_settle's barrier, or MPI_REQUEST_NULL */
   char name[32];
 };
 

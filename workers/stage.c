@@ -235,7 +235,9 @@ static atl_status_t draw(atl_stage_t *s, const atl_packet_t *packet) {
     ATL_TRY(atl_drawer_step(s->drawer, packet->header->slot, s->logits));
     ATL_TRY(send_codes(s, packet->header->slot));
   }
-  s->report.draw += atl_timer_now() - start;
+  double seconds = atl_timer_now() - start;
+  s->report.busy += seconds;
+  s->report.draw += seconds;
   return ATL_OK;
 }
 
@@ -249,10 +251,8 @@ static atl_status_t compute(atl_stage_t *s, atl_packet_t *packet) {
   if (s->is_first) atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
   atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s->hop);
   double seconds = atl_timer_now() - start;
-  if (packet->header->slot < 0)
-    s->report.prefill += seconds;
-  else
-    s->report.busy += seconds;
+  s->report.busy += seconds;
+  if (packet->header->slot < 0) s->report.prefill += seconds;
   s->report.n_rows += (uint64_t)n;
   s->report.n_steps++;
   return s->is_last ? draw(s, packet) : ATL_OK;
@@ -271,6 +271,13 @@ atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
   if (s->is_first) atl_feed_fill(s->feed, packet, s->tokens);
   ATL_TRY(compute(s, packet));
   return s->is_last ? atl_hop_release(s->hop, packet) : atl_hop_send(s->hop, packet);
+}
+
+atl_status_t atl_stage_drain(atl_stage_t *s, bool *is_idle) {
+  atl_packet_t *packet = NULL;
+  *is_idle = atl_hop_is_idle(s->hop);
+  if (!s->is_first) ATL_TRY(atl_hop_take(s->hop, &packet));
+  return packet == NULL ? ATL_OK : atl_hop_release(s->hop, packet);
 }
 
 void atl_stage_get_report(const atl_stage_t *s, atl_report_t *report) { *report = s->report; }

@@ -3,6 +3,7 @@
 #include "workers/worker.h"
 
 #include "common/memory.h"
+#include "common/timer.h"
 #include "partition/tags.h"
 #include "workers/decoder.h"
 #include "workers/stage.h"
@@ -14,7 +15,12 @@ struct atl_worker {
   bool is_stopped;
   int32_t n_packets; /* since the decoder's last turn */
   int32_t packets_per_picture;
+  double started, reported; /* when */
+  int coordinator_rank;
+  atl_buffer_t buffer;
 };
+
+static const double the_report_interval = 1; /* seconds between reports to the coordinator, for its progress line */
 
 static atl_status_t make_roles(atl_worker_t *w, const atl_job_t *job, const atl_plan_t *plan,
                                const atl_model_t *model) {
@@ -32,6 +38,7 @@ atl_status_t atl_worker_new(const atl_job_t *job, const atl_plan_t *plan, const 
   *worker = NULL;
   ATL_TRY(ATL_NEW(1, worker));
   (*worker)->traffic = traffic;
+  (*worker)->coordinator_rank = plan->coordinator_rank;
   atl_status_t status = make_roles(*worker, job, plan, model);
   if (status != ATL_OK) atl_worker_destroy(worker);
   return status;
@@ -41,6 +48,7 @@ void atl_worker_destroy(atl_worker_t **worker) {
   if (*worker == NULL) return;
   atl_stage_destroy(&(*worker)->stage);
   atl_decoder_destroy(&(*worker)->decoder);
+  atl_buffer_clear(&(*worker)->buffer);
   ATL_DESTROY(worker);
 }
 
@@ -72,11 +80,26 @@ static atl_status_t read_letters(atl_worker_t *w, atl_mailbox_t *box, bool *did_
   }
 }
 
+static atl_status_t report_now_and_then(atl_worker_t *w) {
+  double now = atl_timer_now();
+  if (w->started == 0) w->started = w->reported = now; /* the loop begins; loading is over */
+  if (now - w->reported < the_report_interval) return ATL_OK;
+  w->reported = now;
+  atl_report_t reports[2];
+  int n = atl_worker_get_reports(w, reports);
+  for (int i = 0; i < n; i++) {
+    ATL_TRY(atl_wire_pack_report(&reports[i], &w->buffer));
+    ATL_TRY(atl_mailbox_send(w->traffic->results, w->coordinator_rank, ATL_TAG_REPORT, w->buffer.bytes, w->buffer.n));
+  }
+  return ATL_OK;
+}
+
 atl_status_t atl_worker_poll(atl_worker_t *w, bool *did_work) {
   bool has_stepped = false, has_decoded = false;
   ATL_TRY(read_letters(w, w->traffic->tokens, did_work));
   ATL_TRY(read_letters(w, w->traffic->control, did_work));
   if (w->is_stopped) return ATL_OK;
+  ATL_TRY(report_now_and_then(w));
   if (w->stage != NULL) ATL_TRY(atl_stage_step(w->stage, &has_stepped));
   w->n_packets += has_stepped;
   if (w->decoder != NULL && (!has_stepped || w->n_packets >= w->packets_per_picture)) {
@@ -87,14 +110,28 @@ atl_status_t atl_worker_poll(atl_worker_t *w, bool *did_work) {
   return ATL_OK;
 }
 
+atl_status_t atl_worker_drain(atl_worker_t *w, bool *is_idle) {
+  atl_mailbox_t *const boxes[] = {w->traffic->tokens, w->traffic->control};
+  *is_idle = true;
+  if (w->stage != NULL) ATL_TRY(atl_stage_drain(w->stage, is_idle));
+  for (int i = 0; i < 2; i++) {
+    atl_letter_t letter;
+    do ATL_TRY(atl_mailbox_poll(boxes[i], &letter));
+    while (letter.bytes != NULL);
+    *is_idle = atl_mailbox_is_idle(boxes[i]) && *is_idle;
+  }
+  return ATL_OK;
+}
+
 bool atl_worker_is_stopped(const atl_worker_t *w) { return w->is_stopped; }
 
-int atl_worker_get_reports(const atl_worker_t *w, double seconds, atl_report_t reports[2]) {
+int atl_worker_get_reports(const atl_worker_t *w, atl_report_t reports[2]) {
+  double seconds = atl_timer_now() - w->started;
   int n = 0;
   if (w->stage != NULL) atl_stage_get_report(w->stage, &reports[n++]);
   if (w->decoder != NULL) atl_decoder_get_report(w->decoder, &reports[n++]);
   double worked = 0;
-  for (int i = 0; i < n; i++) worked += reports[i].busy + reports[i].draw + reports[i].io + reports[i].prefill;
+  for (int i = 0; i < n; i++) worked += reports[i].busy + reports[i].io;
   for (int i = 0; i < n; i++) {
     reports[i].waiting = seconds > worked ? seconds - worked : 0;
     reports[i].peak_bytes = atl_memory_peak_bytes();

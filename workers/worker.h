@@ -20,9 +20,11 @@ atl_status_t atl_worker_new(const atl_job_t *job, const atl_plan_t *plan, const 
 void atl_worker_destroy(atl_worker_t **worker);
 /* Reads what came and does a piece of work of each role. */
 atl_status_t atl_worker_poll(atl_worker_t *worker, bool *did_work);
+/* After the stop: drops what still comes. *is_idle: all sends of this rank are complete. */
+atl_status_t atl_worker_drain(atl_worker_t *worker, bool *is_idle);
 /* Has the coordinator said that all is done? */
 bool atl_worker_is_stopped(const atl_worker_t *worker);
-/* Reports of its roles (at most 2); `seconds` is the time the loop ran, of which a role waited what it did not work. */
-int atl_worker_get_reports(const atl_worker_t *worker, double seconds, atl_report_t reports[2]);
+/* Reports of its roles (at most 2), since the first poll. They also go to the coordinator every second. */
+int atl_worker_get_reports(const atl_worker_t *worker, atl_report_t reports[2]);
 
 #endif

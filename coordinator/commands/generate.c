@@ -62,7 +62,7 @@ static const atl_option_t the_options[] = {
     {"decoders", ATL_OPTION_INT, FIELD(decoders), "D", "0", "ranks that decode and score (0: decide)"},
     {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight a pipeline (0: decide)"},
     {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "candidates a microbatch (0: decide)"},
-    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: no limit)"},
+    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: what is free at the start)"},
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
     {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
     {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
@@ -84,6 +84,10 @@ static const atl_usage_t the_usage = {
 };
 
 typedef struct {
+  double busy, waiting; /* seconds */
+} role_share_t;
+
+typedef struct {
   settings_t settings;
   atl_arena_t arena;
   atl_prompts_t prompts;
@@ -93,6 +97,8 @@ typedef struct {
   char *command;
   atl_output_t *output;
   atl_progress_t progress;
+  int n_ranks;
+  role_share_t *shares; /* (n_ranks, {decoder, stage}) */
   int64_t n_images;
 } generate_t;
 
@@ -197,7 +203,7 @@ static atl_status_t prime(generate_t *g, atl_job_t *job) {
   return ATL_OK;
 }
 
-static atl_status_t make_plan(generate_t *g, int n_ranks, atl_job_t *job) {
+static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   const settings_t *s = &g->settings;
   atl_planning_t planning = {
       .n_ranks = n_ranks,
@@ -213,7 +219,7 @@ static atl_status_t make_plan(generate_t *g, int n_ranks, atl_job_t *job) {
       .n_decoders = (int32_t)s->decoders,
       .n_slots = (int32_t)s->slots,
       .microbatch = (int32_t)s->microbatch,
-      .memory_per_rank = s->memory,
+      .memory_per_rank = s->memory ? s->memory : place->free_bytes,
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
   };
   atl_plan_request_t request;
@@ -263,7 +269,7 @@ static atl_status_t open_model(generate_t *g, atl_job_t *job) {
   return ATL_OK;
 }
 
-static atl_status_t prepare(void *context, int n_ranks, atl_job_t *job) {
+static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
   if (s->verbose) atl_log_set_level(ATL_LOG_DEBUG);
@@ -288,7 +294,7 @@ static atl_status_t prepare(void *context, int n_ranks, atl_job_t *job) {
   job->backend = s->kernels;
   job->n_keep = (int32_t)s->top;
   job->png_level = (int32_t)s->png_level;
-  return make_plan(g, n_ranks, job);
+  return make_plan(g, n_ranks, place, job);
 }
 
 static atl_status_t add_record(void *context, const atl_record_t *record) {
@@ -299,6 +305,14 @@ static atl_status_t add_record(void *context, const atl_record_t *record) {
 static bool find_threshold(void *context, int32_t prompt, float *threshold) {
   const generate_t *g = context;
   return atl_output_has_threshold(g->output, prompt, threshold);
+}
+
+/* Busy seconds and all seconds of one kind of role, from the latest report of each. */
+static void take_report(void *context, const atl_report_t *report) {
+  generate_t *g = context;
+  bool is_stage = report->role[0] == 's';
+  if (report->rank < g->n_ranks)
+    g->shares[2 * report->rank + is_stage] = (role_share_t){report->busy + report->io, report->waiting};
 }
 
 /* Everything that decides the pixels. */
@@ -337,7 +351,8 @@ static atl_status_t describe_command(generate_t *g) {
 static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
                           atl_schedule_events_t *events) {
   generate_t *g = context;
-  (void)plan;
+  g->n_ranks = plan->n_ranks;
+  ATL_TRY(ATL_TAKE(&g->arena, 2 * plan->n_ranks, &g->shares));
   ATL_TRY(describe_pixels(g, job));
   ATL_TRY(describe_command(g));
   atl_output_request_t request = {
@@ -354,20 +369,37 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
   };
   ATL_TRY(atl_output_new(&request, &g->output));
   atl_progress_init(&g->progress, g->n_images, g->settings.quiet);
-  *events = (atl_schedule_events_t){
-      .context = g, .n_results = g->n_images, .take_record = add_record, .find_threshold = find_threshold};
+  *events = (atl_schedule_events_t){.context = g,
+                                    .n_results = g->n_images,
+                                    .take_record = add_record,
+                                    .find_threshold = find_threshold,
+                                    .take_report = take_report};
   return ATL_OK;
 }
 
 static void tick(void *context) {
   generate_t *g = context;
-  atl_progress_update(&g->progress, atl_output_n_done(g->output), NULL, 0);
+  atl_progress_share_t shares[2] = {{"decoders", 0}, {"stages", 0}};
+  for (int kind = 0; kind < 2; kind++) {
+    double busy = 0, waiting = 0;
+    for (int i = 0; i < g->n_ranks; i++) {
+      busy += g->shares[2 * i + kind].busy;
+      waiting += g->shares[2 * i + kind].waiting;
+    }
+    shares[kind].busy = busy + waiting > 0 ? busy / (busy + waiting) : 0;
+  }
+  atl_progress_update(&g->progress, atl_output_n_done(g->output), shares, 2);
 }
 
 static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   generate_t *g = context;
   atl_progress_finish(&g->progress);
   ATL_TRY(atl_output_finish(g->output, summary));
+  ATL_CHECK(
+      !summary->is_stopped, STOPPED,
+      "stopped by a signal: %lld of %lld images are done; the complete prompts are in %s, the others can be drawn "
+      "by another run with the same seed and ids",
+      (long long)atl_output_n_done(g->output), (long long)g->n_images, g->settings.out);
   if (g->settings.quiet) return ATL_OK;
   char duration[32];
   printf("%lld images of %d prompts in %s (%.3g images/s); gallery: %s/index.html\n", (long long)summary->n_images,

@@ -164,7 +164,8 @@ static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
   return ATL_OK;
 }
 
-static atl_status_t prepare(void *context, int n_ranks, atl_job_t *job) {
+static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
+  (void)place;
   probe_t *p = context;
   const settings_t *s = &p->settings;
   ATL_TRY(read_texts(p, job));

@@ -65,13 +65,14 @@ static void test_memory(const atl_comm_t *world) {
   together(world, status == ATL_MEMORY, "a rank without memory stops all");
 }
 
-static void test_describe(const atl_comm_t *world) {
-  char text[256] = "";
-  bool is_sharing = false;
-  atl_status_t status = atl_comm_describe_rank(world, text, sizeof text, &is_sharing);
-  together(world, status == ATL_OK && strstr(text, "host ") != NULL && strstr(text, "cpus ") != NULL,
-           "a rank describes itself");
-  if (atl_comm_rank(world) == 0) printf("# %s, %s\n", text, atl_comm_library());
+static void test_place(const atl_comm_t *world) {
+  atl_place_t place;
+  atl_status_t status = atl_place_find(world, &place);
+  together(world, status == ATL_OK && strstr(place.text, "host ") != NULL && strstr(place.text, "cpus ") != NULL,
+           "a rank knows its place");
+  together(world, place.n_cores > 0 && place.n_ranks_on_host >= 1 && place.free_bytes > 0,
+           "a place has cores and memory");
+  if (atl_comm_rank(world) == 0) printf("# %s, %s\n", place.text, atl_comm_library());
 }
 
 int main(int argc, char **argv) {
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
   test_broadcast(copy, ((size_t)64 << 20) + 17, "bytes of more than one chunk are broadcast");
   test_gather(copy);
   test_memory(copy);
-  test_describe(copy);
+  test_place(copy);
   together(world, atl_comm_barrier(world) == ATL_OK, "ranks wait for one another");
   atl_comm_destroy(&copy);
   size_t left = atl_memory_in_use_bytes();

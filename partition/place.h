@@ -1,0 +1,21 @@
+/* Place: where a rank runs: host, cpus, threads, and who shares them. Found once at start, for the log, for the guard
+ * against crowded cores, and for what a plan may use.
+ */
+#ifndef ATL_PARTITION_PLACE_H
+#define ATL_PARTITION_PLACE_H
+
+#include "partition/comm.h"
+
+typedef struct {
+  char text[256]; /* one line for the log */
+  int n_ranks_on_host;
+  bool is_sharing_cores; /* more threads than cpus among the ranks whose cpusets meet: right results, no measure of
+                            speed */
+  double n_cores;        /* that all ranks of the launch can keep busy together */
+  int64_t free_bytes;    /* of memory a rank, where there is least; 0: not known */
+} atl_place_t;
+
+/* Collective over world. */
+atl_status_t atl_place_find(const atl_comm_t *world, atl_place_t *place);
+
+#endif
