@@ -59,7 +59,7 @@ static int is_silent(atl_mailbox_t *box) {
 
 int main(int argc, char **argv) {
   atl_comm_t *world, *comm;
-  atl_mailbox_t *box;
+  atl_mailbox_t *box = NULL;
   if (atl_comm_start(&argc, &argv, &world) != ATL_OK) return 1;
   int rank = atl_comm_rank(world), size = atl_comm_size(world);
   together(world, atl_comm_duplicate(world, "control", &comm) == ATL_OK && atl_mailbox_new(comm, &box) == ATL_OK,
