@@ -5,6 +5,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 atl_cpu_t atl_cpu_get(void) {
   __builtin_cpu_init();
@@ -16,6 +18,19 @@ atl_cpu_t atl_cpu_get(void) {
   bool has_bf16 = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
   cpu.has_avx512_bf16 = cpu.has_avx512 && has_bf16;
   return cpu;
+}
+
+/* Tiles are 8 KiB of state that Linux saves only for processes that ask: feature 18 of arch_prctl 0x1023. */
+bool atl_cpu_has_amx(void) {
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, TILE = 1 << 24, TILE_BF16 = 1 << 22 };
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  if (!(edx & TILE) || !(edx & TILE_BF16)) return false;
+#if defined(__linux__)
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return false;
+#endif
 }
 
 /* The brand string is 48 bytes in leaves 0x80000002..4, padded with blanks on either side. */
@@ -34,6 +49,8 @@ const char *atl_cpu_describe(char *text, size_t text_bytes) {
 }
 #else
 atl_cpu_t atl_cpu_get(void) { return (atl_cpu_t){0}; }
+
+bool atl_cpu_has_amx(void) { return false; }
 
 const char *atl_cpu_describe(char *text, size_t text_bytes) {
   snprintf(text, text_bytes, "unknown processor");

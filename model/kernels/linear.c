@@ -45,6 +45,7 @@ bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
   case ATL_BACKEND_PLAIN: return true;
   case ATL_BACKEND_AVX2: return cpu.has_avx2;
   case ATL_BACKEND_AVX512: return dtype == ATL_BF16 ? cpu.has_avx512_bf16 : cpu.has_avx512;
+  case ATL_BACKEND_AMX: return dtype == ATL_BF16 && linear_has_amx();
   case ATL_BACKEND_OPENBLAS: return dtype == ATL_F32;
   case ATL_BACKEND_ONEDNN: return dtype == ATL_F32 || cpu.has_avx512; /* its bf16 needs AVX-512, with or without BF16 */
   default: return false;
@@ -53,6 +54,7 @@ bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
 
 static atl_backend_t choose_backend(atl_backend_t wanted, atl_dtype_t dtype) {
   if (wanted != ATL_BACKEND_AUTO) return wanted;
+  if (atl_backend_is_available(ATL_BACKEND_AMX, dtype)) return ATL_BACKEND_AMX;
   if (atl_backend_is_available(ATL_BACKEND_AVX512, dtype)) return ATL_BACKEND_AVX512;
   return atl_backend_is_available(ATL_BACKEND_AVX2, dtype) ? ATL_BACKEND_AVX2 : ATL_BACKEND_PLAIN;
 }
@@ -75,7 +77,10 @@ static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   linear->backend = choose_backend(spec->backend, spec->dtype);
   if (linear->backend == ATL_BACKEND_OPENBLAS) linear->calls = &linear_openblas_calls;
   if (linear->backend == ATL_BACKEND_ONEDNN) linear->calls = &linear_onednn_calls;
-  linear->tiles = spec->dtype == ATL_BF16 ? linear_tiles_bf16(linear->backend) : linear_tiles_f32(linear->backend);
+  if (linear->backend == ATL_BACKEND_AMX) linear->n_steps = (linear->n_steps + AMX_STEPS - 1) / AMX_STEPS * AMX_STEPS;
+  linear->tiles = linear->backend == ATL_BACKEND_AMX ? linear_tiles_amx()
+                  : spec->dtype == ATL_BF16          ? linear_tiles_bf16(linear->backend)
+                                                     : linear_tiles_f32(linear->backend);
 }
 
 static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {

@@ -1,8 +1,8 @@
 /* Linear: y(N,O) = epilogue(x(N,I) . W(O,I)^T + b(O)), with W packed once at load.
  *
  *     atl_linear_t *up;
- *     ATL_TRY(atl_linear_new(&(atl_linear_spec_t){.weight = w, .bias = b, .n_out = O, .n_in = I, .dtype = ATL_F32}, &up));
- *     atl_linear_apply(up, y, ldy, x, ldx, n_rows, &(atl_epilogue_t){.activation = ATL_ACTIVATION_GELU});
+ *     ATL_TRY(atl_linear_new(&(atl_linear_spec_t){.weight = w, .bias = b, .n_out = O, .n_in = I, .dtype = ATL_F32},
+ * &up)); atl_linear_apply(up, y, ldy, x, ldx, n_rows, &(atl_epilogue_t){.activation = ATL_ACTIVATION_GELU});
  *     atl_linear_destroy(&up);
  *
  * The promise that carries the whole program (DESIGN 4): each row's result depends on that row alone. It is bit for bit
@@ -31,16 +31,19 @@ typedef enum {
 
 typedef enum {
   ATL_BACKEND_AUTO, /* the best own kernel for this CPU */
-  ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512, /* own fp32 (AVX512 with BF16: vdpbf16ps) */
-  ATL_BACKEND_AMX,                                         /* own bf16 tiles */
-  ATL_BACKEND_OPENBLAS, ATL_BACKEND_ONEDNN
+  ATL_BACKEND_PLAIN,
+  ATL_BACKEND_AVX2,
+  ATL_BACKEND_AVX512, /* own fp32 (AVX512 with BF16: vdpbf16ps) */
+  ATL_BACKEND_AMX,    /* own bf16 tiles */
+  ATL_BACKEND_OPENBLAS,
+  ATL_BACKEND_ONEDNN
 } atl_backend_t;
 
 typedef struct {
   const float *weight; /* (O,I) row-major; read during `new` only */
   const float *bias;   /* (O) or NULL; copied */
   int64_t n_out, n_in;
-  atl_dtype_t dtype;     /* ATL_F32 or ATL_BF16 */
+  atl_dtype_t dtype; /* ATL_F32 or ATL_BF16 */
   atl_backend_t backend;
   atl_activation_t activation; /* GEGLU decides the packing, so the activation belongs to the layer */
 } atl_linear_spec_t;

@@ -17,6 +17,7 @@
 enum {
   PANEL = 32,             /* columns */
   STEP_BYTES = PANEL * 4, /* two cache lines */
+  AMX_STEPS = 16,         /* steps of a tile of AMX, to which its layers are padded */
   LIBRARY_ROWS = 32,      /* rows a library's backend works on */
   CHUNK_ROWS = 96,        /* rows whose packed x is held at once */
   BLOCK_STEPS = 256, /* steps between stores of the sums: 32 KiB of weights, used by all groups while they are near */
@@ -93,5 +94,8 @@ static inline int64_t linear_items_per_step(atl_dtype_t dtype) { return dtype ==
 
 tiles_t linear_tiles_f32(atl_backend_t backend);
 tiles_t linear_tiles_bf16(atl_backend_t backend);
+/* linear_amx.c. Whether this process may use tiles; asks the kernel for it the first time. */
+bool linear_has_amx(void);
+tiles_t linear_tiles_amx(void);
 
 #endif

@@ -1,0 +1,14 @@
+// TEST np=1
+/* The AMX kernel through an emulation of its instructions, on any processor. This file's copy of the kernel takes the
+ * place of the library's. */
+#define ATL_AMX_EMULATION "tests/amx_emulation.h"
+#include "model/kernels/linear_amx.c"
+
+#include "tests/linear_cases.h"
+
+int main(void) {
+  test_backend(ATL_BACKEND_AMX, ATL_BF16);
+  TAP_OK(!atl_backend_is_available(ATL_BACKEND_AMX, ATL_F32), "tiles have no fp32");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}
