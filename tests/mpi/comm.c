@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "partition/place.h"
 #include "tests/mpi/together.h"
 
 static void test_agree(const atl_comm_t *world) {
