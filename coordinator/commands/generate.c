@@ -328,7 +328,7 @@ static atl_status_t describe_pixels(generate_t *g, const atl_job_t *job) {
   for (int32_t i = 0; i < job->n_prime; i++) json_array_append_new(codes, json_integer(job->prime[i]));
   json_object_set_new(g->pixels, "prime", codes);
   g->machine = json_pack("{s:s, s:i}", "mpi", atl_comm_library(), "ranks",
-                         (int)json_integer_value(json_object_get(g->plan, "n_ranks")));
+                         (int)json_integer_value(json_object_get(g->plan, "ranks")));
   ATL_CHECK(g->machine != NULL, MEMORY, "no memory for run.json");
   return ATL_OK;
 }
