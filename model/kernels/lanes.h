@@ -12,7 +12,11 @@
 
 /* The helpers are always inlined: no vector crosses a call, so the ABI that GCC would warn about (-Wno-psabi in the
  * Makefile) never matters. */
+#ifdef __clang__
+#define ATL_LANES_CLONES /* clang refuses the helpers' vectors in clones, although inlined: one code, for its flags */
+#else
 #define ATL_LANES_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #define ATL_LANES_INLINE static inline __attribute__((always_inline))
 
 enum { ATL_LANES = 16 };
