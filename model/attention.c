@@ -6,7 +6,10 @@
 
 #include "model/kernels/activation.h"
 
-enum { EDGE_BLOCKS = 2 }; /* blocks that a span of conv_like's window can touch */
+enum {
+  EDGE_BLOCKS = 2,          /* blocks that a span of conv_like's window can touch */
+  LEAST_PARALLEL_HEADS = 16 /* rows x heads */
+};
 
 static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
 
@@ -135,31 +138,37 @@ static void add_rest(const atl_attention_work_t *work, const atl_kvcache_t *cach
 static void attend(const atl_attention_work_t *work, const atl_kvcache_t *cache, float *out, float *qkv,
                    const atl_rows_t *rows, const atl_row_group_t *group, int32_t head) {
   desk_t desk = desk_of(work);
-  const atl_row_t *row = &rows->rows[group->first];
+  const int32_t *members = group->members;
   int64_t size = work->head_size, inner = (int64_t)work->n_heads * size, ld = work->ld_scores;
-  int64_t n_common = n_text_keys(rows, &row[0]), n_most = n_text_keys(rows, &row[group->n - 1]);
+  int64_t n_common = n_text_keys(rows, &rows->rows[members[0]]);
+  int64_t n_most = n_text_keys(rows, &rows->rows[members[group->n - 1]]);
   atl_span_t text = atl_kvcache_get_text(cache, group->prefix, head, (int32_t)n_most);
 
   for (int32_t m = 0; m < group->n; m++)
-    memcpy(desk.q + m * size, part_of(work, qkv, group->first + m, 0, head), (size_t)size * sizeof *desk.q);
+    memcpy(desk.q + m * size, part_of(work, qkv, members[m], 0, head), (size_t)size * sizeof *desk.q);
   work->kernels.scores(desk.scores, ld, desk.q, size, group->n, text.k, n_blocks(n_most), size);
   for (int32_t m = 0; m < group->n; m++)
-    weigh(work, cache, rows, &row[m], head, desk.scores + m * ld, desk.q + m * size, desk.edge);
+    weigh(work, cache, rows, &rows->rows[members[m]], head, desk.scores + m * ld, desk.q + m * size, desk.edge);
 
   memset(desk.out, 0, (size_t)(group->n * work->row_size) * sizeof *desk.out);
   work->kernels.values(desk.out, work->row_size, desk.scores, ld, group->n, text.v, n_common, work->row_size);
   for (int32_t m = 0; m < group->n; m++) {
     float *sum = desk.out + m * work->row_size;
-    add_rest(work, cache, rows, &row[m], head, n_common, &text, sum, desk.scores + m * ld);
-    memcpy(out + (group->first + m) * inner + head * size, sum, (size_t)size * sizeof *out);
+    add_rest(work, cache, rows, &rows->rows[members[m]], head, n_common, &text, sum, desk.scores + m * ld);
+    memcpy(out + members[m] * inner + head * size, sum, (size_t)size * sizeof *out);
   }
+}
+
+/* Is the work worth waking threads? Only time depends on it. */
+static bool is_shared(const atl_attention_work_t *work, const atl_rows_t *rows) {
+  return work->n_threads > 1 && (int64_t)rows->n_rows * work->n_heads >= LEAST_PARALLEL_HEADS;
 }
 
 /* All rows are in the cache before the first is read. */
 static void attend_together(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
                             const atl_rows_t *rows) {
   int64_t n_heads = work->n_heads, n_groups = rows->n_groups;
-#pragma omp parallel num_threads(work->n_threads)
+#pragma omp parallel num_threads(work->n_threads) if (is_shared(work, rows))
   {
 #pragma omp for
     for (int64_t i_row = 0; i_row < rows->n_rows; i_row++) {
@@ -175,7 +184,7 @@ static void attend_together(const atl_attention_work_t *work, atl_kvcache_t *cac
 /* Each row enters the cache just before it is read. */
 static void attend_in_order(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
                             const atl_rows_t *rows) {
-#pragma omp parallel num_threads(work->n_threads)
+#pragma omp parallel num_threads(work->n_threads) if (is_shared(work, rows))
   {
 #pragma omp for
     for (int64_t i_row = 0; i_row < rows->n_rows; i_row++) rotate(work, qkv, i_row, rows->rows[i_row].position);
@@ -184,7 +193,7 @@ static void attend_in_order(const atl_attention_work_t *work, atl_kvcache_t *cac
       for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) {
         const atl_row_t *row = &rows->rows[i_row];
         const atl_row_group_t alone = {
-            .first = i_row, .n = 1, .prefix = atl_row_prefix(rows, row), .is_text = atl_row_is_text(rows, row)};
+            .n = 1, .prefix = atl_row_prefix(rows, row), .members = {i_row}, .is_text = atl_row_is_text(rows, row)};
         store(work, cache, qkv, rows, i_row, head);
         attend(work, cache, out, qkv, rows, &alone, head);
       }

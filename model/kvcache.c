@@ -78,19 +78,44 @@ static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
   return 0;
 }
 
-static void store(const atl_kvcache_t *cache, store_t at, int64_t slot, const float *k, const float *v) {
-  int64_t size = cache->shape.head_size;
-  int64_t first_k = slot / ATL_KEY_BLOCK * size * ATL_KEY_BLOCK + slot % ATL_KEY_BLOCK,
-          first_v = slot * cache->row_size;
-  if (cache->shape.dtype == ATL_BF16) {
-    uint16_t *to_k = (uint16_t *)(void *)at.k + first_k, *to_v = (uint16_t *)(void *)at.v + first_v;
-    for (int64_t e = 0; e < size; e++) to_k[e * ATL_KEY_BLOCK] = atl_bf16_from_f32(k[e]);
-    for (int64_t e = 0; e < size; e++) to_v[e] = atl_bf16_from_f32(v[e]);
-  } else {
-    float *to_k = (float *)(void *)at.k + first_k, *to_v = (float *)(void *)at.v + first_v;
-    for (int64_t e = 0; e < size; e++) to_k[e * ATL_KEY_BLOCK] = k[e];
-    for (int64_t e = 0; e < size; e++) to_v[e] = v[e];
+/* atl_bf16_from_f32 over a block, in a form that compilers turn into vectors. */
+static void round_block(uint16_t out[ATL_KEY_BLOCK], const float x[ATL_KEY_BLOCK]) {
+  uint32_t bits[ATL_KEY_BLOCK];
+  memcpy(bits, x, sizeof bits);
+  for (int i = 0; i < ATL_KEY_BLOCK; i++) {
+    uint32_t is_nan = 0U - (uint32_t)((bits[i] & 0x7fffffffU) > 0x7f800000U);
+    uint32_t rounded = (bits[i] + 0x7fffU + (bits[i] >> 16 & 1U)) >> 16;
+    out[i] = (uint16_t)((is_nan & (bits[i] >> 16 | 0x40U)) | (~is_nan & rounded));
   }
+}
+
+/* k lies a block apart, v side by side. */
+static void store_bf16(uint16_t *to_k, uint16_t *to_v, const float *k, const float *v, int64_t size) {
+  for (int64_t first = 0; first < size; first += ATL_KEY_BLOCK) {
+    int64_t n = size - first < ATL_KEY_BLOCK ? size - first : ATL_KEY_BLOCK;
+    float block[ATL_KEY_BLOCK] = {0};
+    uint16_t rounded[ATL_KEY_BLOCK];
+    memcpy(block, k + first, (size_t)n * sizeof *k);
+    round_block(rounded, block);
+    for (int64_t i = 0; i < n; i++) to_k[(first + i) * ATL_KEY_BLOCK] = rounded[i];
+    memcpy(block, v + first, (size_t)n * sizeof *v);
+    round_block(rounded, block);
+    memcpy(to_v + first, rounded, (size_t)n * sizeof *rounded);
+  }
+}
+
+static void store_f32(float *to_k, float *to_v, const float *k, const float *v, int64_t size) {
+  for (int64_t e = 0; e < size; e++) to_k[e * ATL_KEY_BLOCK] = k[e];
+  memcpy(to_v, v, (size_t)size * sizeof *v);
+}
+
+static void store(const atl_kvcache_t *cache, store_t at, int64_t slot, const float *k, const float *v) {
+  int64_t size = cache->shape.head_size, first_v = slot * cache->row_size;
+  int64_t first_k = slot / ATL_KEY_BLOCK * size * ATL_KEY_BLOCK + slot % ATL_KEY_BLOCK;
+  if (cache->shape.dtype == ATL_BF16)
+    store_bf16((uint16_t *)(void *)at.k + first_k, (uint16_t *)(void *)at.v + first_v, k, v, size);
+  else
+    store_f32((float *)(void *)at.k + first_k, (float *)(void *)at.v + first_v, k, v, size);
 }
 
 void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,

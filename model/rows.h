@@ -1,5 +1,5 @@
 /* Rows: the rows of one call of the transformer, sorted out once for all its layers: which prefix each reads, which
- * neighbours can be multiplied with the same text keys and values together, and whether a sample comes more than once.
+ * rows can be multiplied with the same text keys and values together, and whether a sample comes more than once.
  */
 #ifndef ATL_MODEL_ROWS_H
 #define ATL_MODEL_ROWS_H
@@ -9,10 +9,11 @@
 
 enum { ATL_GROUP_ROWS = 8 };
 
-/* Rows [first,first+n): text positions of one prefix in rising order, or image tokens of samples bound to one prefix.
- */
+/* Rows of a call, in its order: text positions of one prefix, or image tokens of samples bound to one prefix. They need
+ * not be neighbours: with guidance, rows of a prompt and of the empty text may alternate. */
 typedef struct {
-  int32_t first, n, prefix;
+  int32_t n, prefix;
+  int32_t members[ATL_GROUP_ROWS]; /* indices into the call's rows, rising */
   bool is_text;
 } atl_row_group_t;
 
@@ -23,6 +24,7 @@ typedef struct {
   int64_t n_calls;
   const atl_row_t *rows; /* of the call; borrowed */
   int32_t n_rows, n_groups;
+  bool *is_grouped;        /* (max_rows) of the call being sorted */
   atl_row_group_t *groups; /* (max_rows) */
   bool has_repeats;        /* some sample has more than one row */
 } atl_rows_t;

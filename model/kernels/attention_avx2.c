@@ -8,7 +8,7 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #define VEC static inline __attribute__((always_inline)) TARGET
 
-enum { SCORE_ROWS = 4, SCORE_BLOCKS = 1, LONE_BLOCKS = 4, VALUE_ROWS = 2, VALUE_WIDTH = 2 };
+enum { SCORE_ROWS = 4, SCORE_BLOCKS = 1, LONE_BLOCKS = 4, FEW_BLOCKS = 2, VALUE_ROWS = 2, VALUE_WIDTH = 2 };
 
 typedef struct {
   __m256 low, high;

@@ -8,7 +8,7 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #define VEC static inline __attribute__((always_inline)) TARGET
 
-enum { SCORE_ROWS = 8, SCORE_BLOCKS = 2, LONE_BLOCKS = 8, VALUE_ROWS = 4, VALUE_WIDTH = 4 };
+enum { SCORE_ROWS = 8, SCORE_BLOCKS = 2, LONE_BLOCKS = 8, FEW_BLOCKS = 2, VALUE_ROWS = 4, VALUE_WIDTH = 4 };
 
 typedef __m512 vec_t;
 

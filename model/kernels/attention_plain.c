@@ -6,7 +6,7 @@
 #define TARGET
 #define UNROLL
 
-enum { SCORE_ROWS = 1, SCORE_BLOCKS = 1, LONE_BLOCKS = 1, VALUE_ROWS = 1, VALUE_WIDTH = 1 };
+enum { SCORE_ROWS = 1, SCORE_BLOCKS = 1, LONE_BLOCKS = 1, FEW_BLOCKS = 1, VALUE_ROWS = 1, VALUE_WIDTH = 1 };
 
 typedef struct {
   float lane[ATL_KEY_BLOCK];

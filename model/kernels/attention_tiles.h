@@ -1,8 +1,9 @@
 /* Attention tiles: the two kernels of one instruction set and one cache dtype, written once over a vector of 16 lanes.
  *
  * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_fma), TARGET, the tile sizes
- * SCORE_ROWS x SCORE_BLOCKS, LONE_BLOCKS, VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
- * cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
+ * SCORE_ROWS x SCORE_BLOCKS, LONE_BLOCKS, FEW_BLOCKS, VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each
+ * inclusion the cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a
+ * chain's order.
  */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
@@ -23,28 +24,29 @@ INLINE void NAME(score_tile)(const int n_rows, const int n_blocks, float *scores
       vec_store(scores + m * ld_scores + b * ATL_KEY_BLOCK, sum[m][b]);
 }
 
+/* One row's scores: side by side as many chains as there are blocks for, since each waits for itself. */
+INLINE void NAME(lone_scores)(float *scores, const float *q, const ITEM *k, int64_t n_blocks, int64_t head_size) {
+  const int64_t block = head_size * ATL_KEY_BLOCK;
+  int64_t b = 0;
+  for (; b + LONE_BLOCKS <= n_blocks; b += LONE_BLOCKS)
+    NAME(score_tile)(1, LONE_BLOCKS, scores + b * ATL_KEY_BLOCK, 0, q, 0, k + b * block, head_size);
+  for (; b + FEW_BLOCKS <= n_blocks; b += FEW_BLOCKS)
+    NAME(score_tile)(1, FEW_BLOCKS, scores + b * ATL_KEY_BLOCK, 0, q, 0, k + b * block, head_size);
+  for (; b < n_blocks; b++) NAME(score_tile)(1, 1, scores + b * ATL_KEY_BLOCK, 0, q, 0, k + b * block, head_size);
+}
+
 TARGET static void NAME(scores)(float *scores, int64_t ld_scores, const float *q, int64_t ldq, int64_t n_rows,
                                 const void *k_items, int64_t n_blocks, int64_t head_size) {
   const ITEM *k = k_items;
   for (; n_rows >= SCORE_ROWS; n_rows -= SCORE_ROWS, q += SCORE_ROWS * ldq, scores += SCORE_ROWS * ld_scores) {
     int64_t b = 0;
-    for (; b + SCORE_BLOCKS <= n_blocks; b += SCORE_BLOCKS)
-      NAME(score_tile)
-      (SCORE_ROWS, SCORE_BLOCKS, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK,
-       head_size);
-    for (; b < n_blocks; b++)
-      NAME(score_tile)
-      (SCORE_ROWS, 1, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK, head_size);
+    for (; b + SCORE_BLOCKS <= n_blocks; b += SCORE_BLOCKS) NAME(score_tile)
+    (SCORE_ROWS, SCORE_BLOCKS, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK,
+     head_size);
+    for (; b < n_blocks; b++) NAME(score_tile)
+    (SCORE_ROWS, 1, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK, head_size);
   }
-  for (; n_rows > 0; n_rows--, q += ldq, scores += ld_scores) {
-    int64_t b = 0;
-    for (; b + LONE_BLOCKS <= n_blocks; b += LONE_BLOCKS)
-      NAME(score_tile)
-      (1, LONE_BLOCKS, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK, head_size);
-    for (; b < n_blocks; b++)
-      NAME(score_tile)
-      (1, 1, scores + b * ATL_KEY_BLOCK, ld_scores, q, ldq, k + b * head_size * ATL_KEY_BLOCK, head_size);
-  }
+  for (; n_rows > 0; n_rows--, q += ldq, scores += ld_scores) NAME(lone_scores)(scores, q, k, n_blocks, head_size);
 }
 
 /* One tile of sums: n_rows x n_vecs chains over keys. */

@@ -35,6 +35,8 @@ static atl_transformer_config_t config_of(atl_attention_t kind) {
                                 .head_size = 64,
                                 .text_length = 256,
                                 .n_text_tokens = 10000,
+                                .rotary = true,
+                                .shift_tokens = true,
                                 .image_side = 32,
                                 .n_image_tokens = 8192};
   for (int i = 0; i < c.n_layers; i++) {

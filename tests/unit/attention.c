@@ -1,0 +1,179 @@
+// TEST np=1
+/* Attention kernels against chains of fused multiply-adds written out, on awkward sizes, bit for bit; the cache: what
+ * each kind of attention finds in it, in which order, in both dtypes. */
+#include "model/kernels/attention.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "model/kvcache.h"
+#include "tests/tap.h"
+
+enum { MAX_ROWS = 13, MAX_KEYS = 340, MAX_SIZE = 80 };
+
+static float number(uint32_t *state) {
+  *state = *state * 1664525u + 1013904223u;
+  return (float)(int32_t)*state / 2147483648.0f;
+}
+
+static float kept(float x, atl_dtype_t dtype) {
+  return dtype == ATL_BF16 ? atl_f32_from_bf16(atl_bf16_from_f32(x)) : x;
+}
+
+typedef struct {
+  float q[MAX_ROWS][MAX_SIZE], k[MAX_KEYS][MAX_SIZE], v[MAX_KEYS][MAX_SIZE], p[MAX_ROWS][MAX_KEYS + 16];
+  float scores[MAX_ROWS][MAX_KEYS + 16], out[MAX_ROWS][MAX_SIZE];
+} numbers_t;
+
+static void fill(numbers_t *n, uint32_t seed) {
+  float *x = &n->q[0][0];
+  for (size_t i = 0; i < sizeof *n / sizeof *x; i++) x[i] = number(&seed);
+}
+
+/* A full cache of one head holds the keys as image tokens. */
+static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const numbers_t *n, atl_dtype_t dtype,
+                               int32_t size) {
+  const atl_kvcache_shape_t shape = {.kind = ATL_ATTENTION_FULL,
+                                     .dtype = dtype,
+                                     .n_text = 1,
+                                     .image_side = 18,
+                                     .n_heads = 1,
+                                     .head_size = size,
+                                     .n_prefixes = 1,
+                                     .n_samples = 1};
+  ATL_TRY(atl_kvcache_init(cache, &shape, arena));
+  for (int32_t i = 0; i < 18 * 18; i++) atl_kvcache_store_image(cache, 0, 0, i, n->k[i], n->v[i]);
+  return ATL_OK;
+}
+
+static bool scores_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
+  for (int32_t m = 0; m < n_rows; m++)
+    for (int32_t i = 0; i < n_keys; i++) {
+      float sum = 0;
+      for (int32_t e = 0; e < size; e++) sum = fmaf(n->q[m][e], kept(n->k[i][e], dtype), sum);
+      if (memcmp(&sum, &n->scores[m][i], sizeof sum) != 0) return false;
+    }
+  return true;
+}
+
+static bool sums_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
+  for (int32_t m = 0; m < n_rows; m++)
+    for (int32_t e = 0; e < size; e++) {
+      float sum = 0;
+      for (int32_t i = 0; i < n_keys; i++) sum = fmaf(n->p[m][i], kept(n->v[i][e], dtype), sum);
+      if (memcmp(&sum, &n->out[m][e], sizeof sum) != 0) return false;
+    }
+  return true;
+}
+
+static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend) {
+  static const int32_t the_rows[] = {1, 2, 5, 8, 13}, the_keys[] = {1, 7, 16, 33, 129, 324},
+                       the_sizes[] = {1, 7, 33, 64, 80};
+  atl_attention_kernels_t kernels = atl_attention_kernels_get(dtype, backend);
+  bool are_scores_right = true, are_sums_right = true;
+  for (int s = 0; s < 5; s++) {
+    atl_arena_t arena = {0};
+    atl_kvcache_t cache;
+    int32_t size = the_sizes[s];
+    TAP_STATUS(ATL_OK, fill_cache(&cache, &arena, n, dtype, size), "a cache is filled");
+    for (int r = 0; r < 5; r++)
+      for (int i = 0; i < 6; i++) {
+        atl_span_t spans[ATL_MAX_SPANS];
+        atl_kvcache_get_image(&cache, 0, 0, the_keys[i] - 1, spans);
+        kernels.scores(n->scores[0], MAX_KEYS + 16, n->q[0], MAX_SIZE, the_rows[r], spans[0].k, (the_keys[i] + 15) / 16,
+                       size);
+        are_scores_right &= scores_agree(n, dtype, the_rows[r], the_keys[i], size);
+        memset(n->out, 0, sizeof n->out);
+        kernels.values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, the_rows[r], spans[0].v, the_keys[i],
+                       cache.row_size);
+        are_sums_right &= sums_agree(n, dtype, the_rows[r], the_keys[i], size);
+      }
+    atl_arena_clear(&arena);
+  }
+  char name[128];
+  snprintf(name, sizeof name, "%s %s: scores are chains over channels", atl_backend_name(backend),
+           atl_dtype_name(dtype));
+  TAP_OK(are_scores_right, name);
+  snprintf(name, sizeof name, "%s %s: sums are chains over keys", atl_backend_name(backend), atl_dtype_name(dtype));
+  TAP_OK(are_sums_right, name);
+}
+
+/* May token j look at token i? The rule of dalle-family 1.4, for tokens of one image. */
+static bool sees(atl_attention_t kind, int32_t f, int32_t j, int32_t i) {
+  int32_t r = j / f, c = j % f, r_i = i / f, c_i = i % f;
+  if (i > j) return false;
+  if (kind == ATL_ATTENTION_AXIAL_ROW) return r == r_i;
+  if (kind == ATL_ATTENTION_AXIAL_COL) return c == c_i;
+  if (kind == ATL_ATTENTION_CONV_LIKE) return r_i >= r - 4 && c_i >= c - 4 && c_i <= c;
+  return true;
+}
+
+/* Tokens enter one by one, each marked by its number; what one sees is read back through its spans. */
+static bool check_view(atl_kvcache_t *cache, int32_t sample, int32_t token) {
+  atl_span_t spans[ATL_MAX_SPANS];
+  int n_spans = atl_kvcache_get_image(cache, sample, 1, token, spans), i_span = 0;
+  int64_t i = 0, size = cache->shape.head_size;
+  for (int32_t other = 0; other <= token; other++) {
+    if (!sees(cache->shape.kind, cache->shape.image_side, token, other)) continue;
+    if (i_span == n_spans) return false;
+    int64_t lane = spans[i_span].first_lane + i;
+    const float *k = spans[i_span].k, *v = spans[i_span].v;
+    for (int64_t e = 0; e < size; e++) {
+      if (k[(lane / 16 * size + e) * 16 + lane % 16] != (float)(other * 100 + e)) return false;
+      if (v[i * cache->row_size + e] != (float)(-other * 100 - e)) return false;
+    }
+    if (++i == spans[i_span].n_keys) i_span++, i = 0;
+  }
+  return i_span == n_spans && i == 0;
+}
+
+static void check_cache(atl_attention_t kind, int32_t side) {
+  const atl_kvcache_shape_t shape = {.kind = kind,
+                                     .dtype = ATL_F32,
+                                     .n_text = 3,
+                                     .image_side = side,
+                                     .n_heads = 2,
+                                     .head_size = 5,
+                                     .n_prefixes = 2,
+                                     .n_samples = 3};
+  atl_arena_t arena = {0};
+  atl_kvcache_t cache;
+  TAP_STATUS(ATL_OK, atl_kvcache_init(&cache, &shape, &arena), "a cache is made");
+  bool is_right = true;
+  for (int32_t j = 0; j < side * side; j++) {
+    float k[5], v[5], other[5] = {7, 7, 7, 7, 7};
+    for (int e = 0; e < 5; e++) k[e] = (float)(j * 100 + e), v[e] = -k[e];
+    atl_kvcache_store_image(&cache, 1, 1, j, k, v);
+    atl_kvcache_store_image(&cache, 1, 0, j, other, other);
+    atl_kvcache_store_image(&cache, 0, 1, j, other, other);
+    is_right &= check_view(&cache, 1, j);
+    atl_kvcache_copy(&cache, 2, 1, j + 1);
+    is_right &= check_view(&cache, 2, j);
+  }
+  char name[128];
+  snprintf(name, sizeof name, "%s of %d: a token and its copy see what they may, oldest first",
+           atl_attention_name(kind), side);
+  TAP_OK(is_right, name);
+  atl_arena_clear(&arena);
+}
+
+int main(void) {
+  static numbers_t numbers;
+  static const atl_backend_t the_backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512};
+  static const int32_t the_sides[] = {1, 2, 4, 5, 8, 16, 17, 21};
+  fill(&numbers, 1);
+  for (int i = 0; i < 3; i++) {
+    if (!atl_backend_is_available(the_backends[i], ATL_F32)) {
+      TAP_SKIP("this processor lacks the instruction set");
+      continue;
+    }
+    check_kernels(&numbers, ATL_F32, the_backends[i]);
+    check_kernels(&numbers, ATL_BF16, the_backends[i]);
+  }
+  for (int i = 0; i < 8; i++)
+    for (int kind = ATL_ATTENTION_FULL; kind <= ATL_ATTENTION_CONV_LIKE; kind++)
+      check_cache((atl_attention_t)kind, the_sides[i]);
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
+  return tap_done();
+}
