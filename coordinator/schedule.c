@@ -20,7 +20,9 @@ struct atl_schedule {
   int32_t next_prompt, next_sample; /* the first candidate not handed out */
   waiting_t *waiting;               /* ring buffer */
   int64_t first_waiting, n_waiting, max_waiting;
-  int32_t *n_wanted;           /* (D): grids a decoder has asked for and not got */
+  int32_t *n_in_flight;        /* (P): candidates assigned and not drawn; -1: the pipeline's ranks decode */
+  int32_t *n_wanted;           /* (n_eaters): grids a decoder has asked for and not got */
+  int32_t n_eaters;            /* decoders of the plan, then every rank as a helper */
   atl_candidate_t *candidates; /* (b): of an assignment being packed */
   atl_grid_t *grids;           /* of a letter being packed */
   int32_t max_grids;
@@ -30,7 +32,10 @@ struct atl_schedule {
   atl_buffer_t buffer;
 };
 
-enum { GRIDS_A_LETTER = 64 };
+enum {
+  GRIDS_A_LETTER = 64,
+  GRIDS_WORTH_HELP = 8 /* that wait for each decoder: loading dVAE and CLIP takes about as long as a few pictures */
+};
 
 atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int32_t image_length,
                               atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_schedule_t **schedule) {
@@ -43,7 +48,9 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
   s->traffic = traffic;
   s->events = *events;
   s->max_grids = GRIDS_A_LETTER;
-  atl_status_t status = ATL_NEW(plan->n_decoders, &s->n_wanted);
+  s->n_eaters = plan->n_decoders + plan->n_ranks;
+  atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
+  if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_in_flight);
   if (status == ATL_OK) status = ATL_NEW(plan->microbatch, &s->candidates);
   if (status == ATL_OK) status = ATL_NEW(s->max_grids, &s->grids);
   if (status != ATL_OK) atl_schedule_destroy(schedule);
@@ -56,6 +63,7 @@ void atl_schedule_destroy(atl_schedule_t **schedule) {
   for (int64_t i = 0; i < s->n_waiting; i++) ATL_DESTROY(&s->waiting[(s->first_waiting + i) % s->max_waiting].codes);
   ATL_DESTROY(&s->waiting);
   ATL_DESTROY(&s->n_wanted);
+  ATL_DESTROY(&s->n_in_flight);
   ATL_DESTROY(&s->candidates);
   ATL_DESTROY(&s->grids);
   atl_arena_clear(&s->arena);
@@ -74,11 +82,12 @@ static bool take_candidate(atl_schedule_t *s, atl_candidate_t *candidate) {
 }
 
 /* A microbatch for a free slot of the pipeline that asks; nothing when there are no candidates left. */
-static atl_status_t assign(atl_schedule_t *s, int to) {
+static atl_status_t assign(atl_schedule_t *s, int32_t i_pipeline, int to) {
   atl_assignment_t assignment = {.candidates = s->candidates};
   while (assignment.n_candidates < s->plan->microbatch && take_candidate(s, &s->candidates[assignment.n_candidates]))
     assignment.n_candidates++;
   if (assignment.n_candidates == 0) return ATL_OK;
+  s->n_in_flight[i_pipeline] += assignment.n_candidates;
   ATL_TRY(atl_wire_pack_assignment(&assignment, &s->buffer));
   return atl_mailbox_send(s->traffic->control, to, ATL_TAG_ASSIGN, s->buffer.bytes, s->buffer.n);
 }
@@ -107,6 +116,7 @@ static atl_status_t push_grid(atl_schedule_t *s, const atl_grid_t *grid) {
 
 /* Sends decoder d up to n waiting grids. */
 static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
+  int rank = d < s->plan->n_decoders ? atl_plan_decoder_rank(s->plan, d) : d - s->plan->n_decoders;
   for (int32_t i = 0; i < n; i++) {
     const waiting_t *place = &s->waiting[(s->first_waiting + i) % s->max_waiting];
     atl_grid_t *grid = &s->grids[i];
@@ -115,8 +125,7 @@ static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
       grid->has_threshold = s->events.find_threshold(s->events.context, place->candidate.prompt, &grid->threshold);
   }
   ATL_TRY(atl_wire_pack_grids(&(atl_grids_t){s->grids, n}, &s->buffer));
-  ATL_TRY(atl_mailbox_send(s->traffic->control, atl_plan_decoder_rank(s->plan, d), ATL_TAG_GRIDS, s->buffer.bytes,
-                           s->buffer.n));
+  ATL_TRY(atl_mailbox_send(s->traffic->control, rank, ATL_TAG_GRIDS, s->buffer.bytes, s->buffer.n));
   for (int32_t i = 0; i < n; i++) {
     ATL_DESTROY(&s->waiting[s->first_waiting].codes);
     s->first_waiting = (s->first_waiting + 1) % s->max_waiting;
@@ -129,8 +138,8 @@ static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
 /* Deals waiting grids to the decoders that want some: an equal share each, so that a short queue keeps all busy. */
 static atl_status_t deal_grids(atl_schedule_t *s) {
   int32_t n_hungry = 0;
-  for (int32_t d = 0; d < s->plan->n_decoders; d++) n_hungry += s->n_wanted[d] > 0;
-  for (int32_t d = 0; d < s->plan->n_decoders && s->n_waiting > 0; d++) {
+  for (int32_t d = 0; d < s->n_eaters; d++) n_hungry += s->n_wanted[d] > 0;
+  for (int32_t d = 0; d < s->n_eaters && s->n_waiting > 0; d++) {
     if (s->n_wanted[d] == 0) continue;
     int64_t n = (s->n_waiting + n_hungry - 1) / n_hungry;
     if (n > s->n_wanted[d]) n = s->n_wanted[d];
@@ -156,9 +165,26 @@ static atl_status_t count_result(atl_schedule_t *s) {
   return atl_schedule_is_complete(s) ? atl_schedule_stop(s) : ATL_OK;
 }
 
+/* Pipelines that have drawn their last candidate decode what waits, when it is worth loading the networks for. */
+static atl_status_t call_helpers(atl_schedule_t *s) {
+  bool is_all_assigned = s->next_prompt == s->job->n_prompts;
+  if (!is_all_assigned || s->n_waiting < GRIDS_WORTH_HELP * s->plan->n_decoders) return ATL_OK;
+  for (int32_t p = 0; p < s->plan->n_pipelines; p++) {
+    if (s->n_in_flight[p] != 0) continue;
+    s->n_in_flight[p] = -1;
+    for (int32_t i = 0; i < s->plan->n_stages; i++)
+      ATL_TRY(atl_mailbox_send(s->traffic->control, atl_plan_stage_rank(s->plan, p, i), ATL_TAG_HELP, NULL, 0));
+  }
+  return ATL_OK;
+}
+
 static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) {
   atl_grids_t grids;
+  int32_t i_pipeline;
   ATL_TRY(atl_wire_unpack_grids(letter->bytes, letter->n_bytes, &s->arena, &grids));
+  ATL_CHECK(atl_plan_find_stage(s->plan, letter->source, &i_pipeline) >= 0, INPUT, "grids came from rank %d, no stage",
+            letter->source);
+  s->n_in_flight[i_pipeline] -= grids.n_grids;
   for (int32_t i = 0; i < grids.n_grids; i++) {
     const atl_grid_t *grid = &grids.grids[i];
     ATL_CHECK(grid->n_codes == s->image_length && grid->candidate.prompt < s->job->n_prompts, INPUT,
@@ -170,7 +196,7 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) 
     else
       ATL_TRY(count_result(s));
   }
-  return ATL_OK;
+  return call_helpers(s);
 }
 
 static atl_status_t accept_record(atl_schedule_t *s, const atl_letter_t *letter) {
@@ -200,8 +226,8 @@ static atl_status_t accept_report(atl_schedule_t *s, const atl_letter_t *letter)
 static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *letter) {
   atl_ask_t ask;
   ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
-  ATL_CHECK(ask.role < s->plan->n_decoders, INPUT, "decoder %d asks for grids; the plan has %d", ask.role,
-            s->plan->n_decoders);
+  ATL_CHECK(ask.role < s->n_eaters, INPUT, "decoder %d asks for grids; the plan has %d and %d helpers", ask.role,
+            s->plan->n_decoders, s->plan->n_ranks);
   s->n_wanted[ask.role] += ask.n;
   return ATL_OK;
 }
@@ -209,7 +235,9 @@ static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *
 static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *letter) {
   atl_ask_t ask;
   ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
-  for (int32_t i = 0; i < ask.n; i++) ATL_TRY(assign(s, letter->source));
+  ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d", ask.role,
+            s->plan->n_pipelines);
+  for (int32_t i = 0; i < ask.n; i++) ATL_TRY(assign(s, ask.role, letter->source));
   return ATL_OK;
 }
 

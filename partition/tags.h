@@ -9,6 +9,7 @@ typedef enum {
   ATL_TAG_ASSIGN,       /* coordinator -> stage 0: wire assignment (slot, candidates) or "no more" */
   ATL_TAG_ASK_GRIDS,    /* decoder -> coordinator: wire ask (decoder, how many) */
   ATL_TAG_GRIDS,        /* coordinator -> decoder: wire grids, or "no more" */
+  ATL_TAG_HELP,         /* coordinator -> ranks of a pipeline that has nothing left to draw: decode, empty */
   ATL_TAG_STOP,         /* coordinator -> every rank: leave the loop */
   ATL_TAG_REPORT,       /* every role -> coordinator: wire report (busy, waiting, bytes) at the end */
   /* token plane */

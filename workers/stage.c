@@ -107,9 +107,7 @@ atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const a
   return status;
 }
 
-void atl_stage_destroy(atl_stage_t **stage) {
-  if (*stage == NULL) return;
-  atl_stage_t *s = *stage;
+void atl_stage_retire(atl_stage_t *s) {
   atl_hop_destroy(&s->hop);
   atl_transformer_destroy(&s->transformer);
   atl_feed_destroy(&s->feed);
@@ -118,6 +116,12 @@ void atl_stage_destroy(atl_stage_t **stage) {
   ATL_DESTROY(&s->logits);
   ATL_DESTROY(&s->rows);
   ATL_DESTROY(&s->letter);
+}
+
+void atl_stage_destroy(atl_stage_t **stage) {
+  if (*stage == NULL) return;
+  atl_stage_t *s = *stage;
+  atl_stage_retire(s);
   atl_buffer_clear(&s->buffer);
   atl_arena_clear(&s->arena);
   ATL_DESTROY(stage);
@@ -131,6 +135,7 @@ atl_status_t atl_stage_assign(atl_stage_t *s, const atl_letter_t *letter) {
 }
 
 atl_status_t atl_stage_accept_codes(atl_stage_t *s, const atl_letter_t *letter) {
+  if (s->feed == NULL) return ATL_OK; /* retired: the last slot's last codes */
   int32_t slot;
   size_t n = letter->n_bytes / sizeof(int32_t);
   ATL_CHECK(letter->n_bytes % sizeof(int32_t) == 0 && n >= 2 && n - 1 <= (size_t)s->layout.microbatch, INPUT,
@@ -260,6 +265,7 @@ static atl_status_t compute(atl_stage_t *s, atl_packet_t *packet) {
 
 atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
   *did_work = false;
+  if (s->transformer == NULL) return ATL_OK; /* retired */
   if (s->is_first) {
     ATL_TRY(ask_for_work(s));
     if (!atl_feed_is_ready(s->feed)) return ATL_OK;
@@ -275,6 +281,8 @@ atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
 
 atl_status_t atl_stage_drain(atl_stage_t *s, bool *is_idle) {
   atl_packet_t *packet = NULL;
+  *is_idle = true;
+  if (s->hop == NULL) return ATL_OK;
   *is_idle = atl_hop_is_idle(s->hop);
   if (!s->is_first) ATL_TRY(atl_hop_take(s->hop, &packet));
   return packet == NULL ? ATL_OK : atl_hop_release(s->hop, packet);

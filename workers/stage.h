@@ -29,6 +29,8 @@ atl_status_t atl_stage_assign(atl_stage_t *stage, const atl_letter_t *letter);
 atl_status_t atl_stage_accept_codes(atl_stage_t *stage, const atl_letter_t *letter);
 /* Computes one packet, if one is there. */
 atl_status_t atl_stage_step(atl_stage_t *stage, bool *did_work);
+/* The pipeline has drawn its last code: frees layers, caches and buffers. Only the report is left. */
+void atl_stage_retire(atl_stage_t *stage);
 /* After the job's end: drops what still comes. *is_idle: its own sends are complete. */
 atl_status_t atl_stage_drain(atl_stage_t *stage, bool *is_idle);
 /* What it did, for the report. */

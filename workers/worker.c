@@ -9,6 +9,9 @@
 #include "workers/stage.h"
 
 struct atl_worker {
+  const atl_job_t *job;
+  const atl_plan_t *plan;
+  const atl_model_t *model;
   atl_traffic_t *traffic;
   atl_stage_t *stage;
   atl_decoder_t *decoder;
@@ -16,20 +19,19 @@ struct atl_worker {
   int32_t n_packets; /* since the decoder's last turn */
   int32_t packets_per_picture;
   double started, reported; /* when */
-  int coordinator_rank;
   atl_buffer_t buffer;
 };
 
 static const double the_report_interval = 1; /* seconds between reports to the coordinator, for its progress line */
 
-static atl_status_t make_roles(atl_worker_t *w, const atl_job_t *job, const atl_plan_t *plan,
-                               const atl_model_t *model) {
+static atl_status_t make_roles(atl_worker_t *w) {
+  const atl_plan_t *plan = w->plan;
   int rank = atl_comm_rank(w->traffic->world);
   int32_t i_pipeline, i_stage = atl_plan_find_stage(plan, rank, &i_pipeline);
   int32_t i_decoder = atl_plan_find_decoder(plan, rank);
-  if (i_stage >= 0) ATL_TRY(atl_stage_new(job, plan, model, w->traffic, i_pipeline, i_stage, &w->stage));
-  if (i_decoder >= 0) ATL_TRY(atl_decoder_new(job, plan, model, w->traffic, i_decoder, &w->decoder));
-  w->packets_per_picture = atl_config_image_length(&model->transformer_config) / plan->microbatch + 1;
+  if (i_stage >= 0) ATL_TRY(atl_stage_new(w->job, plan, w->model, w->traffic, i_pipeline, i_stage, &w->stage));
+  if (i_decoder >= 0) ATL_TRY(atl_decoder_new(w->job, plan, w->model, w->traffic, i_decoder, &w->decoder));
+  w->packets_per_picture = atl_config_image_length(&w->model->transformer_config) / plan->microbatch + 1;
   return ATL_OK;
 }
 
@@ -37,9 +39,11 @@ atl_status_t atl_worker_new(const atl_job_t *job, const atl_plan_t *plan, const 
                             atl_traffic_t *traffic, atl_worker_t **worker) {
   *worker = NULL;
   ATL_TRY(ATL_NEW(1, worker));
+  (*worker)->job = job;
+  (*worker)->plan = plan;
+  (*worker)->model = model;
   (*worker)->traffic = traffic;
-  (*worker)->coordinator_rank = plan->coordinator_rank;
-  atl_status_t status = make_roles(*worker, job, plan, model);
+  atl_status_t status = make_roles(*worker);
   if (status != ATL_OK) atl_worker_destroy(worker);
   return status;
 }
@@ -50,6 +54,14 @@ void atl_worker_destroy(atl_worker_t **worker) {
   atl_decoder_destroy(&(*worker)->decoder);
   atl_buffer_clear(&(*worker)->buffer);
   ATL_DESTROY(worker);
+}
+
+/* The pipeline is done and pictures wait: this rank becomes one more decoder, numbered after those of the plan. */
+static atl_status_t help(atl_worker_t *w) {
+  if (w->decoder != NULL) return ATL_OK;
+  if (w->stage != NULL) atl_stage_retire(w->stage);
+  int32_t i_decoder = w->plan->n_decoders + atl_comm_rank(w->traffic->world);
+  return atl_decoder_new(w->job, w->plan, w->model, w->traffic, i_decoder, &w->decoder);
 }
 
 static atl_status_t obey(atl_worker_t *w, const atl_letter_t *letter) {
@@ -63,6 +75,7 @@ static atl_status_t obey(atl_worker_t *w, const atl_letter_t *letter) {
   case ATL_TAG_GRIDS:
     if (w->decoder != NULL) return atl_decoder_accept(w->decoder, letter);
     break;
+  case ATL_TAG_HELP: return help(w);
   case ATL_TAG_STOP: w->is_stopped = true; return ATL_OK;
   default: break;
   }
@@ -89,7 +102,8 @@ static atl_status_t report_now_and_then(atl_worker_t *w) {
   int n = atl_worker_get_reports(w, reports);
   for (int i = 0; i < n; i++) {
     ATL_TRY(atl_wire_pack_report(&reports[i], &w->buffer));
-    ATL_TRY(atl_mailbox_send(w->traffic->results, w->coordinator_rank, ATL_TAG_REPORT, w->buffer.bytes, w->buffer.n));
+    ATL_TRY(
+        atl_mailbox_send(w->traffic->results, w->plan->coordinator_rank, ATL_TAG_REPORT, w->buffer.bytes, w->buffer.n));
   }
   return ATL_OK;
 }

@@ -30,6 +30,7 @@ layout "4 ranks, 2 stages" 4 1 --stages 2
 layout "4 ranks, 3 stages" 4 1 --stages 3
 layout "4 ranks, 2 pipelines of 2 stages, 2 decoders" 4 1 --stages 2 --pipelines 2 --decoders 2
 layout "7 ranks, 2 pipelines of 2 stages, 2 decoders of their own" 7 1 --stages 2 --pipelines 2 --decoders 2
+layout "3 ranks, 2 stages, 1 decoder whom the stages help at the end" 3 1 --stages 2 --decoders 1 --microbatch 30
 layout "microbatch 1" 2 1 --stages 2 --microbatch 1
 layout "microbatch 3" 1 1 --microbatch 3
 layout "microbatch 8, 2 threads" 2 2 --microbatch 8
