@@ -218,8 +218,9 @@ static atl_status_t set_item(machine_t *machine, atl_value_t *target, atl_value_
 static atl_status_t add_from(machine_t *machine, size_t first, bool is_pairs) {
   size_t n = machine->n_stack - first;
   machine->n_stack = first;
-  atl_value_t *target, **added = machine->stack + first;
+  atl_value_t *target;
   ATL_TRY(get_top(machine, &target));
+  atl_value_t **added = machine->stack + first;
   ATL_CHECK(!is_pairs || n % 2 == 0, INPUT, "%s: byte %zu of the pickle: a key without an item; the file is corrupt",
             machine->pool->where, machine->at);
   for (size_t i = 0; i < n; i += is_pairs ? 2 : 1) {

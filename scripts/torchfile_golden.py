@@ -307,6 +307,7 @@ def bad():
     yield "no-pickle", archive(b"N.").replace(b"data.pkl", b"date.pkl"), "INPUT expected a PyTorch archive with a data.pkl"
     yield "checksum", saved(checkpoint()).replace(b"axial_row", b"axial_rov"), "INPUT checksum"
     yield "underflow", archive(b"\x80\x02a."), "INPUT more values than there are"
+    yield "no-target", archive(b"\x80\x02(u."), "INPUT more values than there are"
     yield "no-mark", archive(b"\x80\x02t."), "INPUT needs a mark"
     yield "no-memo", archive(b"\x80\x02h\x05."), "INPUT never put"
     yield "far-memo", archive(b"\x80\x02Nr\xff\xff\xff\xff."), "INPUT memo number"
