@@ -1,4 +1,4 @@
-// TEST np=1
+// TEST np=1 timeout=300
 /* The transformer against its plain twin, on random models of every option and of awkward sizes; and its promises: a
  * row has the same bytes whatever call it comes in, samples share a prefix, copies continue as the original does, bytes
  * are counted before they are taken. */
@@ -234,6 +234,46 @@ static void check_bytes_counted(work_t *w, atl_dtype_t dtype) {
   atl_transformer_destroy(&t);
 }
 
+/* The n-th allocation fails, for every n: MEMORY, and nothing is kept. */
+static void check_no_memory(work_t *w) {
+  atl_transformer_part_t part = {
+      .end_layer = w->config->n_layers, .n_prefixes = 1, .n_samples = 1, .max_rows = 4, .dtype = ATL_F32};
+  atl_transformer_t *t = NULL;
+  size_t before = atl_memory_in_use_bytes();
+  atl_status_t status = ATL_MEMORY;
+  bool is_clean = true;
+  int n = 0;
+  while (status == ATL_MEMORY && n < 10000) {
+    atl_memory_fail_after(++n);
+    status = atl_transformer_new(w->model, &part, &t);
+    if (status == ATL_MEMORY) is_clean &= t == NULL && atl_memory_in_use_bytes() == before;
+  }
+  atl_memory_fail_after(0);
+  say(w, status == ATL_OK && n > 1 && is_clean, "every allocation may fail");
+  printf("# %d allocations\n", n - 1);
+  atl_transformer_destroy(&t);
+}
+
+/* A checkpoint that is not what its configuration says. */
+static void check_refusals(work_t *w) {
+  atl_model_t model = *w->model;
+  atl_transformer_t *t = NULL;
+  atl_transformer_part_t part = {.end_layer = w->config->n_layers, .n_prefixes = 1, .n_samples = 1, .max_rows = 4};
+  model.transformer_config.width++;
+  TAP_STATUS(ATL_INPUT, atl_transformer_new(&model, &part, &t), "a wrong width is refused");
+  printf("# %s\n", atl_status_message());
+  model.transformer_config = *w->config;
+  model.transformer_config.sandwich_norm = !w->config->sandwich_norm;
+  if (model.transformer_config.sandwich_norm) {
+    TAP_STATUS(ATL_INPUT, atl_transformer_new(&model, &part, &t), "a missing tensor is refused");
+    TAP_OK(strstr(atl_status_message(), "norm_out.weight") != NULL, "and named");
+    printf("# %s\n", atl_status_message());
+  }
+  model.has_transformer = false;
+  TAP_STATUS(ATL_INPUT, atl_transformer_new(&model, &part, &t), "a model without transformer is refused");
+  TAP_OK(t == NULL, "nothing comes of it");
+}
+
 static atl_status_t begin(work_t *w, const case_t *is, const random_model_t *random) {
   *w = (work_t){.name = is->name, .model = &random->model, .config = &random->model.transformer_config, .n_batch = 3};
   w->n_rows = w->config->text_length + atl_config_image_length(w->config);
@@ -263,6 +303,8 @@ static void check_case(const case_t *is, uint64_t seed) {
     check_bytes_counted(&w, ATL_F32);
     check_bytes(&w, ATL_BF16);
     check_bytes_counted(&w, ATL_BF16);
+    check_no_memory(&w);
+    check_refusals(&w);
   }
   ATL_DESTROY(&w.want);
   ATL_DESTROY(&w.got);
