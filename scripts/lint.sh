@@ -20,7 +20,7 @@ step() { # name, command...
 }
 
 mapfile -t files < <(git ls-files --cached --others --exclude-standard -- '*.c' '*.h' | while read -r f; do [ -f "$f" ] && echo "$f"; done)
-mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep '\.c$' | grep -v '^tests/fuzz/')
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep '\.c$')
 mapfile -t scripts < <(git ls-files --cached --others --exclude-standard | while read -r f; do
   [ -f "$f" ] && head -1 "$f" | grep -qaE '^#!.*\b(ba)?sh\b' && echo "$f"
 done)
