@@ -22,7 +22,8 @@ atl_status_t atl_json_parse(const char *text, size_t n, const char *where, json_
 /* Writes atomically (temporary, fsync, rename), indented, ending in a newline. Borrows. */
 atl_status_t atl_json_save(const json_t *root, const char *path);
 
-/* A field of an object; INPUT when it is missing, of another type or out of range. Texts are borrowed from the object. */
+/* A field of an object; INPUT when it is missing, of another type or out of range. Texts are borrowed from the object.
+ */
 atl_status_t atl_json_get_int(const json_t *object, const char *where, const char *name, int64_t min, int64_t max,
                               int64_t *value);
 atl_status_t atl_json_get_real(const json_t *object, const char *where, const char *name, double *value);

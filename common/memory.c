@@ -35,8 +35,8 @@ atl_status_t atl_memory_new(size_t n_items, size_t item_bytes, void **block) {
             MEMORY, "%zu items of %zu bytes do not fit this machine's address space", n_items, item_bytes);
   whole &= ~(size_t)(HEADER_BYTES - 1);
   char *base = is_made_to_fail() ? NULL : aligned_alloc(HEADER_BYTES, whole);
-  ATL_CHECK(base != NULL, MEMORY, "needed %zu bytes of memory and the system has no more; %zu bytes are in use", n_bytes,
-            atl_memory_in_use_bytes());
+  ATL_CHECK(base != NULL, MEMORY, "needed %zu bytes of memory and the system has no more; %zu bytes are in use",
+            n_bytes, atl_memory_in_use_bytes());
   memset(base, 0, whole);
   *(size_t *)(void *)base = n_bytes;
   *block = base + HEADER_BYTES;

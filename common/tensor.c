@@ -127,7 +127,8 @@ void atl_tensor_get_f32(const atl_tensor_t *tensor, size_t first, size_t n, floa
   case ATL_I16: READ(int16_t, item);
   case ATL_I8: READ(int8_t, item);
   case ATL_U16: READ(uint16_t, item);
-  case ATL_U8: case ATL_BOOL: READ(uint8_t, item);
+  case ATL_U8:
+  case ATL_BOOL: READ(uint8_t, item);
   case ATL_N_DTYPES: ATL_ASSERT(!"a tensor has a dtype");
   }
 #undef READ

@@ -20,7 +20,7 @@ typedef enum {
 #define X(name, bytes) ATL_##name,
   ATL_DTYPE_LIST(X)
 #undef X
-  ATL_N_DTYPES
+      ATL_N_DTYPES
 } atl_dtype_t;
 
 typedef struct {

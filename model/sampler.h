@@ -2,8 +2,9 @@
  *
  * Order: guidance l = l_null + G (l_cond - l_null); divide by temperature; keep the top-k; softmax; keep the smallest
  * set of most likely codes whose mass reaches top-p (a code is kept while the mass before it is < p); draw by inverse
- * CDF over codes in increasing order with one uniform number of (seed, prompt key, sample, position). Ties at the k-th value keep the
- * lower code. Selection, not sorting. Sums run in double over codes in increasing order: the draw is a pure function.
+ * CDF over codes in increasing order with one uniform number of (seed, prompt key, sample, position). Ties at the k-th
+ * value keep the lower code. Selection, not sorting. Sums run in double over codes in increasing order: the draw is a
+ * pure function.
  */
 #ifndef ATL_MODEL_SAMPLER_H
 #define ATL_MODEL_SAMPLER_H

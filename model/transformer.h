@@ -1,5 +1,5 @@
-/* Transformer: DALLE-pytorch's decoder (dalle-family 1.3-1.6), or the contiguous part of its layers that one stage owns,
- * with the key/value cache that makes drawing token by token exact.
+/* Transformer: DALLE-pytorch's decoder (dalle-family 1.3-1.6), or the contiguous part of its layers that one stage
+ * owns, with the key/value cache that makes drawing token by token exact.
  *
  * The unit of work is a row: one sequence at one position. A call takes any rows in any mix, in order:
  *
@@ -67,7 +67,8 @@ void atl_transformer_copy(atl_transformer_t *t, int32_t to, int32_t from, int32_
  * position; position 0 is the begin symbol and its token is ignored), for an image row the image code. */
 void atl_transformer_embed(atl_transformer_t *t, float *x, const atl_row_t *rows, const int32_t *tokens, int32_t n);
 /* x through the layers [first_layer, end_layer), in place. */
-void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n, atl_poke_t poke, void *context);
+void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n, atl_poke_t poke,
+                         void *context);
 /* logits(n,V_i) <- the image logits of each row: what is drawn from. */
 void atl_transformer_image_logits(atl_transformer_t *t, float *logits, const float *x, int32_t n);
 /* logits(n,V_T+V_i) <- all logits with DALLE's mask: row i of position p may predict text ids if p < T, image ids

@@ -1,5 +1,5 @@
-/* Weights: binds a table of (checkpoint name, shape, address) to the tensors of a file in one loop, so that a missing or
- * misshapen tensor is reported by name, with both shapes, and NaN or Inf is refused.
+/* Weights: binds a table of (checkpoint name, shape, address) to the tensors of a file in one loop, so that a missing
+ * or misshapen tensor is reported by name, with both shapes, and NaN or Inf is refused.
  *
  *     const atl_binding_t table[] = {{"codebook.weight", 2, {n_tokens, width}, &vae->codebook}, ...};
  *     ATL_TRY(atl_weights_bind(file, &vae->arena, table, n));
@@ -19,7 +19,8 @@ typedef struct {
   const float **address; /* set to the fp32 numbers; borrowed from file or arena */
 } atl_binding_t;
 
-/* INPUT when a tensor is missing, misshapen, not a float or not finite. Borrows the file: it must outlive the weights. */
+/* INPUT when a tensor is missing, misshapen, not a float or not finite. Borrows the file: it must outlive the weights.
+ */
 atl_status_t atl_weights_bind(const atl_safetensors_t *file, atl_arena_t *arena, const atl_binding_t *table, size_t n);
 
 #endif

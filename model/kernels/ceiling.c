@@ -9,14 +9,7 @@
 
 /* Measurements last about a millisecond, many times over: short enough to fall between other work of the machine. The
  * windows together pass 512 MiB before one comes again, which no cache outlives. */
-enum {
-  WINDOW_BYTES = 16 * 1024 * 1024,
-  N_WINDOWS = 32,
-  N_PASSES = 4,
-  N_STEPS = 200000,
-  N_REPEATS = 80,
-  N_CHAINS = 16
-};
+enum { WINDOW_BYTES = 16 * 1024 * 1024, N_WINDOWS = 32, N_PASSES = 4, N_STEPS = 200000, N_REPEATS = 80, N_CHAINS = 16 };
 
 typedef float lanes_t __attribute__((vector_size(64)));
 

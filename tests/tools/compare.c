@@ -1,5 +1,5 @@
-/* compare WANT GOT TOLERANCE NAME[=NAME_IN_GOT] ...: are these tensors of two safetensors files the same? Integers exactly,
- * floats within TOLERANCE. A line a tensor; exit code 0 when all agree. */
+/* compare WANT GOT TOLERANCE NAME[=NAME_IN_GOT] ...: are these tensors of two safetensors files the same? Integers
+ * exactly, floats within TOLERANCE. A line a tensor; exit code 0 when all agree. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
