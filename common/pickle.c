@@ -1,141 +1,47 @@
-/* A stack machine: opcodes push values, collect them from the last mark, and file them in a memo. Nothing recurses, so
- * nesting costs no C stack. Opcodes are those of CPython's pickletools, protocols 2 to 5. */
+/* A stack machine: opcodes push values, collect them from the last mark, and file them in a memo (pickle_machine).
+ * Nothing recurses, so nesting costs no C stack. Opcodes are those of CPython's pickletools, protocols 2 to 5. */
 #include "common/pickle.h"
 
 #include <string.h>
 
+#include "common/pickle_machine.h"
 #include "common/utf8.h"
-
-typedef struct {
-  atl_value_pool_t *pool;
-  const atl_pickle_hooks_t *hooks;
-  const unsigned char *bytes;
-  size_t n_bytes, at;
-  atl_value_t **stack;
-  size_t n_stack, stack_capacity;
-  size_t *marks; /* heights of the stack */
-  size_t n_marks, marks_capacity;
-  atl_value_t **memo;           /* NULL where nothing was put */
-  size_t n_memo, memo_capacity; /* n_memo: numbers put */
-} machine_t;
-
-/* ---- reading ---- */
-
-static atl_status_t read_bytes(machine_t *machine, uint64_t n, const unsigned char **bytes) {
-  ATL_CHECK(n <= machine->n_bytes - machine->at, INPUT,
-            "%s: the pickle ends early: %llu bytes expected at byte %zu, %zu are left; the file is truncated",
-            machine->pool->where, (unsigned long long)n, machine->at, machine->n_bytes - machine->at);
-  *bytes = machine->bytes + machine->at;
-  machine->at += (size_t)n;
-  return ATL_OK;
-}
-
-/* An unsigned little-endian number of `width` bytes. */
-static atl_status_t read_number(machine_t *machine, unsigned width, uint64_t *number) {
-  const unsigned char *bytes;
-  ATL_TRY(read_bytes(machine, width, &bytes));
-  *number = 0;
-  for (unsigned i = 0; i < width; i++) *number |= (uint64_t)bytes[i] << 8 * i;
-  return ATL_OK;
-}
-
-static atl_status_t read_line(machine_t *machine, const unsigned char **line, size_t *n) {
-  size_t left = machine->n_bytes - machine->at;
-  *line = machine->bytes + machine->at;
-  const unsigned char *end = left == 0 ? NULL : memchr(*line, '\n', left);
-  ATL_CHECK(end != NULL, INPUT, "%s: the pickle ends within a name; the file is truncated", machine->pool->where);
-  *n = (size_t)(end - *line);
-  machine->at += *n + 1;
-  return ATL_OK;
-}
 
 static bool is_utf8(const void *text, size_t n) { return atl_utf8_find_error(text, n) == n; }
 
-/* ---- stack ---- */
-
-static atl_status_t push(machine_t *machine, atl_value_t *value) {
-  if (machine->n_stack == machine->stack_capacity) {
-    size_t capacity = machine->stack_capacity == 0 ? 64 : 2 * machine->stack_capacity;
-    ATL_TRY(ATL_RESIZE(capacity, &machine->stack));
-    machine->stack_capacity = capacity;
-  }
-  machine->stack[machine->n_stack++] = value;
-  return ATL_OK;
-}
-
-static atl_status_t push_mark(machine_t *machine) {
-  if (machine->n_marks == machine->marks_capacity) {
-    size_t capacity = machine->marks_capacity == 0 ? 64 : 2 * machine->marks_capacity;
-    ATL_TRY(ATL_RESIZE(capacity, &machine->marks));
-    machine->marks_capacity = capacity;
-  }
-  machine->marks[machine->n_marks++] = machine->n_stack;
-  return ATL_OK;
-}
-
-/* Are there n values above the last mark? */
-static atl_status_t expect(machine_t *machine, size_t n) {
-  size_t floor = machine->n_marks == 0 ? 0 : machine->marks[machine->n_marks - 1];
-  ATL_CHECK(machine->n_stack - floor >= n, INPUT,
-            "%s: byte %zu of the pickle takes more values than there are; the file is corrupt", machine->pool->where,
-            machine->at);
-  return ATL_OK;
-}
-
-static atl_status_t pop(machine_t *machine, atl_value_t **value) {
-  ATL_TRY(expect(machine, 1));
-  *value = machine->stack[--machine->n_stack];
-  return ATL_OK;
-}
-
-static atl_status_t get_top(machine_t *machine, atl_value_t **value) {
-  ATL_TRY(expect(machine, 1));
-  *value = machine->stack[machine->n_stack - 1];
-  return ATL_OK;
-}
-
-/* Removes the last mark; the values above it are stack[first .. n_stack). */
-static atl_status_t pop_mark(machine_t *machine, size_t *first) {
-  ATL_CHECK(machine->n_marks > 0, INPUT,
-            "%s: byte %zu of the pickle needs a mark and there is none; the file is corrupt", machine->pool->where,
-            machine->at);
-  *first = machine->marks[--machine->n_marks];
-  return ATL_OK;
-}
-
 /* ---- scalars ---- */
 
-static atl_status_t push_new(machine_t *machine, atl_value_kind_t kind) {
+static atl_status_t push_new(atl_pickle_machine_t *machine, atl_value_kind_t kind) {
   atl_value_t *value;
   ATL_TRY(atl_value_new(machine->pool, kind, &value));
-  return push(machine, value);
+  return atl_pickle_push(machine, value);
 }
 
-static atl_status_t push_bool(machine_t *machine, bool boolean) {
+static atl_status_t push_bool(atl_pickle_machine_t *machine, bool boolean) {
   ATL_TRY(push_new(machine, ATL_VALUE_BOOL));
   machine->stack[machine->n_stack - 1]->boolean = boolean;
   return ATL_OK;
 }
 
-static atl_status_t push_int(machine_t *machine, int64_t integer) {
+static atl_status_t push_int(atl_pickle_machine_t *machine, int64_t integer) {
   ATL_TRY(push_new(machine, ATL_VALUE_INT));
   machine->stack[machine->n_stack - 1]->integer = integer;
   return ATL_OK;
 }
 
-static atl_status_t run_int(machine_t *machine, unsigned width) {
+static atl_status_t run_int(atl_pickle_machine_t *machine, unsigned width) {
   uint64_t number;
-  ATL_TRY(read_number(machine, width, &number));
+  ATL_TRY(atl_pickle_read_number(machine, width, &number));
   return push_int(machine, width == 4 ? (int32_t)(uint32_t)number : (int64_t)number);
 }
 
 /* Two's complement of any length, little-endian. Beyond 64 bits (a random seed, nothing we compute with) it is kept as
  * an object with its bytes. */
-static atl_status_t run_long(machine_t *machine, unsigned width) {
+static atl_status_t run_long(atl_pickle_machine_t *machine, unsigned width) {
   uint64_t n;
   const unsigned char *bytes;
-  ATL_TRY(read_number(machine, width, &n));
-  ATL_TRY(read_bytes(machine, n, &bytes));
+  ATL_TRY(atl_pickle_read_number(machine, width, &n));
+  ATL_TRY(atl_pickle_read_bytes(machine, n, &bytes));
   if (n <= 8) {
     uint64_t bits = n > 0 && bytes[n - 1] >= 0x80 ? UINT64_MAX : 0;
     for (size_t i = 0; i < n; i++) bits = (bits & ~((uint64_t)0xff << 8 * i)) | (uint64_t)bytes[i] << 8 * i;
@@ -148,12 +54,12 @@ static atl_status_t run_long(machine_t *machine, unsigned width) {
   ATL_TRY(atl_value_new_text(machine->pool, ATL_VALUE_TEXT, "little_endian", 13, &key));
   ATL_TRY(atl_value_new_text(machine->pool, ATL_VALUE_BYTES, bytes, (size_t)n, &item));
   ATL_TRY(atl_value_put(machine->pool, object, key, item));
-  return push(machine, object);
+  return atl_pickle_push(machine, object);
 }
 
-static atl_status_t run_float(machine_t *machine) {
+static atl_status_t run_float(atl_pickle_machine_t *machine) {
   const unsigned char *bytes; /* big-endian */
-  ATL_TRY(read_bytes(machine, 8, &bytes));
+  ATL_TRY(atl_pickle_read_bytes(machine, 8, &bytes));
   uint64_t bits = 0;
   for (int i = 0; i < 8; i++) bits = bits << 8 | bytes[i];
   ATL_TRY(push_new(machine, ATL_VALUE_REAL));
@@ -162,40 +68,40 @@ static atl_status_t run_float(machine_t *machine) {
 }
 
 /* Bytes after a length of `width` bytes. Python 2's strings (`is_either`) are text when they are UTF-8. */
-static atl_status_t run_text(machine_t *machine, atl_value_kind_t kind, unsigned width, bool is_either) {
+static atl_status_t run_text(atl_pickle_machine_t *machine, atl_value_kind_t kind, unsigned width, bool is_either) {
   uint64_t n;
   const unsigned char *bytes;
   atl_value_t *value;
-  ATL_TRY(read_number(machine, width, &n));
-  ATL_TRY(read_bytes(machine, n, &bytes));
+  ATL_TRY(atl_pickle_read_number(machine, width, &n));
+  ATL_TRY(atl_pickle_read_bytes(machine, n, &bytes));
   bool is_text = kind == ATL_VALUE_TEXT && is_utf8(bytes, (size_t)n);
   ATL_CHECK(kind == ATL_VALUE_BYTES || is_text || is_either, INPUT,
             "%s: byte %zu of the pickle: expected text in UTF-8; the file is corrupt", machine->pool->where,
             machine->at - (size_t)n);
   ATL_TRY(atl_value_new_text(machine->pool, is_text ? ATL_VALUE_TEXT : ATL_VALUE_BYTES, bytes, (size_t)n, &value));
-  return push(machine, value);
+  return atl_pickle_push(machine, value);
 }
 
 /* ---- containers ---- */
 
 /* The top n values (below no mark) become one value of a kind. */
-static atl_status_t collect(machine_t *machine, atl_value_kind_t kind, size_t n) {
-  ATL_TRY(expect(machine, n));
+static atl_status_t collect(atl_pickle_machine_t *machine, atl_value_kind_t kind, size_t n) {
+  ATL_TRY(atl_pickle_expect(machine, n));
   atl_value_t *value;
   ATL_TRY(atl_value_new(machine->pool, kind, &value));
   machine->n_stack -= n;
   for (size_t i = 0; i < n; i++) ATL_TRY(atl_value_append(machine->pool, value, machine->stack[machine->n_stack + i]));
-  return push(machine, value);
+  return atl_pickle_push(machine, value);
 }
 
-static atl_status_t collect_from_mark(machine_t *machine, atl_value_kind_t kind) {
+static atl_status_t collect_from_mark(atl_pickle_machine_t *machine, atl_value_kind_t kind) {
   size_t first;
-  ATL_TRY(pop_mark(machine, &first));
+  ATL_TRY(atl_pickle_pop_mark(machine, &first));
   return collect(machine, kind, machine->n_stack - first);
 }
 
 /* Into a LIST or SET; an instance of a list's subclass keeps its items under their numbers. */
-static atl_status_t append(machine_t *machine, atl_value_t *target, atl_value_t *item) {
+static atl_status_t append(atl_pickle_machine_t *machine, atl_value_t *target, atl_value_t *item) {
   if (target->kind == ATL_VALUE_LIST || target->kind == ATL_VALUE_SET)
     return atl_value_append(machine->pool, target, item);
   ATL_CHECK(target->kind == ATL_VALUE_OBJECT && target->mark == ATL_PICKLE_BAG, INPUT,
@@ -207,7 +113,7 @@ static atl_status_t append(machine_t *machine, atl_value_t *target, atl_value_t 
   return atl_value_put(machine->pool, target, key, item);
 }
 
-static atl_status_t set_item(machine_t *machine, atl_value_t *target, atl_value_t *key, atl_value_t *item) {
+static atl_status_t set_item(atl_pickle_machine_t *machine, atl_value_t *target, atl_value_t *key, atl_value_t *item) {
   ATL_CHECK(target->kind == ATL_VALUE_DICT || (target->kind == ATL_VALUE_OBJECT && target->mark == ATL_PICKLE_BAG),
             INPUT, "%s: byte %zu of the pickle sets an item of what is no dictionary; the file is corrupt",
             machine->pool->where, machine->at);
@@ -215,11 +121,11 @@ static atl_status_t set_item(machine_t *machine, atl_value_t *target, atl_value_
 }
 
 /* Adds stack[first .. n_stack) to the value below them and pops them; in pairs when they are keys and items. */
-static atl_status_t add_from(machine_t *machine, size_t first, bool is_pairs) {
+static atl_status_t add_from(atl_pickle_machine_t *machine, size_t first, bool is_pairs) {
   size_t n = machine->n_stack - first;
   machine->n_stack = first;
   atl_value_t *target;
-  ATL_TRY(get_top(machine, &target));
+  ATL_TRY(atl_pickle_get_top(machine, &target));
   atl_value_t **added = machine->stack + first;
   ATL_CHECK(!is_pairs || n % 2 == 0, INPUT, "%s: byte %zu of the pickle: a key without an item; the file is corrupt",
             machine->pool->where, machine->at);
@@ -232,80 +138,61 @@ static atl_status_t add_from(machine_t *machine, size_t first, bool is_pairs) {
   return ATL_OK;
 }
 
-static atl_status_t add_top(machine_t *machine, size_t n, bool is_pairs) {
-  ATL_TRY(expect(machine, n + 1));
+static atl_status_t add_top(atl_pickle_machine_t *machine, size_t n, bool is_pairs) {
+  ATL_TRY(atl_pickle_expect(machine, n + 1));
   return add_from(machine, machine->n_stack - n, is_pairs);
 }
 
-static atl_status_t add_from_mark(machine_t *machine, bool is_pairs) {
+static atl_status_t add_from_mark(atl_pickle_machine_t *machine, bool is_pairs) {
   size_t first;
-  ATL_TRY(pop_mark(machine, &first));
+  ATL_TRY(atl_pickle_pop_mark(machine, &first));
   return add_from(machine, first, is_pairs);
 }
 
-static atl_status_t collect_dict(machine_t *machine) {
+static atl_status_t collect_dict(atl_pickle_machine_t *machine) {
   size_t first;
-  ATL_TRY(pop_mark(machine, &first));
+  ATL_TRY(atl_pickle_pop_mark(machine, &first));
   atl_value_t *dict;
   ATL_TRY(atl_value_new(machine->pool, ATL_VALUE_DICT, &dict));
-  ATL_TRY(push(machine, dict)); /* then under its items */
+  ATL_TRY(atl_pickle_push(machine, dict)); /* then under its items */
   memmove(machine->stack + first + 1, machine->stack + first, (machine->n_stack - 1 - first) * sizeof dict);
   machine->stack[first] = dict;
   return add_from(machine, first + 1, true);
 }
 
-static atl_status_t pop_or_unmark(machine_t *machine) {
+static atl_status_t pop_or_unmark(atl_pickle_machine_t *machine) {
   size_t first;
   atl_value_t *value;
   bool is_mark = machine->n_marks > 0 && machine->marks[machine->n_marks - 1] == machine->n_stack;
-  return is_mark ? pop_mark(machine, &first) : pop(machine, &value);
+  return is_mark ? atl_pickle_pop_mark(machine, &first) : atl_pickle_pop(machine, &value);
 }
 
-static atl_status_t drop_to_mark(machine_t *machine) {
+static atl_status_t drop_to_mark(atl_pickle_machine_t *machine) {
   size_t first;
-  ATL_TRY(pop_mark(machine, &first));
+  ATL_TRY(atl_pickle_pop_mark(machine, &first));
   machine->n_stack = first;
   return ATL_OK;
 }
 
-/* ---- memo ---- */
+/* ---- memo, names, calls, instances ---- */
 
-/* Writers number their puts from 0, and each takes a byte: a number beyond the pickle's size is corrupt. */
-static atl_status_t memo_put(machine_t *machine, uint64_t number) {
-  ATL_CHECK(number < machine->n_bytes, INPUT, "%s: memo number %llu is not possible in a pickle of %zu bytes",
-            machine->pool->where, (unsigned long long)number, machine->n_bytes);
-  if (number >= machine->memo_capacity) {
-    size_t capacity = machine->memo_capacity == 0 ? 64 : 2 * machine->memo_capacity;
-    if (capacity <= number) capacity = (size_t)number + 1;
-    ATL_TRY(ATL_RESIZE(capacity, &machine->memo));
-    machine->memo_capacity = capacity;
-  }
+static atl_status_t run_put(atl_pickle_machine_t *machine, unsigned width) {
+  uint64_t number;
+  ATL_TRY(atl_pickle_read_number(machine, width, &number));
+  return atl_pickle_put_memo(machine, number);
+}
+
+static atl_status_t run_get(atl_pickle_machine_t *machine, unsigned width) {
   atl_value_t *value;
-  ATL_TRY(get_top(machine, &value));
-  if (machine->memo[number] == NULL) machine->n_memo++;
-  machine->memo[number] = value;
-  return ATL_OK;
-}
-
-static atl_status_t run_put(machine_t *machine, unsigned width) {
   uint64_t number;
-  ATL_TRY(read_number(machine, width, &number));
-  return memo_put(machine, number);
+  ATL_TRY(atl_pickle_read_number(machine, width, &number));
+  ATL_TRY(atl_pickle_get_memo(machine, number, &value));
+  return atl_pickle_push(machine, value);
 }
-
-static atl_status_t run_get(machine_t *machine, unsigned width) {
-  uint64_t number;
-  ATL_TRY(read_number(machine, width, &number));
-  ATL_CHECK(number < machine->memo_capacity && machine->memo[number] != NULL, INPUT,
-            "%s: byte %zu of the pickle refers to memo %llu, which was never put; the file is corrupt",
-            machine->pool->where, machine->at, (unsigned long long)number);
-  return push(machine, machine->memo[number]);
-}
-
-/* ---- names, calls, instances ---- */
 
 /* Python 2's module names are written as Python 3's. */
-static atl_status_t push_global(machine_t *machine, const void *module, size_t n_module, const void *name, size_t n) {
+static atl_status_t push_global(atl_pickle_machine_t *machine, const void *module, size_t n_module, const void *name,
+                                size_t n) {
   static const struct { const char *old, *now; } renamed[] = {{"__builtin__", "builtins"}, {"copy_reg", "copyreg"}};
   ATL_CHECK(is_utf8(module, n_module) && is_utf8(name, n), INPUT,
             "%s: byte %zu of the pickle: a class name is not text; the file is corrupt", machine->pool->where,
@@ -325,30 +212,30 @@ static atl_status_t push_global(machine_t *machine, const void *module, size_t n
   ATL_TRY(atl_value_new(machine->pool, ATL_VALUE_OBJECT, &global));
   global->text = text;
   global->mark = ATL_PICKLE_GLOBAL;
-  return push(machine, global);
+  return atl_pickle_push(machine, global);
 }
 
-static atl_status_t run_global(machine_t *machine) {
+static atl_status_t run_global(atl_pickle_machine_t *machine) {
   const unsigned char *module, *name;
   size_t n_module, n;
-  ATL_TRY(read_line(machine, &module, &n_module));
-  ATL_TRY(read_line(machine, &name, &n));
+  ATL_TRY(atl_pickle_read_line(machine, &module, &n_module));
+  ATL_TRY(atl_pickle_read_line(machine, &name, &n));
   return push_global(machine, module, n_module, name, n);
 }
 
-static atl_status_t run_stack_global(machine_t *machine) {
+static atl_status_t run_stack_global(atl_pickle_machine_t *machine) {
   atl_value_t *module, *name;
-  ATL_TRY(pop(machine, &name));
-  ATL_TRY(pop(machine, &module));
+  ATL_TRY(atl_pickle_pop(machine, &name));
+  ATL_TRY(atl_pickle_pop(machine, &module));
   ATL_CHECK(module->kind == ATL_VALUE_TEXT && name->kind == ATL_VALUE_TEXT, INPUT,
             "%s: byte %zu of the pickle: a class name is not text; the file is corrupt", machine->pool->where,
             machine->at);
   return push_global(machine, module->text, module->n_bytes, name->text, name->n_bytes);
 }
 
-static atl_status_t pop_call(machine_t *machine, atl_value_t **callable, atl_value_t **arguments) {
-  ATL_TRY(pop(machine, arguments));
-  ATL_TRY(pop(machine, callable));
+static atl_status_t pop_call(atl_pickle_machine_t *machine, atl_value_t **callable, atl_value_t **arguments) {
+  ATL_TRY(atl_pickle_pop(machine, arguments));
+  ATL_TRY(atl_pickle_pop(machine, callable));
   ATL_CHECK((*callable)->kind == ATL_VALUE_OBJECT && (*callable)->mark == ATL_PICKLE_GLOBAL &&
                 (*arguments)->kind == ATL_VALUE_TUPLE,
             INPUT, "%s: byte %zu of the pickle: a call needs a name and a tuple of arguments; the file is corrupt",
@@ -356,23 +243,23 @@ static atl_status_t pop_call(machine_t *machine, atl_value_t **callable, atl_val
   return ATL_OK;
 }
 
-static atl_status_t run_reduce(machine_t *machine) {
+static atl_status_t run_reduce(atl_pickle_machine_t *machine) {
   atl_value_t *callable, *arguments, *result;
   ATL_TRY(pop_call(machine, &callable, &arguments));
   ATL_TRY(machine->hooks->call(machine->hooks->context, callable, arguments, &result));
-  return push(machine, result);
+  return atl_pickle_push(machine, result);
 }
 
 /* Keyword arguments of a constructor that is not run are dropped with it. */
-static atl_status_t run_new_object(machine_t *machine, bool has_keywords) {
+static atl_status_t run_new_object(atl_pickle_machine_t *machine, bool has_keywords) {
   atl_value_t *class_name, *arguments, *keywords, *result;
-  if (has_keywords) ATL_TRY(pop(machine, &keywords));
+  if (has_keywords) ATL_TRY(atl_pickle_pop(machine, &keywords));
   ATL_TRY(pop_call(machine, &class_name, &arguments));
   ATL_TRY(machine->hooks->create(machine->hooks->context, class_name, arguments, &result));
-  return push(machine, result);
+  return atl_pickle_push(machine, result);
 }
 
-static atl_status_t copy_attributes(machine_t *machine, atl_value_t *object, const atl_value_t *dict) {
+static atl_status_t copy_attributes(atl_pickle_machine_t *machine, atl_value_t *object, const atl_value_t *dict) {
   for (size_t i = 0; i < dict->n_items; i++)
     ATL_TRY(atl_value_put(machine->pool, object, dict->keys[i], dict->items[i]));
   return ATL_OK;
@@ -380,10 +267,10 @@ static atl_status_t copy_attributes(machine_t *machine, atl_value_t *object, con
 
 /* State is a dictionary of attributes, a pair of such (the second for slots), or anything: then the attribute "state".
  * Attributes of lists, dictionaries and tensors (a state_dict's _metadata) are dropped. */
-static atl_status_t run_build(machine_t *machine) {
+static atl_status_t run_build(atl_pickle_machine_t *machine) {
   atl_value_t *state, *object, *key;
-  ATL_TRY(pop(machine, &state));
-  ATL_TRY(get_top(machine, &object));
+  ATL_TRY(atl_pickle_pop(machine, &state));
+  ATL_TRY(atl_pickle_get_top(machine, &object));
   if (object->kind != ATL_VALUE_OBJECT) return ATL_OK;
   ATL_CHECK(object->mark == ATL_PICKLE_BAG, UNSUPPORTED,
             "%s: the pickle asks to change %s itself; only plain data and tensors are read", machine->pool->where,
@@ -399,40 +286,40 @@ static atl_status_t run_build(machine_t *machine) {
   return atl_value_put(machine->pool, object, key, state);
 }
 
-static atl_status_t run_persistent(machine_t *machine) {
+static atl_status_t run_persistent(atl_pickle_machine_t *machine) {
   atl_value_t *id, *result;
-  ATL_TRY(pop(machine, &id));
+  ATL_TRY(atl_pickle_pop(machine, &id));
   ATL_TRY(machine->hooks->persist(machine->hooks->context, id, &result));
-  return push(machine, result);
+  return atl_pickle_push(machine, result);
 }
 
 /* ---- the opcodes ---- */
 
-static atl_status_t run_protocol(machine_t *machine) {
+static atl_status_t run_protocol(atl_pickle_machine_t *machine) {
   uint64_t protocol;
-  ATL_TRY(read_number(machine, 1, &protocol));
+  ATL_TRY(atl_pickle_read_number(machine, 1, &protocol));
   ATL_CHECK(protocol >= 2 && protocol <= 5, UNSUPPORTED,
             "%s: pickle protocol %d; expected 2 to 5: save again with torch.save's default", machine->pool->where,
             (int)protocol);
   return ATL_OK;
 }
 
-static atl_status_t run_frame(machine_t *machine) {
+static atl_status_t run_frame(atl_pickle_machine_t *machine) {
   uint64_t n;
-  ATL_TRY(read_number(machine, 8, &n));
+  ATL_TRY(atl_pickle_read_number(machine, 8, &n));
   ATL_CHECK(n <= machine->n_bytes - machine->at, INPUT,
             "%s: the pickle ends early: a frame of %llu bytes at byte %zu, %zu are left; the file is truncated",
             machine->pool->where, (unsigned long long)n, machine->at, machine->n_bytes - machine->at);
   return ATL_OK;
 }
 
-static atl_status_t run_duplicate(machine_t *machine) {
+static atl_status_t run_duplicate(atl_pickle_machine_t *machine) {
   atl_value_t *value;
-  ATL_TRY(get_top(machine, &value));
-  return push(machine, value);
+  ATL_TRY(atl_pickle_get_top(machine, &value));
+  return atl_pickle_push(machine, value);
 }
 
-static atl_status_t refuse(machine_t *machine, unsigned opcode) {
+static atl_status_t refuse(atl_pickle_machine_t *machine, unsigned opcode) {
   ATL_CHECK(opcode != 0 && strchr("FILPSVgiop\x82\x83\x84\x97\x98", (int)opcode) != NULL && opcode < 256, INPUT,
             "%s: byte %zu of the pickle, 0x%02x, is no opcode; the file is corrupt", machine->pool->where,
             machine->at - 1, opcode);
@@ -442,7 +329,7 @@ static atl_status_t refuse(machine_t *machine, unsigned opcode) {
                   machine->pool->where, opcode, machine->at - 1);
 }
 
-static atl_status_t run_opcode(machine_t *machine, unsigned opcode) {
+static atl_status_t run_opcode(atl_pickle_machine_t *machine, unsigned opcode) {
   switch (opcode) {
   case 0x80: return run_protocol(machine);
   case 0x95: return run_frame(machine);
@@ -468,7 +355,7 @@ static atl_status_t run_opcode(machine_t *machine, unsigned opcode) {
   case ')': return push_new(machine, ATL_VALUE_TUPLE);
   case '}': return push_new(machine, ATL_VALUE_DICT);
   case 0x8f: return push_new(machine, ATL_VALUE_SET);
-  case '(': return push_mark(machine);
+  case '(': return atl_pickle_push_mark(machine);
   case 'l': return collect_from_mark(machine, ATL_VALUE_LIST);
   case 't': return collect_from_mark(machine, ATL_VALUE_TUPLE);
   case 'd': return collect_dict(machine);
@@ -486,7 +373,7 @@ static atl_status_t run_opcode(machine_t *machine, unsigned opcode) {
   case '2': return run_duplicate(machine);
   case 'q': return run_put(machine, 1);
   case 'r': return run_put(machine, 4);
-  case 0x94: return memo_put(machine, machine->n_memo);
+  case 0x94: return atl_pickle_put_memo(machine, machine->n_memo);
   case 'h': return run_get(machine, 1);
   case 'j': return run_get(machine, 4);
   case 'c': return run_global(machine);
@@ -500,25 +387,23 @@ static atl_status_t run_opcode(machine_t *machine, unsigned opcode) {
   }
 }
 
-static atl_status_t run(machine_t *machine, atl_value_t **root) {
+static atl_status_t run(atl_pickle_machine_t *machine, atl_value_t **root) {
   for (;;) {
     uint64_t opcode;
-    ATL_TRY(read_number(machine, 1, &opcode));
+    ATL_TRY(atl_pickle_read_number(machine, 1, &opcode));
     if (opcode == '.') break;
     ATL_TRY(run_opcode(machine, (unsigned)opcode));
   }
-  ATL_TRY(pop(machine, root));
+  ATL_TRY(atl_pickle_pop(machine, root));
   return ATL_OK;
 }
 
 atl_status_t atl_pickle_load(atl_value_pool_t *pool, const unsigned char *bytes, size_t n_bytes,
                              const atl_pickle_hooks_t *hooks, size_t *n_used, atl_value_t **root) {
-  machine_t machine = {.pool = pool, .hooks = hooks, .bytes = bytes, .n_bytes = n_bytes};
+  atl_pickle_machine_t machine = {.pool = pool, .hooks = hooks, .bytes = bytes, .n_bytes = n_bytes};
   atl_status_t status = run(&machine, root);
   *n_used = machine.at;
-  ATL_DESTROY(&machine.stack);
-  ATL_DESTROY(&machine.marks);
-  ATL_DESTROY(&machine.memo);
+  atl_pickle_machine_clear(&machine);
   ATL_TRY(status);
   return ATL_OK;
 }
