@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/kernels/activation.h"
 #include "model/kernels/conv.h"
 #include "model/weights.h"
 
@@ -194,13 +195,6 @@ atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *code
   return ATL_OK;
 }
 
-static int32_t argmax(const float *x, int32_t n) {
-  int32_t best = 0;
-  for (int32_t i = 1; i < n; i++)
-    if (x[i] > x[best]) best = i;
-  return best;
-}
-
 void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t n) {
   const atl_vae_config_t *config = &vae->config;
   size_t length = (size_t)vae->grid * (size_t)vae->grid, n_tokens = (size_t)config->n_tokens;
@@ -210,7 +204,8 @@ void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t 
       for (size_t i = 0; i < n_pixels; i++)
         vae->encoder.buffers[0][i * n_channels + c] = (*rgb++ - config->mean[c]) / config->std[c];
     const float *logits = run(&vae->encoder);
-    for (size_t i = 0; i < length; i++) *codes++ = argmax(logits + i * n_tokens, config->n_tokens);
+    for (size_t i = 0; i < length; i++)
+      *codes++ = (int32_t)atl_activation_argmax(logits + i * n_tokens, config->n_tokens);
   }
 }
 

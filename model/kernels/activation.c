@@ -82,3 +82,16 @@ ATL_LANES_CLONES void atl_activation_softmax(float *x, int64_t n) {
   for (i = 0; i < n - n_tail; i += ATL_LANES) lanes_store(x + i, lanes_load(x + i) * scale);
   if (n_tail) lanes_store_tail(x + i, lanes_load_tail(x + i, n_tail, 0) * scale, n_tail);
 }
+
+/* The maximum first, in lanes; then where it is. */
+ATL_LANES_CLONES int64_t atl_activation_argmax(const float *x, int64_t n) {
+  atl_lanes_t top = (atl_lanes_t){0} - __FLT_MAX__;
+  int64_t i = 0;
+  for (; i + ATL_LANES <= n; i += ATL_LANES) top = lanes_max(lanes_load(x + i), top);
+  if (i < n) top = lanes_max(lanes_load_tail(x + i, n - i, -__FLT_MAX__), top);
+  float maximum = top[0];
+  for (int l = 1; l < ATL_LANES; l++) maximum = top[l] > maximum ? top[l] : maximum;
+  for (i = 0; i < n; i++)
+    if (x[i] == maximum) return i;
+  return 0;
+}

@@ -1,4 +1,4 @@
-/* Activation: what stands between linear layers, and the softmax of attention, on rows of any length.
+/* Activation: what stands between linear layers, and the softmax of attention and argmax, on rows of any length.
  *
  * Every function is computed in 16 lanes with separate multiplications and additions, so an element's result has the
  * same bits on every CPU, at any place in a row and whether it is asked for alone or with others.
@@ -21,5 +21,7 @@ void atl_activation_geglu(float *y, const float *value, const float *gate, int64
 void atl_activation_exp(float *y, const float *x, int64_t n);
 /* x(n) <- e^(x - max x) / sum, in place. The sum runs in 16 fixed lanes. */
 void atl_activation_softmax(float *x, int64_t n);
+/* Index of the largest x(n), the lowest of equals; NaN is never the largest. */
+int64_t atl_activation_argmax(const float *x, int64_t n);
 
 #endif

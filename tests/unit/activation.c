@@ -83,12 +83,22 @@ static void test_norm(int width) {
   TAP_OK(memcmp(row, y + width, (size_t)width * sizeof *row) == 0, "a row alone has the same bits");
 }
 
+static void test_argmax(void) {
+  float x[N];
+  for (int i = 0; i < N; i++) x[i] = -(float)(i * 31 % 17) - 3;
+  x[0] = NAN, x[400] = x[700] = x[1002] = -1;
+  TAP_OK(atl_activation_argmax(x, N) == 400, "argmax takes the lowest of equals");
+  TAP_OK(atl_activation_argmax(x, 400) == 17, "argmax of negative numbers");
+  TAP_OK(atl_activation_argmax(x + 1000, 3) == 2, "argmax of a short row");
+}
+
 int main(void) {
   test_map(ATL_ACTIVATION_GELU, "gelu");
   test_map(ATL_ACTIVATION_QUICK_GELU, "quick gelu");
   test_map(ATL_ACTIVATION_RELU, "relu");
   test_map(ATL_ACTIVATION_NONE, "none");
   test_exp();
+  test_argmax();
   test_geglu();
   const int sizes[] = {7, 15, 16, 33, 520};
   for (int i = 0; i < 5; i++) test_softmax(sizes[i]);

@@ -98,6 +98,22 @@ static void refuse(atl_clip_t *clip, const atl_clip_config_t *config) {
   TAP_STATUS(ATL_INPUT, atl_clip_text_features(clip, features, ids, 1), "a negative id is refused");
 }
 
+/* Every allocation of `new` fails once. */
+static void test_memory(const atl_model_t *model) {
+  size_t before = atl_memory_in_use_bytes();
+  atl_clip_t *clip = NULL;
+  atl_status_t status = ATL_MEMORY;
+  int n = 0, n_clean = 0;
+  while (status == ATL_MEMORY && n < 5000) {
+    atl_memory_fail_after(++n);
+    status = atl_clip_new(model, &clip);
+    n_clean += status != ATL_MEMORY || (!clip && atl_memory_in_use_bytes() == before);
+  }
+  atl_memory_fail_after(0);
+  TAP_OK(status == ATL_OK && n > 50 && n_clean == n, "no allocation's failure leaks or crashes");
+  atl_clip_destroy(&clip);
+}
+
 /* cases: pairs of paths, n of them. */
 static void test_checkpoint(const char *source, const char *const (*cases)[2], int n) {
   converted_t converted;
@@ -111,6 +127,7 @@ static void test_checkpoint(const char *source, const char *const (*cases)[2], i
     TAP_OK(atl_clip_bytes(clip) > 0, "knows its size");
     for (int i = 0; i < n; i++) test_case(clip, &converted.model->clip_config, cases[i][0], cases[i][1]);
     refuse(clip, &converted.model->clip_config);
+    test_memory(converted.model);
   }
   atl_clip_destroy(&clip);
   converted_close(&converted);

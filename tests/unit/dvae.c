@@ -126,6 +126,22 @@ static void test_alpha(atl_dvae_t *vae) {
   TAP_OK(bytes[3] == 51 && bytes[7] == 255, "alpha stays as it is");
 }
 
+/* Every allocation of `new` fails once. */
+static void test_memory(const atl_model_t *model) {
+  size_t before = atl_memory_in_use_bytes();
+  atl_dvae_t *vae = NULL;
+  atl_status_t status = ATL_MEMORY;
+  int n = 0, n_clean = 0;
+  while (status == ATL_MEMORY && n < 1000) {
+    atl_memory_fail_after(++n);
+    status = atl_dvae_new(model, 3, &vae);
+    n_clean += status != ATL_MEMORY || (!vae && atl_memory_in_use_bytes() == before);
+  }
+  atl_memory_fail_after(0);
+  TAP_OK(status == ATL_OK && n > 10 && n_clean == n, "no allocation's failure leaks or crashes");
+  atl_dvae_destroy(&vae);
+}
+
 static void test_own(void) {
   char folder[] = "/tmp/atelier-test-XXXXXX", path[64];
   atl_model_t model = {.has_vae = true, .vae_config = the_config, .directory = folder};
@@ -136,6 +152,7 @@ static void test_own(void) {
   TAP_STATUS(ATL_OK, atl_safetensors_open(path, &model.vae), "are opened");
   if (TAP_STATUS(ATL_OK, atl_dvae_new(&model, 3, &vae), "an RGBA dVAE without residual blocks")) test_alpha(vae);
   atl_dvae_destroy(&vae);
+  test_memory(&model);
   model.vae_config.hidden_width++;
   TAP_STATUS(ATL_INPUT, atl_dvae_new(&model, 3, &vae), "another width than the tensors' is refused");
   model.has_vae = false;

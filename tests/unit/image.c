@@ -130,6 +130,30 @@ static void test_channels(void) {
   atl_image_clear(&image);
 }
 
+/* Every allocation of ours fails once. */
+static void test_memory(void) {
+  atl_image_t image, back = {0};
+  uint8_t *bytes = NULL;
+  size_t n_bytes;
+  atl_image_init(&image, 60, 40, 3);
+  fill(&image);
+  size_t before = atl_memory_in_use_bytes();
+  atl_status_t status = ATL_MEMORY;
+  int n = 0, n_clean = 0;
+  while (status == ATL_MEMORY && n < 100) {
+    atl_memory_fail_after(++n);
+    status = atl_image_encode(&image, 1, NULL, 0, &bytes, &n_bytes);
+    if (status == ATL_OK) status = atl_image_decode(bytes, n_bytes, "memory", &back);
+    if (status != ATL_OK) ATL_DESTROY(&bytes);
+    n_clean += status != ATL_MEMORY || atl_memory_in_use_bytes() == before;
+  }
+  atl_memory_fail_after(0);
+  TAP_OK(status == ATL_OK && n > 2 && n_clean == n, "no allocation's failure leaks or crashes");
+  ATL_DESTROY(&bytes);
+  atl_image_clear(&back);
+  atl_image_clear(&image);
+}
+
 int main(void) {
   test_round_trip(3);
   test_round_trip(4);
@@ -141,6 +165,7 @@ int main(void) {
   test_kind("grey and alpha", PNG_COLOR_TYPE_GRAY_ALPHA, 8, "\5\6\7\x08", 4, "\5\5\5\6\7\7\7\x08");
   test_kind("palette with transparency", PNG_COLOR_TYPE_PALETTE, 8, "\1\0", 4, "\xc8\x64\x32\x80\1\2\3\xff");
   test_channels();
+  test_memory();
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();
 }
