@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/version.h"
 #include "coordinator/command.h"
 #include "partition/comm.h"
@@ -46,6 +47,19 @@ static atl_status_t run(int argc, char **argv) {
   return ATL_FAIL(USAGE, "there is no command '%s'; atelier --help lists them", argv[1]);
 }
 
+/* What was taken was given back? Whatever a command did, it is a bug when not; only a sanitised build makes it a
+ * failure.
+ */
+static int check_memory(void) {
+  if (atl_memory_in_use_bytes() == 0) return 0;
+  fprintf(stderr, "atelier: bug: %zu bytes of memory were not given back\n", atl_memory_in_use_bytes());
+#ifdef __SANITIZE_ADDRESS__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
 int main(int argc, char **argv) {
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
     print_help(argc < 2 ? stderr : stdout);
@@ -56,10 +70,11 @@ int main(int argc, char **argv) {
     return 0;
   }
   atl_status_t status = run(argc, argv);
-  if (status == ATL_OK) return 0;
+  int code = check_memory();
+  if (status == ATL_OK) return code;
   /* Outside the loop every rank of a launch has the same failure. Rank 0 alone says it and exits with its code: another
    * rank that did would have mpirun kill rank 0 before it has spoken. */
-  if (atl_comm_launch_rank() != 0) return 0;
+  if (atl_comm_launch_rank() != 0) return code;
   fprintf(stderr, "atelier: %s\n", atl_status_message());
   if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
   return atl_status_exit_code(status);

@@ -114,9 +114,18 @@ static atl_status_t check_settings(const settings_t *s) {
             "--prime-tokens and --prime-rows need --prime IMAGE");
   ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "give either --prime-tokens or --prime-rows");
   ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative works through guidance; add --guidance 2");
-  const int64_t counts[] = {s->stages, s->pipelines, s->decoders, s->slots, s->microbatch, s->top_k};
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-    ATL_CHECK(counts[i] >= 0 && counts[i] <= INT32_MAX, USAGE, "%lld is not a count", (long long)counts[i]);
+  const struct {
+    const char *name;
+    int64_t value;
+    bool is_planned;
+  } counts[] = {{"stages", s->stages, true}, {"pipelines", s->pipelines, true},   {"decoders", s->decoders, true},
+                {"slots", s->slots, true},   {"microbatch", s->microbatch, true}, {"top-k", s->top_k, false}};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    ATL_CHECK(counts[i].value >= 0 && counts[i].value <= INT32_MAX, USAGE,
+              "--%s %lld: expected a count, or 0 for atelier's choice", counts[i].name, (long long)counts[i].value);
+    ATL_CHECK(s->plan == NULL || counts[i].value == 0 || !counts[i].is_planned, USAGE,
+              "--plan %s says who does what; leave out --%s, or the plan", s->plan, counts[i].name);
+  }
   atl_backend_t backend;
   ATL_TRY(atl_backend_find(s->kernels, &backend));
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
@@ -172,7 +181,10 @@ static atl_status_t tokenize_null(generate_t *g, atl_tokenizer_t *text, atl_job_
   ATL_TRY(ATL_TAKE(&g->arena, job->n_null_ids, &ids));
   job->null_ids = ids;
   if (g->settings.negative == NULL) return ATL_OK;
-  return atl_tokenizer_fill(text, g->settings.negative, g->settings.truncate, ids, job->n_null_ids);
+  atl_status_t status = atl_tokenizer_fill(text, g->settings.negative, g->settings.truncate, ids, job->n_null_ids);
+  return status == ATL_OK
+             ? ATL_OK
+             : atl_status_fail(status, __FILE__, __LINE__, __func__, "--negative: %s", atl_status_message());
 }
 
 static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
@@ -193,9 +205,14 @@ static atl_status_t prime(generate_t *g, atl_job_t *job) {
   const settings_t *s = &g->settings;
   if (s->prime == NULL) return ATL_OK;
   int32_t side = g->model->transformer_config.image_side, n_codes = side * side, *codes;
+  ATL_CHECK(s->prime_tokens >= 0 && s->prime_tokens < n_codes, USAGE,
+            "--prime-tokens %lld: expected 1 to %d, as a picture has %d and some are left to draw",
+            (long long)s->prime_tokens, n_codes - 1, n_codes);
+  ATL_CHECK(s->prime_rows >= 0 && s->prime_rows < side, USAGE,
+            "--prime-rows %lld: expected 1 to %d, as a picture has %d and some are left to draw",
+            (long long)s->prime_rows, side - 1, side);
   int64_t n = s->prime_tokens ? s->prime_tokens : s->prime_rows ? s->prime_rows * side : (int64_t)(0.4375 * n_codes);
-  ATL_CHECK(n > 0 && n < n_codes, USAGE, "priming with %lld tokens leaves nothing to draw: a picture has %d (%d rows)",
-            (long long)n, n_codes, side);
+  ATL_CHECK(n > 0, USAGE, "43.75 %% of %d tokens are none; say how many with --prime-tokens N", n_codes);
   ATL_TRY(ATL_TAKE(&g->arena, n_codes, &codes));
   ATL_TRY(atl_prime_load(g->model, s->prime, codes));
   job->prime = codes;

@@ -23,7 +23,7 @@ typedef struct {
 static const atl_option_t the_options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
     {"in", ATL_OPTION_TEXT, FIELD(in), "FILE", NULL,
-     "safetensors: text [image], codes, rgb, clip_rgb, clip_text (any of them)"},
+     "safetensors: text [image, or with --greedy prime], codes, rgb, clip_rgb, clip_text (any of them)"},
     {"out", ATL_OPTION_TEXT, FIELD(out), "FILE", NULL,
      "safetensors: logits or greedy, pixels, rgb_codes, preprocessed, image_features, text_features, scores"},
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "draw the text's pictures by argmax instead of its logits"},
@@ -134,6 +134,22 @@ static atl_status_t read_texts(probe_t *p, atl_job_t *job) {
   return ATL_OK;
 }
 
+/* Codes that every greedy picture begins with. */
+static atl_status_t read_prime(probe_t *p, atl_job_t *job) {
+  const atl_transformer_config_t *c = &p->model->transformer_config;
+  const atl_tensor_t *prime;
+  int32_t *codes, n_most = atl_config_image_length(c) - 1;
+  if (!p->settings.greedy) return ATL_OK;
+  ATL_TRY(find_input(p, "prime", ATL_I32, 1, (int64_t[]){-1}, &prime));
+  if (prime == NULL) return ATL_OK;
+  ATL_CHECK(prime->shape[0] >= 1 && prime->shape[0] <= n_most, INPUT, "%s: prime has %lld codes; expected 1 to %d",
+            p->settings.in, (long long)prime->shape[0], n_most);
+  ATL_TRY(copy_codes(p, prime, c->n_image_tokens, &codes));
+  job->prime = codes;
+  job->n_prime = (int32_t)prime->shape[0];
+  return ATL_OK;
+}
+
 /* For logits every text has a store of its own, numbered as the texts are: one slot that holds them all. */
 static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
   const settings_t *s = &p->settings;
@@ -145,6 +161,7 @@ static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
       .n_images = p->n_texts,
       .n_prompts = p->n_texts,
       .is_guided = job->n_null_ids > 0,
+      .is_primed = job->n_prime > 0,
       .n_stages = s->stages ? (int32_t)s->stages : n_stages,
       .n_pipelines = job->wants_logits ? 1 : (int32_t)s->pipelines,
       .n_slots = job->wants_logits ? 1 : (int32_t)s->slots,
@@ -169,6 +186,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   probe_t *p = context;
   const settings_t *s = &p->settings;
   ATL_TRY(read_texts(p, job));
+  ATL_TRY(read_prime(p, job));
   job->model = s->model;
   job->out = "";
   job->dtype = s->dtype;

@@ -1,0 +1,215 @@
+#!/bin/bash
+# TEST timeout=400
+# Bad checkpoints, models, pictures, plans and options: one message that says what was found and what to try, exit code 2, no
+# output, no temporary file, nothing of the scratch folder changed; on several ranks the message comes once.
+. tests/tap.sh
+export LC_ALL=C
+m=weights/emoji
+golden=tests/golden
+
+# refuses NAME WORDS COMMAND...: WORDS, separated by '|', must all be in the one line that the command says.
+refuses() { refuses_on 1 "$@"; }
+refuses_on() { # RANKS NAME WORDS COMMAND...
+  local n=$1 name=$2 words=$3
+  shift 3
+  [ "$n" = 1 ] || name="$name, on $n ranks"
+  check "$name" is_refused "$n" "$words" "$@"
+}
+is_refused() { # RANKS WORDS COMMAND...
+  local n=$1 words=$2 code lines word
+  shift 2
+  ranks "$n" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
+  code=$?
+  # mpirun adds paragraphs of its own about an exit code that is not 0.
+  if [ "$n" = 1 ]; then lines=$(grep -c . "$scratch/stderr"); else lines=$(grep -c '^atelier: ' "$scratch/stderr"); fi
+  head -5 "$scratch/stderr"
+  [ $code = 2 ] || { echo "exit code $code, expected 2" && return 1; }
+  [ "$lines" = 1 ] || { echo "$lines lines, expected 1" && return 1; }
+  [ ! -s "$scratch/stdout" ] || { echo "it wrote to standard output" && return 1; }
+  [ ! -e "$out" ] || { echo "it left $out" && rm -r "$out" && return 1; }
+  while read -r -d'|' word; do
+    grep -qF -- "$word" "$scratch/stderr" || { echo "it does not say: $word" && return 1; }
+  done <<<"$words|"
+}
+out=$scratch/out
+convert() { refuses "convert: $1" "$2" "$ATELIER" convert "${@:3}" --out "$out"; }
+
+# ---- checkpoints ----
+convert "a missing file" "no-such.pt|No such file" no-such.pt
+: >"$scratch/empty.pt"
+convert "an empty file" "empty.pt" "$scratch/empty.pt"
+n_bytes=$(wc -c <$golden/convert/good.pt)
+for part in 1 2 3 4; do
+  head -c $((n_bytes * part / 5)) $golden/convert/good.pt >"$scratch/cut.pt"
+  convert "cut after $part/5" "cut.pt" "$scratch/cut.pt"
+done
+for at in 0 120 $((n_bytes - 22)); do # good.pt is a zip: a header, its first file, where it ends
+  cp $golden/convert/good.pt "$scratch/flipped.pt"
+  printf '\377\377\377\377' | dd of="$scratch/flipped.pt" bs=1 seek="$at" conv=notrunc 2>/dev/null
+  convert "damaged at byte $at" "flipped.pt" "$scratch/flipped.pt"
+done
+convert "a damaged checksum" "checksum.pt" $golden/torchfile/checksum.pt
+convert "a text" "Makefile" Makefile
+convert "a folder" "$golden" $golden
+layer=transformer.layers.layers.1.0
+convert "a missing tensor" "missing.pt|$layer|to_qkv.weight|missing" $golden/convert/missing.pt
+convert "a misshapen tensor, with both shapes" "misshapen.pt|$layer|to_qkv.weight|[18, 4]|[4, 18]" $golden/convert/misshapen.pt
+convert "NaN in weights" "nan.pt|$layer|to_qkv.weight|nan|item 7" $golden/convert/nan.pt
+convert "integers for weights" "integer.pt|to_logits.0.bias" $golden/convert/integer.pt
+convert "sparse attention" "sparse.pt|sparse" $golden/convert/sparse.pt
+convert "an option that nobody knows" "option.pt|mixture_of_experts" $golden/convert/option.pt
+convert "a tensor that nobody knows" "extra.pt|norm_out.weight" $golden/convert/extra.pt
+convert "OpenAI's dVAE" "openai.pt|OpenAI" $golden/convert/openai.pt
+convert "a checkpoint with OpenAI's dVAE" "openai-inside.pt|OpenAI" $golden/convert/openai-inside.pt
+convert "a VQGAN" "vqgan.pt|VQGAN" $golden/convert/vqgan.pt
+convert "a checkpoint with a VQGAN" "vqgan-inside.pt|VQGanVAE" $golden/convert/vqgan-inside.pt
+convert "a DeepSpeed checkpoint" "deepspeed.pt|DeepSpeed" $golden/convert/deepspeed.pt
+for name in run-system run-system-4 run-eval run-getattr run-legacy run-load run-inner; do
+  convert "a pickle that asks for code, $name" "$name.pt|asks to run" $golden/torchfile/$name.pt
+done
+convert "a pickle that grows without end" "bomb.pt" $golden/torchfile/bomb.pt
+convert "a pickle nested without end" "deep.pt" $golden/torchfile/deep.pt
+
+# ---- model directories ----
+generate() { # NAME WORDS MODEL OPTIONS...
+  refuses "generate: $1" "$2" "$ATELIER" generate --model "$3" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:4}"
+}
+generate_on() { # RANKS NAME WORDS MODEL OPTIONS...
+  refuses_on "$1" "generate: $2" "$3" "$ATELIER" generate --model "$4" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:5}"
+}
+copy() { rm -rf "$scratch/m" && cp -r $m "$scratch/m"; }
+# replace FILE FROM TO: in a file's text, of the same length.
+replace() { copy && sed -i "s/$2/$3/" "$scratch/m/$1"; }
+
+generate "a model that is not there" "expected a model directory|atelier convert" "$scratch/none"
+mkdir "$scratch/bare"
+generate "a folder without model.json" "no model.json" "$scratch/bare"
+generate "a checkpoint for a model" "expected a model directory|atelier convert" $golden/convert/good.pt
+copy && head -c 500 $m/model.json >"$scratch/m/model.json"
+generate "a cut model.json" "model.json: expected JSON" "$scratch/m"
+replace model.json '"width": 256' '"width": 512'
+generate "a width that the file does not have" "text_emb.weight|[2072, 512]|[2072, 256]" "$scratch/m"
+replace model.json '"conv_like"' '"sparse"'
+generate "attention that cannot be computed" "sparse" "$scratch/m"
+replace model.json '"n_tokens": 1024' '"n_tokens": 512'
+generate "a dVAE of another size" "1024 image codes|512" "$scratch/m"
+replace model.json '"format": 1' '"format": 9'
+generate "a format of the future" "format|found 9" "$scratch/m"
+replace model.json '"transformer.safetensors"' '"..\/emoji\/transformer.safetensors"'
+generate "a file outside the model" "plain name" "$scratch/m"
+for file in transformer vae clip; do
+  path=$scratch/m/$file.safetensors
+  copy && rm "$path"
+  generate "no $file.safetensors" "$file.safetensors" "$scratch/m"
+  copy && truncate -s -8 "$path"
+  generate_on 3 "a truncated $file.safetensors" "$file.safetensors|truncated or corrupt" "$scratch/m"
+  copy && head -c 7 $m/$file.safetensors >"$path"
+  generate "7 bytes of $file.safetensors" "$file.safetensors|7 bytes" "$scratch/m"
+  copy && printf '\377\377\377\377\377\377\377\177' | dd of="$path" conv=notrunc 2>/dev/null
+  generate "$file.safetensors with a header of 2^63 bytes" "$file.safetensors" "$scratch/m"
+  copy && printf 'nonsense' | dd of="$path" bs=1 seek=8 conv=notrunc 2>/dev/null
+  generate "$file.safetensors with a header that is no JSON" "$file.safetensors" "$scratch/m"
+  # The end of the last tensor: NaN in F16 as in F32, then infinity in F32.
+  copy && truncate -s -2 "$path" && printf '\377\177' >>"$path"
+  generate_on 3 "NaN in $file.safetensors" "$file.safetensors: tensor |nan|finite" "$scratch/m"
+  copy && truncate -s -4 "$path" && printf '\000\000\200\177' >>"$path"
+  generate "infinity in $file.safetensors" "$file.safetensors: tensor |finite" "$scratch/m"
+done
+replace transformer.safetensors to_logits.1.weight to_logits.1.weighs
+generate_on 3 "a missing tensor" "transformer.safetensors: tensor to_logits.1.weight is missing" "$scratch/m"
+replace transformer.safetensors '\[2072,256\]' '[256,2072]'
+generate_on 3 "a misshapen tensor" "text_emb.weight|[2072, 256]|[256, 2072]" "$scratch/m"
+replace vae.safetensors codebook.weight codebook.weighs
+generate_on 3 "a missing tensor of the dVAE" "vae.safetensors: tensor codebook.weight is missing" "$scratch/m"
+replace clip.safetensors ln_final.weight ln_final.weighs
+generate_on 3 "a missing tensor of CLIP" "clip.safetensors: tensor ln_final.weight is missing" "$scratch/m"
+copy && rm "$scratch/m/tokenizer.bpe.txt"
+generate "no tokenizer" "tokenizer.bpe.txt is missing|--tokenizer" "$scratch/m"
+copy && cp Makefile "$scratch/m/tokenizer.bpe.txt"
+generate "a tokenizer that is none" "tokenizer.bpe.txt: expected a tokenizer" "$scratch/m"
+copy && head -c 3000 $m/tokenizer.bpe.txt >"$scratch/m/tokenizer.bpe.txt"
+generate "a cut tokenizer" "tokenizer.bpe.txt" "$scratch/m"
+copy && head -c 3000 $m/clip_tokenizer.bpe.txt >"$scratch/m/clip_tokenizer.bpe.txt"
+generate "a cut tokenizer of CLIP" "clip_tokenizer.bpe.txt" "$scratch/m"
+
+# ---- prompts ----
+long=$(printf 'word %.0s' $(seq 200))
+prompt() { # NAME WORDS OPTIONS...
+  refuses "generate: $1" "$2" "$ATELIER" generate --model $m --samples 1 --quiet --out "$out" "${@:3}"
+}
+prompt "a prompt that is too long" "prompt 1|400 tokens|takes 24|--truncate" --prompt "$long"
+check "generate: cut when asked" "$ATELIER" generate --model $m --samples 1 --quiet --out "$scratch/cut" --prompt "$long" --truncate
+check "generate: and drawn" test -s "$scratch/cut/1/rank-001.png"
+prompt "a negative prompt that is too long" "--negative|400 tokens|--truncate" --prompt a --guidance 2 --negative "$long"
+prompt "a negative prompt that is not UTF-8" "--negative|UTF-8|0xff" --prompt a --guidance 2 --negative $'\xff'
+prompt "a negative prompt without guidance" "--guidance" --prompt a --negative b
+refuses_on 3 "generate: an empty prompt" "empty" "$ATELIER" generate --model $m --quiet --out "$out" --prompt ""
+refuses_on 3 "generate: a prompt that is not UTF-8" "UTF-8|0xff" "$ATELIER" generate --model $m --quiet --out "$out" --prompt $'a\xffb'
+
+# ---- priming ----
+picture=$scratch/cut/1/rank-001.png
+option() { generate "$1" "$2" $m "${@:3}"; }
+option "no picture to begin with" "none.png|No such file" --prime "$scratch/none.png"
+option "a text to begin with" "Makefile: expected a PNG picture" --prime Makefile
+option "a folder to begin with" "found a folder" --prime $m
+printf '\377\330\377\340\000\020JFIF' >"$scratch/photo.jpg"
+option "a JPEG to begin with" "found a JPEG|convert it first" --prime "$scratch/photo.jpg"
+head -c 300 "$picture" >"$scratch/cut.png"
+option "a cut PNG to begin with" "cut.png|damaged" --prime "$scratch/cut.png"
+cp "$picture" "$scratch/flipped.png"
+printf '\000\377\000\377' | dd of="$scratch/flipped.png" bs=1 seek=$(($(wc -c <"$picture") - 40)) conv=notrunc 2>/dev/null
+option "a damaged PNG to begin with" "flipped.png|damaged" --prime "$scratch/flipped.png"
+option "everything primed" "--prime-tokens 64|1 to 63" --prime "$picture" --prime-tokens 64
+option "every row primed" "--prime-rows 8|1 to 7" --prime "$picture" --prime-rows 8
+option "more rows than there are numbers" "--prime-rows 9223372036854775807" --prime "$picture" --prime-rows 9223372036854775807
+option "fewer than none primed" "--prime-tokens -1" --prime "$picture" --prime-tokens -1
+option "rows and tokens" "--prime-tokens or --prime-rows" --prime "$picture" --prime-tokens 5 --prime-rows 5
+option "rows of nothing" "--prime IMAGE" --prime-rows 3
+generate_on 3 "a picture to begin with that is none" "Makefile: expected a PNG picture" $m --prime Makefile
+
+# ---- plans ----
+option "more stages than layers" "5 stages for 4 layers|--stages 4" --stages 5
+option "more stages than ranks" "need 2 ranks, there are 1" --stages 2
+option "more decoders than ranks" "99 decoders|--decoders" --decoders 99
+option "too little memory" "MiB|1.0 MiB|--dtype bf16" --memory 1M
+generate_on 3 "more stages than layers" "5 stages for 4 layers" $m --stages 5
+generate_on 3 "pipelines x stages beyond the ranks" "2 pipelines of 2 stages need 4 ranks, there are 3" $m --stages 2 --pipelines 2
+generate_on 3 "too little memory" "MiB|1.0 MiB" $m --memory 1M
+option "stages that are no number" "--stages|'x'" --stages x
+option "stages below none" "--stages -1" --stages -1
+option "a number that is too large" "99999999999999999999" --slots 99999999999999999999
+option "a microbatch beyond all" "100000000" --microbatch 100000000
+"$ATELIER" plan --model $m --ranks 4 --json >"$scratch/4.json"
+"$ATELIER" plan --model $m --ranks 1 --json >"$scratch/1.json"
+"$ATELIER" plan --model "$("$ATELIER" convert --random tiny --out "$scratch/tiny" >/dev/null && echo "$scratch/tiny")" --ranks 1 --json >"$scratch/tiny.json"
+option "a plan for other ranks" "for 4 ranks, there are 1|atelier plan" --plan "$scratch/4.json"
+option "a plan for other layers" "layers, the model has 4" --plan "$scratch/tiny.json"
+option "a plan that is not there" "none.json" --plan "$scratch/none.json"
+option "a plan that is a text" "expected JSON" --plan Makefile
+option "a plan and an option against it" "--plan|leave out --stages" --plan "$scratch/1.json" --stages 1
+for change in 's/"slots": [0-9]*/"slots": 1000000/' 's/"prefixes": [0-9]*/"prefixes": 2147483647/' 's/"ranks"/"tanks"/' \
+  's/"coordinator_rank": 0/"coordinator_rank": 1/' 's/"decoders": 1/"decoders": 0/' 's/"stages": 1/"stages": 2/'; do
+  sed "$change" "$scratch/1.json" >"$scratch/changed.json"
+  option "a plan changed by $change" "changed.json" --plan "$scratch/changed.json"
+done
+generate_on 3 "a plan for other ranks" "for 4 ranks, there are 3" $m --plan "$scratch/4.json"
+
+# ---- options ----
+option "a dtype that is none" "--dtype int8|f32 or bf16" --dtype int8
+option "a dtype that does not compute" "--dtype f16|f32 or bf16" --dtype f16
+option "kernels that are none" "'cuda'|openblas" --kernels cuda
+option "no temperature" "--temperature|--greedy" --temperature 0
+for value in -1 nan inf x ''; do option "temperature '$value'" "--temperature" --temperature "$value"; done
+for value in 0 -0.5 1.01 nan; do option "top-p $value" "--top-p" --top-p $value; done
+for value in -1 1.5 2147483648; do option "top-k $value" "--top-k" --top-k $value; done
+option "filter-thres 1" "--filter-thres" --filter-thres 1
+option "guidance nan" "--guidance" --guidance nan
+option "a seed that is no number" "--seed" --seed 1.5
+option "PNG level 10" "--png-level 10|0 to 9" --png-level 10
+option "a word too many" "'extra'" extra
+generate_on 3 "an option that is not there" "did you mean --samples?" $m --sample 3
+generate_on 3 "a dtype that is none" "--dtype int8" $m --dtype int8
+
+no_leftovers() { [ -z "$(find "$scratch" -name '*.tmp.*' -o -name '*.old.*' | head -1)" ]; }
+check "no temporary is left over" no_leftovers
+finish
