@@ -88,14 +88,21 @@ static void rest(int n_idle) {
   nanosleep(&(struct timespec){0, nap < 200000 ? nap : 200000}, NULL);
 }
 
+static atl_status_t coordinate(launch_t *l, bool *did_work) {
+  double start = atl_timer_now();
+  ATL_TRY(atl_schedule_poll(l->schedule, did_work));
+  if (atl_stop_is_requested()) ATL_TRY(atl_schedule_stop(l->schedule));
+  if (l->task->tick != NULL) l->task->tick(l->task->context);
+  if (*did_work) l->traffic.coordinating += atl_timer_now() - start;
+  return ATL_OK;
+}
+
 static atl_status_t loop(launch_t *l) {
   int n_idle = 0;
   while (!l->roles->is_stopped(l->worker)) {
     bool did_work = false;
     if (l->is_root) {
-      ATL_TRY(atl_schedule_poll(l->schedule, &did_work));
-      if (atl_stop_is_requested()) ATL_TRY(atl_schedule_stop(l->schedule));
-      if (l->task->tick != NULL) l->task->tick(l->task->context);
+      ATL_TRY(coordinate(l, &did_work));
     } else {
       atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
     }
@@ -120,11 +127,21 @@ static atl_status_t drain(launch_t *l) {
   return ATL_OK;
 }
 
+enum { MAX_ROLES = 3 }; /* of a rank: stage, decoder, coordinator */
+
+static int get_reports(const launch_t *l, atl_report_t reports[MAX_ROLES]) {
+  int n = l->roles->get_reports(l->worker, reports);
+  if (l->is_root)
+    reports[n++] =
+        (atl_report_t){.role = "coordinator", .busy = l->traffic.coordinating, .peak_bytes = atl_memory_peak_bytes()};
+  return n;
+}
+
 /* Packed reports of this rank's roles, each preceded by its size. */
 static atl_status_t pack_reports(launch_t *l, atl_buffer_t *all) {
-  atl_report_t reports[2];
+  atl_report_t reports[MAX_ROLES];
   atl_buffer_t one = {0};
-  int n = l->roles->get_reports(l->worker, reports);
+  int n = get_reports(l, reports);
   atl_status_t status = ATL_OK;
   for (int i = 0; i < n && status == ATL_OK; i++) {
     uint32_t n_bytes;
@@ -156,7 +173,7 @@ static atl_status_t unpack_reports(launch_t *l, const char *bytes, size_t n_byte
 }
 
 static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, size_t n_bytes) {
-  int n = 2 * l->plan.n_ranks;
+  int n = 2 * l->plan.n_ranks + 1;
   atl_report_t *reports;
   ATL_TRY(ATL_TAKE(&l->arena, n, &reports));
   ATL_TRY(unpack_reports(l, bytes, n_bytes, reports, &n));
@@ -166,6 +183,7 @@ static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, si
       .setup_seconds = l->loaded - l->started,
       .image_length = atl_config_image_length(&l->model->transformer_config),
       .n_cores = l->place.n_cores,
+      .is_sharing_cores = l->place.is_sharing_cores,
       .plan = &l->plan,
       .reports = reports,
       .n_reports = n,

@@ -6,6 +6,7 @@
 
 #include "common/memory.h"
 #include "common/timer.h"
+#include "coordinator/diagnosis.h"
 
 static double per(double amount, double unit) { return unit > 0 ? amount / unit : 0; }
 
@@ -55,6 +56,46 @@ static void print_prediction(const atl_run_summary_t *summary, FILE *out) {
   print_against("MiB a rank", (double)plan->rank_bytes / 0x1p20, (double)get_peak(summary) / 0x1p20, out);
 }
 
+/* A row per stage of the pipelines: what the plan expected of a step, the mean of all pipelines, and the slowest. */
+static void print_stages(const atl_run_summary_t *summary, FILE *out) {
+  const atl_plan_t *plan = summary->plan;
+  if (!plan || plan->n_stages == 0) return;
+  fprintf(out, "\n%-14s %11s %11s %11s %11s   ms a step of %" PRId32 " samples\n", "stages", "layers", "predicted",
+          "measured", "slowest", plan->microbatch);
+  for (int32_t s = 0; s < plan->n_stages; s++) {
+    double sum = 0, slowest = 0;
+    int n = 0;
+    for (int32_t i = 0; i < summary->n_reports; i++) {
+      int32_t i_pipeline, i_stage;
+      if (!atl_diagnosis_parse_stage(summary->reports[i].role, &i_pipeline, &i_stage) || i_stage != s) continue;
+      double seconds = atl_diagnosis_step_seconds(&summary->reports[i]);
+      sum += seconds;
+      if (seconds > slowest) slowest = seconds;
+      n++;
+    }
+    char stage[32], layers[32];
+    snprintf(stage, sizeof stage, "stage %" PRId32, s);
+    snprintf(layers, sizeof layers, "%" PRId32 "..%" PRId32, plan->first_layer[s], plan->first_layer[s + 1] - 1);
+    fprintf(out, "%-14s %11s %11.4g %11.4g %11.4g\n", stage, layers, 1e3 * plan->stage_seconds[s], 1e3 * per(sum, n),
+            1e3 * slowest);
+  }
+}
+
+static void print_diagnosis(const atl_run_summary_t *summary, FILE *out) {
+  atl_diagnosis_t d;
+  atl_diagnosis_make(summary, &d);
+  if (d.n_stages == 0) return;
+  fprintf(out, "\nthe stages' time: drawing %.1f %%, texts %.1f %%, decoding %.1f %%, coordinating %.1f %%\n",
+          100 * d.work, 100 * d.prefill, 100 * d.decode, 100 * d.coordination);
+  fprintf(
+      out,
+      "  waiting: imbalance %.1f %%, slots %.1f %%, fill and drain %.1f %%, tail %.1f %%, back-pressure %.1f %%; other "
+      "%.1f %%\n",
+      100 * d.imbalance, 100 * d.slots, 100 * d.fill, 100 * d.tail, 100 * d.back_pressure, 100 * d.other);
+  if (d.decoder_load > 0) fprintf(out, "  decoders are busy %.1f %% of the time\n", 100 * d.decoder_load);
+  if (d.advice[0] != '\0') fprintf(out, "advice: %s\n", d.advice);
+}
+
 typedef struct {
   const char *kind; /* "stage" of "stage 0.1"; borrowed */
   size_t n_kind;
@@ -94,18 +135,22 @@ static void print_seconds(double part, double whole, FILE *out) {
 
 static void print_roles(const atl_run_summary_t *summary, const atl_report_t **sorted, FILE *out) {
   fprintf(out, "\n%6s %-14s", "rank", "role");
-  static const char *const the_parts[] = {"busy", "waiting", "prefill", "draw", "poke", "io"};
+  static const char *const the_parts[] = {"busy", "waiting", "credit", "prefill", "draw", "poke", "score", "io"};
   for (size_t i = 0; i < sizeof the_parts / sizeof the_parts[0]; i++) fprintf(out, " %9s %5s", the_parts[i], "");
   fprintf(out, " %10s %10s %9s\n", "rows", "steps", "peak MiB");
   for (int32_t i = 0; i < summary->n_reports; i++) {
     const atl_report_t *report = sorted[i];
-    const double parts[] = {report->busy, report->waiting, report->prefill, report->draw, report->poke, report->io};
+    const double parts[] = {report->busy, report->waiting, report->credit, report->prefill,
+                            report->draw, report->poke,    report->score,  report->io};
     fprintf(out, "%6" PRId32 " %-14.31s", report->rank, report->role);
     for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) print_seconds(parts[j], summary->seconds, out);
     fprintf(out, " %10" PRIu64 " %10" PRIu64 " %9.1f\n", report->n_rows, report->n_steps,
             (double)report->peak_bytes / 0x1p20);
   }
-  fprintf(out, "\nseconds, and shares of the run's time; prefill, draw and poke are parts of busy\n");
+  fprintf(
+      out,
+      "\nseconds, and shares of the run's time; credit is a part of waiting; prefill, draw, poke and score are parts "
+      "of busy\n");
 }
 
 atl_status_t atl_report_print(const atl_run_summary_t *summary, FILE *out) {
@@ -115,6 +160,8 @@ atl_status_t atl_report_print(const atl_run_summary_t *summary, FILE *out) {
   qsort(sorted, (size_t)summary->n_reports, sizeof *sorted, compare_reports);
   print_rates(summary, out);
   print_prediction(summary, out);
+  print_stages(summary, out);
+  print_diagnosis(summary, out);
   if (summary->n_reports > 0) {
     print_kinds(summary, sorted, out);
     print_roles(summary, sorted, out);

@@ -16,6 +16,7 @@ typedef struct {
   bool is_stopped;             /* by a signal, before all images were done */
   int32_t image_length;        /* I, tokens an image */
   double n_cores;              /* that all ranks together can keep busy */
+  bool is_sharing_cores;       /* ranks compute in turns: the times mean little */
   const atl_plan_t *plan;      /* NULL: nothing was predicted */
   const atl_report_t *reports; /* one a role, any order */
   int32_t n_reports;

@@ -14,6 +14,7 @@ typedef struct {
   atl_comm_t *ring;
   atl_mailbox_t *tokens, *control, *results;
   atl_comm_t *comms[3]; /* under the mailboxes, same order */
+  double coordinating;  /* seconds this rank's coordinator has worked: its other roles do not wait meanwhile */
 } atl_traffic_t;
 
 /* Collective over world, which it borrows. Caller clears, also after a failure. */

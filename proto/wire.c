@@ -148,7 +148,8 @@ static atl_status_t check_record(const atl_record_t *record) {
 }
 
 static atl_status_t check_report(const atl_report_t *report) {
-  const double seconds[] = {report->busy, report->waiting, report->draw, report->io, report->poke, report->prefill};
+  const double seconds[] = {report->busy,   report->waiting, report->draw,  report->io,   report->poke, report->prefill,
+                            report->credit, report->before,  report->after, report->last, report->score};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
     ATL_CHECK(isfinite(seconds[i]) && seconds[i] >= 0, INPUT, "a report of rank %d has %g seconds", (int)report->rank,
               seconds[i]);
@@ -328,6 +329,12 @@ atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buff
   message.peak_bytes = report->peak_bytes;
   message.poke = report->poke;
   message.prefill = report->prefill;
+  message.credit = report->credit;
+  message.before = report->before;
+  message.after = report->after;
+  message.last = report->last;
+  message.score = report->score;
+  message.n_prefills = report->n_prefills;
   return pack(&message.base, buffer);
 }
 
@@ -342,7 +349,13 @@ atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena
                            .n_steps = message->n_steps,
                            .peak_bytes = message->peak_bytes,
                            .poke = message->poke,
-                           .prefill = message->prefill};
+                           .prefill = message->prefill,
+                           .credit = message->credit,
+                           .before = message->before,
+                           .after = message->after,
+                           .last = message->last,
+                           .score = message->score,
+                           .n_prefills = message->n_prefills};
   ATL_TRY(check_number("report.role (length)", strlen(message->role), 1, sizeof report->role - 1));
   strcpy(report->role, message->role);
   ATL_TRY(get_int("report.rank", message->rank, &report->rank));

@@ -113,13 +113,22 @@ typedef struct {
   bool is_written;
 } atl_record_t;
 
-/* Seconds and counts of one role, at the end. */
+/* Seconds and counts of one role, since the loop began. */
 typedef struct {
   int32_t rank;
-  char role[32]; /* "stage 0.1", "decoder 2" */
-  double busy, waiting, draw, io;
+  char role[32]; /* "stage 0.1", "decoder 2", "coordinator" */
+  double busy;
+  double waiting; /* no role of its rank had anything to do */
+  double draw;    /* of busy: logits and sampling */
+  double io;      /* PNGs made and written; not in busy */
   uint64_t n_rows, n_steps, peak_bytes;
-  double poke, prefill;
+  double poke;          /* of busy: moving messages on */
+  double prefill;       /* of busy: packets of text */
+  double credit;        /* of waiting: with work to do and no packet buffer free */
+  double before, after; /* of waiting: before its first step, and since its last */
+  double last;          /* when its last step ended */
+  double score;         /* of busy: CLIP */
+  uint64_t n_prefills;  /* of n_steps: packets of text */
 } atl_report_t;
 
 /* Bytes that grow and are reused; all zero is an empty buffer. */

@@ -147,13 +147,15 @@ static atl_status_t make_picture(atl_decoder_t *d, const waiting_t *grid) {
   double start = atl_timer_now();
   ATL_TRY(atl_dvae_decode(d->vae, d->pixels, grid->codes, 1));
   atl_dvae_get_bytes(d->vae, d->image.pixels, d->pixels);
+  double decoded = atl_timer_now();
   if (d->scorer != NULL)
     ATL_TRY(
         atl_scorer_run(d->scorer, grid->candidate.prompt, rgb_of(d), d->image.height, d->image.width, &record.score));
-  double decoded = atl_timer_now();
+  double scored = atl_timer_now();
   ATL_TRY(write_picture(d, grid, &record));
-  d->report.busy += decoded - start;
-  d->report.io += atl_timer_now() - decoded;
+  d->report.busy += scored - start;
+  d->report.score += scored - decoded;
+  d->report.io += atl_timer_now() - scored;
   d->report.n_steps++;
   ATL_TRY(atl_wire_pack_record(&record, &d->buffer));
   return atl_mailbox_send(d->traffic->results, d->coordinator_rank, ATL_TAG_RECORD, d->buffer.bytes, d->buffer.n);

@@ -228,43 +228,53 @@ static atl_status_t send_logits(atl_stage_t *s, const atl_packet_t *packet) {
 }
 
 static atl_status_t draw(atl_stage_t *s, const atl_packet_t *packet) {
-  double start = atl_timer_now();
-  if (s->job->wants_logits) {
-    ATL_TRY(send_logits(s, packet));
-  } else if (packet->header->slot < 0) {
+  if (s->job->wants_logits) return send_logits(s, packet);
+  if (packet->header->slot < 0) {
     draw_prefill(s, packet);
-  } else {
-    ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "a packet names slot %d of %d", packet->header->slot,
-              s->layout.n_slots);
-    atl_transformer_image_logits(s->transformer, s->logits, packet->x, packet->header->n_rows);
-    ATL_TRY(atl_drawer_step(s->drawer, packet->header->slot, s->logits));
-    ATL_TRY(send_codes(s, packet->header->slot));
+    return ATL_OK;
   }
-  double seconds = atl_timer_now() - start;
-  s->report.busy += seconds;
-  s->report.draw += seconds;
+  ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "a packet names slot %d of %d", packet->header->slot,
+            s->layout.n_slots);
+  atl_transformer_image_logits(s->transformer, s->logits, packet->x, packet->header->n_rows);
+  ATL_TRY(atl_drawer_step(s->drawer, packet->header->slot, s->logits));
+  return send_codes(s, packet->header->slot);
+}
+
+static void poke(void *context) {
+  atl_stage_t *s = context;
+  double start = atl_timer_now();
+  atl_hop_poke(s->hop);
+  s->report.poke += atl_timer_now() - start;
+}
+
+static void run_layers(atl_stage_t *s, const atl_packet_t *packet) {
+  int32_t n = packet->header->n_rows;
+  if (s->is_first) atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
+  atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s);
+  s->report.n_rows += (uint64_t)n;
+  s->report.n_steps++;
+  s->report.n_prefills += packet->header->slot < 0;
+}
+
+static atl_status_t compute(atl_stage_t *s, const atl_packet_t *packet) {
+  double start = atl_timer_now(), drawn = start;
+  if (packet->header->kind == ATL_PACKET_BEGIN) {
+    ATL_TRY(begin_slot(s, packet));
+  } else {
+    ATL_TRY(read_rows(s, packet));
+    run_layers(s, packet);
+    drawn = atl_timer_now();
+    if (s->is_last) ATL_TRY(draw(s, packet));
+  }
+  double end = atl_timer_now();
+  s->report.busy += end - start;
+  if (s->is_last) s->report.draw += end - drawn;
+  if (packet->header->slot < 0) s->report.prefill += end - start;
   return ATL_OK;
 }
 
-static void poke(void *context) { atl_hop_poke(context); }
-
-static atl_status_t compute(atl_stage_t *s, atl_packet_t *packet) {
-  if (packet->header->kind == ATL_PACKET_BEGIN) return begin_slot(s, packet);
-  int32_t n = packet->header->n_rows;
-  ATL_TRY(read_rows(s, packet));
-  double start = atl_timer_now();
-  if (s->is_first) atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
-  atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s->hop);
-  double seconds = atl_timer_now() - start;
-  s->report.busy += seconds;
-  if (packet->header->slot < 0) s->report.prefill += seconds;
-  s->report.n_rows += (uint64_t)n;
-  s->report.n_steps++;
-  return s->is_last ? draw(s, packet) : ATL_OK;
-}
-
-atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
-  *did_work = false;
+atl_status_t atl_stage_step(atl_stage_t *s, atl_did_t *did) {
+  *did = ATL_DID_WAIT_FOR_INPUT;
   if (s->transformer == NULL) return ATL_OK; /* retired */
   if (s->is_first) {
     ATL_TRY(ask_for_work(s));
@@ -272,8 +282,11 @@ atl_status_t atl_stage_step(atl_stage_t *s, bool *did_work) {
   }
   atl_packet_t *packet;
   ATL_TRY(atl_hop_take(s->hop, &packet));
-  if (packet == NULL) return ATL_OK;
-  *did_work = true;
+  if (packet == NULL) {
+    if (s->is_first) *did = ATL_DID_WAIT_FOR_CREDIT;
+    return ATL_OK;
+  }
+  *did = ATL_DID_WORK;
   if (s->is_first) atl_feed_fill(s->feed, packet, s->tokens);
   ATL_TRY(compute(s, packet));
   return s->is_last ? atl_hop_release(s->hop, packet) : atl_hop_send(s->hop, packet);

@@ -18,6 +18,9 @@
 
 typedef struct atl_stage atl_stage_t;
 
+/* What a step came to. A wait for credit: there is work, and every packet buffer is still on its way. */
+typedef enum { ATL_DID_WORK, ATL_DID_WAIT_FOR_INPUT, ATL_DID_WAIT_FOR_CREDIT } atl_did_t;
+
 /* Loads the layers of stage `i_stage` of pipeline `i_pipeline` and opens its hops. Borrows job, plan, model and traffic
  * for its life. INPUT, MEMORY, COMM. Caller owns. */
 atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
@@ -28,7 +31,7 @@ void atl_stage_destroy(atl_stage_t **stage);
 atl_status_t atl_stage_assign(atl_stage_t *stage, const atl_letter_t *letter);
 atl_status_t atl_stage_accept_codes(atl_stage_t *stage, const atl_letter_t *letter);
 /* Computes one packet, if one is there. */
-atl_status_t atl_stage_step(atl_stage_t *stage, bool *did_work);
+atl_status_t atl_stage_step(atl_stage_t *stage, atl_did_t *did);
 /* The pipeline has drawn its last code: frees layers, caches and buffers. Only the report is left. */
 void atl_stage_retire(atl_stage_t *stage);
 /* After the job's end: drops what still comes. *is_idle: its own sends are complete. */

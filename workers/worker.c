@@ -1,6 +1,11 @@
 /* A stage that shares its rank with a decoder goes first: a picture waits, a ring stalls. So that pictures come out
- * while drawing goes on, the decoder gets a turn after as many packets as the pipeline takes to draw one. */
+ * while drawing goes on, the decoder gets a turn after as many packets as the pipeline takes to draw one.
+ *
+ * A rank waits from the first poll in which no role had work to the next in which one has; the time between counts as
+ * the stage's wait for what it found missing. */
 #include "workers/worker.h"
+
+#include <math.h>
 
 #include "common/memory.h"
 #include "common/timer.h"
@@ -19,6 +24,13 @@ struct atl_worker {
   int32_t n_packets; /* since the decoder's last turn */
   int32_t packets_per_picture;
   double started, reported; /* when */
+  double idle_since;        /* 0: a role has work */
+  double idle_coordinating; /* the coordinator's seconds then */
+  atl_did_t idle_for;       /* what the stage waits for since then */
+  double waiting, credit;   /* seconds of finished waits */
+  double before;            /* of waiting: before the stage's first step; -1: it has not come */
+  double at_last;           /* waiting when the stage ended its last step */
+  double last;              /* when that was */
   atl_buffer_t buffer;
 };
 
@@ -43,6 +55,7 @@ atl_status_t atl_worker_new(const atl_job_t *job, const atl_plan_t *plan, const 
   (*worker)->plan = plan;
   (*worker)->model = model;
   (*worker)->traffic = traffic;
+  (*worker)->before = -1;
   atl_status_t status = make_roles(*worker);
   if (status != ATL_OK) atl_worker_destroy(worker);
   return status;
@@ -93,8 +106,7 @@ static atl_status_t read_letters(atl_worker_t *w, atl_mailbox_t *box, bool *did_
   }
 }
 
-static atl_status_t report_now_and_then(atl_worker_t *w) {
-  double now = atl_timer_now();
+static atl_status_t report_now_and_then(atl_worker_t *w, double now) {
   if (w->started == 0) w->started = w->reported = now; /* the loop begins; loading is over */
   if (now - w->reported < the_report_interval) return ATL_OK;
   w->reported = now;
@@ -108,18 +120,51 @@ static atl_status_t report_now_and_then(atl_worker_t *w) {
   return ATL_OK;
 }
 
+/* Seconds of the wait that goes on, without what the coordinator worked in it. */
+static double wait_seconds(const atl_worker_t *w, double now) {
+  return w->idle_since == 0 ? 0 : fmax(0, now - w->idle_since - (w->traffic->coordinating - w->idle_coordinating));
+}
+
+static void end_wait(atl_worker_t *w, double now) {
+  double seconds = wait_seconds(w, now);
+  w->waiting += seconds;
+  if (w->idle_for == ATL_DID_WAIT_FOR_CREDIT) w->credit += seconds;
+  w->idle_since = 0;
+}
+
+static void begin_wait(atl_worker_t *w, double now, atl_did_t did) {
+  w->idle_since = now;
+  w->idle_coordinating = w->traffic->coordinating;
+  w->idle_for = did;
+}
+
+/* Counts the poll that began at `start`, in which the stage (or, without one, nobody) did this. */
+static void count_poll(atl_worker_t *w, double start, atl_did_t did, bool has_decoded) {
+  bool has_worked = did == ATL_DID_WORK || has_decoded;
+  if (has_worked || did != w->idle_for) end_wait(w, start);
+  if (!has_worked && w->idle_since == 0) begin_wait(w, start, did);
+  if (did != ATL_DID_WORK) return;
+  if (w->before < 0) w->before = w->waiting;
+  w->at_last = w->waiting;
+  w->last = atl_timer_now();
+}
+
 atl_status_t atl_worker_poll(atl_worker_t *w, bool *did_work) {
-  bool has_stepped = false, has_decoded = false;
+  double start = atl_timer_now();
+  atl_did_t did = ATL_DID_WAIT_FOR_INPUT;
+  bool has_decoded = false;
   ATL_TRY(read_letters(w, w->traffic->tokens, did_work));
   ATL_TRY(read_letters(w, w->traffic->control, did_work));
   if (w->is_stopped) return ATL_OK;
-  ATL_TRY(report_now_and_then(w));
-  if (w->stage != NULL) ATL_TRY(atl_stage_step(w->stage, &has_stepped));
+  ATL_TRY(report_now_and_then(w, start));
+  if (w->stage != NULL) ATL_TRY(atl_stage_step(w->stage, &did));
+  bool has_stepped = did == ATL_DID_WORK;
   w->n_packets += has_stepped;
   if (w->decoder != NULL && (!has_stepped || w->n_packets >= w->packets_per_picture)) {
     ATL_TRY(atl_decoder_step(w->decoder, &has_decoded));
     w->n_packets = 0;
   }
+  count_poll(w, start, did, has_decoded);
   *did_work = *did_work || has_stepped || has_decoded;
   return ATL_OK;
 }
@@ -140,15 +185,18 @@ atl_status_t atl_worker_drain(atl_worker_t *w, bool *is_idle) {
 bool atl_worker_is_stopped(const atl_worker_t *w) { return w->is_stopped; }
 
 int atl_worker_get_reports(const atl_worker_t *w, atl_report_t reports[2]) {
-  double seconds = atl_timer_now() - w->started;
+  double now = atl_timer_now(), waiting = w->waiting + wait_seconds(w, now);
   int n = 0;
   if (w->stage != NULL) atl_stage_get_report(w->stage, &reports[n++]);
   if (w->decoder != NULL) atl_decoder_get_report(w->decoder, &reports[n++]);
-  double worked = 0;
-  for (int i = 0; i < n; i++) worked += reports[i].busy + reports[i].io;
   for (int i = 0; i < n; i++) {
-    reports[i].waiting = seconds > worked ? seconds - worked : 0;
+    reports[i].waiting = waiting;
     reports[i].peak_bytes = atl_memory_peak_bytes();
   }
+  if (w->stage == NULL) return n;
+  reports[0].credit = w->credit;
+  reports[0].before = w->before < 0 ? waiting : w->before;
+  reports[0].after = w->before < 0 ? 0 : waiting - w->at_last;
+  reports[0].last = w->last > 0 ? w->last - w->started : 0;
   return n;
 }
