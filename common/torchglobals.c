@@ -249,6 +249,7 @@ static const struct {
     {"_codecs.encode", build_bytes},
     {"builtins.complex", build_bag},
     {"builtins.range", build_bag},
+    {"builtins.xrange", build_bag},
     {"builtins.slice", build_bag},
     {"copyreg._reconstructor", build_instance},
     {"copyreg.__newobj__", build_instance},

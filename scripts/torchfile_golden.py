@@ -9,12 +9,17 @@ Made with PyTorch 1.13; any later version serves.
 """
 import argparse
 import collections
+import datetime
+import decimal
+import functools
 import io
 import os
+import pathlib
 import struct
 import sys
 import zipfile
 
+import numpy as np
 import torch
 
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -138,6 +143,14 @@ def objects():
     return {"note": note, "again": note, "slotted": slotted, "pair": Pair(1, "two"),
             "space": argparse.Namespace(dim=8, lr=0.5), "device": torch.device("cpu"), "size": torch.Size([2, 3]),
             "dtype": torch.float16, "class": Note}
+
+
+def others():
+    """What training scripts leave beside the tensors."""
+    return {"scalar": np.float64(1.5), "array": np.arange(3), "path": pathlib.Path("x/y"), "bytes": bytes([200]),
+            "date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), "partial": functools.partial(print, 1),
+            "deque": collections.deque([1, 2]), "decimal": decimal.Decimal("1.5"), "range": range(3), "complex": 1j,
+            "classes": {torch.nn.Linear: 1}, "state": torch.arange(4, dtype=torch.uint8)}
 
 
 def attributed():
@@ -268,6 +281,8 @@ def listed():
     """name -> bytes, tensors by name"""
     yield "module", saved(module()), names(module())
     yield "legacy-module", saved(module(), _use_new_zipfile_serialization=False), names(module())
+    for protocol in 2, 4:
+        yield f"others-{protocol}", saved(others(), pickle_protocol=protocol), {"state": others()["state"]}
     out = io.BytesIO()
     torch.jit.save(torch.jit.trace(module().eval(), torch.ones(1, 2)), out)
     yield "script", without_debug(out.getvalue()), names(module())
