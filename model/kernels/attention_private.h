@@ -4,6 +4,8 @@
 
 #include "model/kernels/attention.h"
 
+enum { ATTENTION_AHEAD_KEYS = 32 }; /* how long before their turn the values of a lone row are fetched */
+
 atl_attention_kernels_t attention_plain(atl_dtype_t dtype);
 #if defined(__x86_64__)
 atl_attention_kernels_t attention_avx2(atl_dtype_t dtype);

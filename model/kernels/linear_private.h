@@ -65,9 +65,10 @@ struct atl_linear {
 
 /* Row of W that column `column` of panel `i_panel` holds; -1 beyond the end. */
 int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column);
-/* y <- bias, activation, scale and residual over sums(n_rows,PANEL), rows ld_sums apart, of one panel. */
-void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, const float *sums, int64_t ld_sums,
-                   int64_t i_panel, int64_t n_rows, const atl_epilogue_t *epilogue);
+/* y <- bias, activation, scale and residual over sums(n_rows,PANEL), rows ld_sums apart, of one panel; sums are spent.
+ */
+void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
+                   int64_t n_rows, const atl_epilogue_t *epilogue);
 
 /* How a library computes sums(LIBRARY_ROWS,n_columns) = rows(LIBRARY_ROWS,I) . W(n_columns,I)^T. */
 struct library_calls {
