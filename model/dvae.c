@@ -36,6 +36,7 @@ struct atl_dvae {
   atl_vae_config_t config;
   atl_arena_t arena;
   chain_t encoder, decoder;
+  atl_conv_t *to_pixels; /* decoder's last 1x1, which the step before it goes through; or NULL */
   const float *codebook; /* codebook.weight (V_i,K) */
   int32_t grid;          /* tokens a side; I = grid^2 */
 };
@@ -51,28 +52,35 @@ static atl_status_t start(chain_t *chain, atl_arena_t *arena, int32_t side, int3
   return ATL_TAKE(arena, capacity, &chain->steps);
 }
 
-/* Reads NAME.weight and NAME.bias and appends their convolution from the current buffer to `to`. */
-static atl_status_t append(chain_t *chain, const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
-                           int to) {
+/* The convolution of NAME.weight and NAME.bias. */
+static atl_status_t read_conv(const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
+                              atl_conv_t **conv) {
   char weight_name[80], bias_name[80];
   snprintf(weight_name, sizeof weight_name, "%s.weight", name);
   snprintf(bias_name, sizeof bias_name, "%s.bias", name);
-  spec.n_in = chain->width, spec.height = spec.width = chain->side, spec.backend = ATL_BACKEND_AUTO;
+  spec.backend = ATL_BACKEND_AUTO;
   const atl_binding_t table[] = {{weight_name,
                                   4,
                                   {spec.is_transposed ? spec.n_in : spec.n_out,
                                    spec.is_transposed ? spec.n_out : spec.n_in, spec.kernel, spec.kernel},
                                   &spec.weight},
                                  {bias_name, 1, {spec.n_out}, &spec.bias}};
+  atl_arena_t converted = {0};
+  atl_status_t status = atl_weights_bind(file, &converted, table, 2);
+  if (status == ATL_OK) status = atl_conv_new(&spec, conv);
+  atl_arena_clear(&converted);
+  return status;
+}
+
+/* Appends convolution NAME from the current buffer to `to`. */
+static atl_status_t append(chain_t *chain, const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
+                           int to) {
+  spec.n_in = chain->width, spec.height = spec.width = chain->side;
   ATL_ASSERT(chain->n_steps < chain->capacity);
   step_t *step = &chain->steps[chain->n_steps++];
   step->from = chain->current, step->to = to;
-  atl_arena_t converted = {0};
-  atl_status_t status = atl_weights_bind(file, &converted, table, 2);
-  if (status == ATL_OK) status = atl_conv_new(&spec, &step->conv);
-  atl_arena_clear(&converted);
-  ATL_TRY(status);
-  chain->current = to, chain->side = atl_conv_out_height(step->conv), chain->width = spec.n_out;
+  ATL_TRY(read_conv(file, name, spec, &step->conv));
+  chain->current = to, chain->side = atl_conv_out_height(step->conv), chain->width = atl_conv_n_results(step->conv);
   note_size(chain);
   return ATL_OK;
 }
@@ -91,14 +99,15 @@ static atl_status_t append_block(chain_t *chain, const atl_safetensors_t *file, 
   return append(chain, file, name, add, home);
 }
 
-/* L halvings or doublings, named HALF.FIRST.0, HALF.(FIRST+1).0, ... */
+/* L halvings or doublings, named HALF.FIRST.0, HALF.(FIRST+1).0, ...; the last one's pixels go through `then`. */
 static atl_status_t append_scalings(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t first,
-                                    const atl_vae_config_t *config) {
+                                    const atl_vae_config_t *config, const atl_conv_t *then) {
   atl_conv_spec_t spec = {.n_out = config->hidden_width, .kernel = 4, .stride = 2, .padding = 1, .has_relu = true};
   spec.is_transposed = strcmp(half, "decoder") == 0;
   for (int32_t i = 0; i < config->n_layers; i++) {
     char name[64];
     snprintf(name, sizeof name, "%s.%d.0", half, first + i);
+    if (i == config->n_layers - 1) spec.then = then;
     ATL_TRY(append(chain, file, name, spec, (chain->current + 1) % N_BUFFERS));
   }
   return ATL_OK;
@@ -123,11 +132,24 @@ static atl_status_t build_encoder(atl_dvae_t *vae, const atl_safetensors_t *file
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->encoder;
   ATL_TRY(start(chain, &vae->arena, config->image_size, config->n_channels, count_steps(config)));
-  ATL_TRY(append_scalings(chain, file, "encoder", 0, config));
+  ATL_TRY(append_scalings(chain, file, "encoder", 0, config, NULL));
   for (int32_t i = 0; i < config->n_res_blocks; i++)
     ATL_TRY(append_block(chain, file, "encoder", config->n_layers + i));
   ATL_TRY(append_pointwise(chain, file, "encoder", config->n_layers + config->n_res_blocks, config->n_tokens));
   return finish(chain, &vae->arena);
+}
+
+/* The decoder's last 1x1, in the quarters of the picture that the last transposed convolution makes. */
+static atl_status_t read_pixels(atl_dvae_t *vae, const atl_safetensors_t *file, int32_t index) {
+  char name[64];
+  snprintf(name, sizeof name, "decoder.%d", index);
+  const atl_conv_spec_t spec = {.n_in = vae->config.hidden_width,
+                                .n_out = vae->config.n_channels,
+                                .kernel = 1,
+                                .stride = 1,
+                                .height = vae->config.image_size / 2,
+                                .width = vae->config.image_size / 2};
+  return read_conv(file, name, spec, &vae->to_pixels);
 }
 
 static atl_status_t build_decoder(atl_dvae_t *vae, const atl_safetensors_t *file) {
@@ -139,8 +161,8 @@ static atl_status_t build_decoder(atl_dvae_t *vae, const atl_safetensors_t *file
   int32_t index = 0;
   if (config->n_res_blocks > 0) ATL_TRY(append_pointwise(chain, file, "decoder", index++, config->hidden_width));
   for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, file, "decoder", index++));
-  ATL_TRY(append_scalings(chain, file, "decoder", index, config));
-  ATL_TRY(append_pointwise(chain, file, "decoder", index + config->n_layers, config->n_channels));
+  ATL_TRY(read_pixels(vae, file, index + config->n_layers));
+  ATL_TRY(append_scalings(chain, file, "decoder", index, config, vae->to_pixels));
   return finish(chain, &vae->arena);
 }
 
@@ -165,6 +187,7 @@ void atl_dvae_destroy(atl_dvae_t **vae) {
   if (!*vae) return;
   clear_chain(&(*vae)->encoder);
   clear_chain(&(*vae)->decoder);
+  atl_conv_destroy(&(*vae)->to_pixels);
   atl_arena_clear(&(*vae)->arena);
   ATL_DESTROY(vae);
 }
@@ -228,5 +251,6 @@ static size_t chain_bytes(const chain_t *chain) {
 
 size_t atl_dvae_bytes(const atl_dvae_t *vae) {
   size_t codebook = vae->codebook ? (size_t)vae->config.n_tokens * (size_t)vae->config.codebook_width : 0;
-  return chain_bytes(&vae->encoder) + chain_bytes(&vae->decoder) + codebook * sizeof(float);
+  size_t pixels = vae->to_pixels ? atl_conv_bytes(vae->to_pixels) : 0;
+  return pixels + chain_bytes(&vae->encoder) + chain_bytes(&vae->decoder) + codebook * sizeof(float);
 }

@@ -33,7 +33,9 @@ struct atl_conv {
   phase_t phases[MAX_PHASES];
   float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
   int32_t grid_rows_at_once; /* rows of the grid in one linear call */
-  float *part;               /* (grid_height,grid_width,O): a phase of oneDNN, before it is spread over y; or NULL */
+  float *part;       /* (grid_height,grid_width,O): one of several phases, before it is spread over y; or NULL */
+  float *part_after; /* (grid_height,grid_width,n_results) <- part through spec.then; or NULL */
+  int32_t n_results; /* channels of y */
 };
 
 /* (O, window, window, I), the order in which windows are gathered. */
@@ -108,8 +110,11 @@ static atl_status_t build_phases(atl_conv_t *conv, const atl_conv_spec_t *spec) 
 }
 
 static size_t part_items(const atl_conv_t *conv) {
-  if (!conv->phases[0].onednn || conv->n_phases == 1) return 0;
-  return (size_t)conv->grid_height * (size_t)conv->grid_width * (size_t)conv->spec.n_out;
+  return conv->n_phases == 1 ? 0 : (size_t)conv->grid_height * (size_t)conv->grid_width * (size_t)conv->spec.n_out;
+}
+
+static size_t part_after_items(const atl_conv_t *conv) {
+  return conv->spec.then ? (size_t)conv->grid_height * (size_t)conv->grid_width * (size_t)conv->n_results : 0;
 }
 
 static size_t gathered_items(const atl_conv_t *conv) {
@@ -120,10 +125,11 @@ static size_t gathered_items(const atl_conv_t *conv) {
 }
 
 static atl_status_t build(atl_conv_t *conv, const atl_conv_spec_t *spec) {
-  int32_t rows = conv->out_stride == 1 ? ROWS_AT_ONCE / conv->grid_width : 1;
+  int32_t rows = ROWS_AT_ONCE / conv->grid_width;
   conv->grid_rows_at_once = rows < 1 ? 1 : rows < conv->grid_height ? rows : conv->grid_height;
   ATL_TRY(build_phases(conv, spec));
   if (part_items(conv) > 0) ATL_TRY(ATL_NEW(part_items(conv), &conv->part));
+  if (part_after_items(conv) > 0) ATL_TRY(ATL_NEW(part_after_items(conv), &conv->part_after));
   if (gathered_items(conv) > 0) ATL_TRY(ATL_NEW(gathered_items(conv), &conv->gathered));
   return ATL_OK;
 }
@@ -131,6 +137,7 @@ static atl_status_t build(atl_conv_t *conv, const atl_conv_spec_t *spec) {
 static void set_sizes(atl_conv_t *conv, const atl_conv_spec_t *spec) {
   conv->spec = *spec;
   conv->spec.weight = conv->spec.bias = NULL;
+  conv->n_results = spec->then ? spec->then->n_results : spec->n_out;
   conv->out_stride = spec->is_transposed ? spec->stride : 1;
   conv->window = spec->is_transposed ? spec->kernel / spec->stride : spec->kernel;
   conv->window_stride = spec->is_transposed ? 1 : spec->stride;
@@ -152,6 +159,9 @@ atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv) {
             UNSUPPORTED,
             "a transposed convolution must be 4x4 with stride 2 and padding 1 and not accumulate, found %dx%d, %d, %d",
             spec->kernel, spec->kernel, spec->stride, spec->padding);
+  const atl_conv_t *then = spec->then;
+  ATL_ASSERT(!then || (spec->is_transposed && then->n_phases == 1 && then->spec.n_in == spec->n_out &&
+                       then->out_height == spec->height && then->out_width == spec->width));
   ATL_TRY(ATL_NEW(1, conv));
   set_sizes(*conv, spec);
   atl_status_t status = build(*conv, spec);
@@ -166,6 +176,7 @@ void atl_conv_destroy(atl_conv_t **conv) {
     atl_conv_onednn_destroy(&(*conv)->phases[i].onednn);
   }
   ATL_DESTROY(&(*conv)->part);
+  ATL_DESTROY(&(*conv)->part_after);
   ATL_DESTROY(&(*conv)->gathered);
   ATL_DESTROY(conv);
 }
@@ -198,10 +209,10 @@ static void gather(const atl_conv_t *conv, const phase_t *phase, const float *x_
     gather_pixel(conv, phase, conv->gathered + i * row_items, x_image, first_y + i / width, i % width);
 }
 
-/* One phase of one picture, a few rows of its grid at a time so that what is gathered stays in cache. */
-static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *x_image) {
-  int64_t n_out = conv->spec.n_out, ldy = n_out * conv->out_stride;
-  int64_t row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
+/* out(grid_height,grid_width,O) <- a phase, a few rows of its grid at a time so that what is gathered stays in cache.
+ */
+static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *out, const float *x_image) {
+  int64_t n_out = conv->spec.n_out, row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
   for (int32_t y = 0; y < conv->grid_height; y += conv->grid_rows_at_once) {
     int32_t rest = conv->grid_height - y, n_y = rest < conv->grid_rows_at_once ? rest : conv->grid_rows_at_once;
     const float *rows = x_image + (int64_t)y * conv->grid_width * row_items;
@@ -209,49 +220,56 @@ static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *y_im
       gather(conv, phase, x_image, y, n_y);
       rows = conv->gathered;
     }
-    float *out = y_image + ((int64_t)(y * conv->out_stride + phase->out_y) * conv->out_width + phase->out_x) * n_out;
-    atl_epilogue_t add = {.residual = conv->spec.accumulates ? out : NULL, .ld_residual = ldy};
-    atl_linear_apply(phase->linear, out, ldy, rows, row_items, (int64_t)n_y * conv->grid_width, &add);
+    float *out_rows = out + (int64_t)y * conv->grid_width * n_out;
+    atl_epilogue_t add = {.residual = conv->spec.accumulates ? out_rows : NULL, .ld_residual = n_out};
+    atl_linear_apply(phase->linear, out_rows, n_out, rows, row_items, (int64_t)n_y * conv->grid_width, &add);
   }
+  if (conv->spec.has_relu && conv->spec.accumulates)
+    atl_activation_apply(out, out, (int64_t)conv->grid_height * conv->grid_width * n_out, ATL_ACTIVATION_RELU);
 }
 
-/* y's pixels of a phase <- part */
-static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image) {
-  int64_t n_out = conv->spec.n_out, width = conv->grid_width;
+static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *out, const float *x_image) {
+  if (phase->linear)
+    run_linear(conv, phase, out, x_image);
+  else
+    atl_conv_onednn_apply(phase->onednn, out, x_image);
+}
+
+/* The pixels of y that belong to a phase <- part(grid_height,grid_width,n_results) */
+static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *part) {
+  int64_t n = conv->n_results, width = conv->grid_width;
 #pragma omp parallel for
   for (int64_t y = 0; y < conv->grid_height; y++) {
-    const float *from = conv->part + y * width * n_out;
-    float *to = y_image + ((y * conv->out_stride + phase->out_y) * conv->out_width + phase->out_x) * n_out;
-    for (int64_t x = 0; x < width; x++)
-      memcpy(to + x * conv->out_stride * n_out, from + x * n_out, (size_t)n_out * sizeof *to);
+    const float *from = part + y * width * n;
+    float *to = y_image + ((y * conv->out_stride + phase->out_y) * conv->out_width + phase->out_x) * n;
+    for (int64_t x = 0; x < width; x++) memcpy(to + x * conv->out_stride * n, from + x * n, (size_t)n * sizeof *to);
   }
 }
 
-static void run_picture(const atl_conv_t *conv, float *y_image, const float *x_image, int64_t y_items) {
-  const atl_conv_spec_t *spec = &conv->spec;
-  for (int32_t p = 0; p < conv->n_phases; p++) {
-    const phase_t *phase = &conv->phases[p];
-    if (phase->linear)
-      run_linear(conv, phase, y_image, x_image);
-    else
-      atl_conv_onednn_apply(phase->onednn, conv->part ? conv->part : y_image, x_image);
-    if (conv->part) spread(conv, phase, y_image);
+static void run_picture(const atl_conv_t *conv, float *y_image, const float *x_image) {
+  if (!conv->part) {
+    run_phase(conv, &conv->phases[0], y_image, x_image);
+    return;
   }
-  if (conv->phases[0].linear && spec->has_relu && spec->accumulates)
-    atl_activation_apply(y_image, y_image, y_items, ATL_ACTIVATION_RELU);
+  for (int32_t p = 0; p < conv->n_phases; p++) {
+    run_phase(conv, &conv->phases[p], conv->part, x_image);
+    if (conv->spec.then) atl_conv_apply(conv->spec.then, conv->part_after, conv->part, 1);
+    spread(conv, &conv->phases[p], y_image, conv->spec.then ? conv->part_after : conv->part);
+  }
 }
 
 void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images) {
   int64_t x_items = (int64_t)conv->spec.height * conv->spec.width * conv->spec.n_in;
-  int64_t y_items = (int64_t)conv->out_height * conv->out_width * conv->spec.n_out;
-  for (int64_t i = 0; i < n_images; i++) run_picture(conv, y + i * y_items, x + i * x_items, y_items);
+  int64_t y_items = (int64_t)conv->out_height * conv->out_width * conv->n_results;
+  for (int64_t i = 0; i < n_images; i++) run_picture(conv, y + i * y_items, x + i * x_items);
 }
 
 int32_t atl_conv_out_height(const atl_conv_t *conv) { return conv->out_height; }
 int32_t atl_conv_out_width(const atl_conv_t *conv) { return conv->out_width; }
+int32_t atl_conv_n_results(const atl_conv_t *conv) { return conv->n_results; }
 
 size_t atl_conv_bytes(const atl_conv_t *conv) {
-  size_t bytes = (part_items(conv) + gathered_items(conv)) * sizeof(float);
+  size_t bytes = (part_items(conv) + part_after_items(conv) + gathered_items(conv)) * sizeof(float);
   for (int32_t i = 0; i < conv->n_phases; i++)
     bytes += conv->phases[i].linear ? atl_linear_bytes(conv->phases[i].linear)
                                     : atl_conv_onednn_bytes(conv->phases[i].onednn);

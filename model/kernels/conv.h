@@ -23,8 +23,10 @@ typedef struct {
   const float *bias;   /* (O) or NULL; copied */
   int32_t n_in, n_out;
   int32_t kernel, stride, padding;
-  int32_t height, width; /* of x */
-  bool is_transposed;    /* kernel 4, stride 2, padding 1 only */
+  int32_t height, width;  /* of x */
+  bool is_transposed;     /* kernel 4, stride 2, padding 1 only */
+  const atl_conv_t *then; /* transposed: a 1x1 convolution of its (height,width) which every pixel goes through on its
+                             way out, so that the wide picture is never written; or NULL. Borrowed */
   bool has_relu;
   bool accumulates;      /* y holds what the convolution is added to */
   atl_backend_t backend; /* ONEDNN and AUTO: its primitives; others: gathered rows through that linear backend */
@@ -39,6 +41,7 @@ void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_
 /* Size of y. */
 int32_t atl_conv_out_height(const atl_conv_t *conv);
 int32_t atl_conv_out_width(const atl_conv_t *conv);
-size_t atl_conv_bytes(const atl_conv_t *conv); /* packed weights and scratch */
+int32_t atl_conv_n_results(const atl_conv_t *conv); /* channels */
+size_t atl_conv_bytes(const atl_conv_t *conv);      /* packed weights and scratch */
 
 #endif

@@ -103,10 +103,37 @@ static void test_spec(const atl_conv_spec_t *given, atl_backend_t backend) {
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ATL_DESTROY(blocks[i]);
 }
 
+/* A transposed convolution whose pixels go through a 1x1 on their way out is the one after the other. */
+static void test_then(atl_backend_t backend) {
+  enum { SIDE = 6, MIDDLE = 24, LAST = 3 };
+  static float weight[5 * MIDDLE * 16], second[LAST * MIDDLE], x[SIDE * SIDE * 5];
+  static float middle[4 * SIDE * SIDE * MIDDLE], want[4 * SIDE * SIDE * LAST], got[4 * SIDE * SIDE * LAST];
+  atl_conv_t *both = NULL, *last = NULL;
+  fill(weight, 5 * MIDDLE * 16, 5);
+  fill(second, LAST * MIDDLE, 6);
+  fill(x, SIDE * SIDE * 5, 7);
+  atl_conv_spec_t up = {.weight = weight, .n_in = 5, .n_out = MIDDLE, .kernel = 4, .stride = 2, .padding = 1};
+  up.height = up.width = SIDE, up.is_transposed = up.has_relu = true, up.backend = backend;
+  atl_conv_spec_t point = {.weight = second, .n_in = MIDDLE, .n_out = LAST, .kernel = 1, .stride = 1};
+  point.height = point.width = 2 * SIDE, point.backend = backend;
+  atl_reference_conv(&up, middle, x);
+  atl_reference_conv(&point, want, middle);
+  point.height = point.width = SIDE;
+  TAP_STATUS(ATL_OK, atl_conv_new(&point, &last), "a 1x1 convolution");
+  up.then = last;
+  TAP_STATUS(ATL_OK, atl_conv_new(&up, &both), "behind a transposed one");
+  atl_conv_apply(both, got, x, 1);
+  TAP_CLOSE(got, want, 4 * SIDE * SIDE * LAST, 1e-4, "is the one after the other");
+  atl_conv_destroy(&both);
+  atl_conv_destroy(&last);
+}
+
 int main(void) {
   const atl_backend_t backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512, ATL_BACKEND_ONEDNN};
   for (int b = 0; b < 4; b++)
     for (size_t i = 0; i < sizeof the_specs / sizeof *the_specs; i++) test_spec(&the_specs[i], backends[b]);
+  test_then(ATL_BACKEND_ONEDNN);
+  test_then(ATL_BACKEND_PLAIN);
   atl_conv_t *conv;
   atl_conv_spec_t odd = {
       .n_in = 1, .n_out = 1, .kernel = 3, .stride = 2, .padding = 1, .height = 4, .width = 4, .is_transposed = true};
