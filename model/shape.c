@@ -18,8 +18,13 @@ typedef struct {
   X(width)                                                                                                             \
   X(layers)                                                                                                            \
   X(heads)                                                                                                             \
-  X(head_size) X(text) X(text_ids) X(side) X(codes) X(rotary) X(shift) X(stable) X(sandwich) X(reversible) X(share)    \
-      X(vae_layers) X(vae_blocks) X(vae_width) X(codebook) X(clip)
+  X(head_size)                                                                                                         \
+  X(text)                                                                                                              \
+  X(text_ids)                                                                                                          \
+  X(side)                                                                                                              \
+  X(codes)                                                                                                             \
+  X(rotary)                                                                                                            \
+  X(shift) X(stable) X(sandwich) X(reversible) X(share) X(vae_layers) X(vae_blocks) X(vae_width) X(codebook) X(clip)
 
 static const struct {
   const char *name;
