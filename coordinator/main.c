@@ -1,6 +1,8 @@
 /* atelier: one binary, one word for what to do. Turns a status into an exit code, here and nowhere else. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/memory.h"
@@ -60,7 +62,17 @@ static int check_memory(void) {
 #endif
 }
 
+/* GNU's OpenMP lets threads spin for milliseconds between parallel regions, which on shared cores (a laptop, a
+ * container, more ranks than cores) made generate 60 times slower; it reads its settings when it is loaded, before any
+ * of our code runs. So the program starts itself once more with short spins. A Slurm job has its cores to itself, and
+ * what the user has set stays. */
+static void spin_less(char **argv) {
+  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || getenv("SLURM_JOB_ID")) return;
+  if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0) execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv) {
+  spin_less(argv);
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
     print_help(argc < 2 ? stderr : stdout);
     return argc < 2 ? atl_status_exit_code(ATL_USAGE) : 0;
