@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/stop.h"
 #include "common/timer.h"
+#include "coordinator/tracefile.h"
 
 typedef struct {
   const atl_roles_t *roles;
@@ -20,6 +21,8 @@ typedef struct {
   atl_model_t *model;
   atl_worker_t *worker;
   atl_schedule_t *schedule; /* rank 0 */
+  atl_trace_t *trace;       /* NULL: not asked for */
+  atl_clock_t clock;        /* when the loop began */
   bool is_root;
   double started, loaded;
 } launch_t;
@@ -66,6 +69,8 @@ static atl_status_t load(launch_t *l, const char *bytes, size_t n_bytes) {
             l->plan.n_ranks, atl_comm_size(l->world));
   ATL_TRY(atl_model_open(l->job.model, &l->model));
   ATL_TRY(check_job(l));
+  if (l->job.trace != NULL) ATL_TRY(atl_trace_new(atl_tracefile_capacity(l->plan.n_ranks), &l->trace));
+  l->traffic.trace = l->trace;
   return l->roles->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker);
 }
 
@@ -88,12 +93,31 @@ static void rest(int n_idle) {
   nanosleep(&(struct timespec){0, nap < 200000 ? nap : 200000}, NULL);
 }
 
+static void trace_coordinator(launch_t *l, double start, double end) {
+  atl_trace_event_t event = {.kind = ATL_TRACE_COORDINATE,
+                             .role = ATL_TRACE_COORDINATOR,
+                             .start = start,
+                             .end = end,
+                             .slot = -1,
+                             .position = -1,
+                             .packet = -1,
+                             .cause = -1};
+  atl_trace_add(l->trace, &event);
+  event.kind = ATL_TRACE_QUEUE;
+  event.start = end;
+  event.n = (int32_t)atl_schedule_n_waiting(l->schedule);
+  atl_trace_add(l->trace, &event);
+}
+
 static atl_status_t coordinate(launch_t *l, bool *did_work) {
   double start = atl_timer_now();
   ATL_TRY(atl_schedule_poll(l->schedule, did_work));
   if (atl_stop_is_requested()) ATL_TRY(atl_schedule_stop(l->schedule));
   if (l->task->tick != NULL) l->task->tick(l->task->context);
-  if (*did_work) l->traffic.coordinating += atl_timer_now() - start;
+  if (!*did_work) return ATL_OK;
+  double end = atl_timer_now();
+  l->traffic.coordinating += end - start;
+  if (l->trace != NULL) trace_coordinator(l, start, end);
   return ATL_OK;
 }
 
@@ -192,6 +216,13 @@ static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, si
   return l->task->finish(l->task->context, &summary);
 }
 
+static atl_status_t save_trace(launch_t *l) {
+  atl_clock_t now;
+  if (l->trace == NULL) return ATL_OK;
+  ATL_TRY(atl_clock_measure(l->world, false, &now));
+  return atl_tracefile_save(l->world, &l->plan, l->trace, &l->clock, &now, l->job.trace);
+}
+
 static atl_status_t finish(launch_t *l) {
   double seconds = atl_timer_now() - l->loaded;
   atl_buffer_t mine = {0};
@@ -224,6 +255,7 @@ static atl_status_t run(launch_t *l) {
   ATL_DESTROY(&bytes);
   ATL_TRY(status);
   ATL_TRY(atl_comm_agree(l->world, begin(l)));
+  if (l->trace != NULL) ATL_TRY(atl_clock_measure(l->world, false, &l->clock));
   l->loaded = atl_timer_now();
   atl_stop_watch();
   status = loop(l);
@@ -232,12 +264,15 @@ static atl_status_t run(launch_t *l) {
     ATL_LOG(ERROR, "%s\n%s", atl_status_message(), atl_status_trace());
     atl_comm_abort(l->world, atl_status_exit_code(status));
   }
-  return finish(l);
+  status = finish(l);
+  atl_status_t traced = save_trace(l); /* also of a run that was stopped */
+  return status != ATL_OK ? status : traced;
 }
 
 static void clear(launch_t *l) {
   l->roles->destroy(&l->worker);
   atl_schedule_destroy(&l->schedule);
+  atl_trace_destroy(&l->trace);
   atl_model_destroy(&l->model);
   atl_arena_clear(&l->arena);
   atl_traffic_clear(&l->traffic);

@@ -150,6 +150,8 @@ static atl_status_t deal_grids(atl_schedule_t *s) {
   return ATL_OK;
 }
 
+int64_t atl_schedule_n_waiting(const atl_schedule_t *s) { return s->n_waiting; }
+
 bool atl_schedule_is_complete(const atl_schedule_t *s) { return s->n_results == s->events.n_results; }
 
 atl_status_t atl_schedule_stop(atl_schedule_t *s) {

@@ -36,6 +36,7 @@ void atl_schedule_destroy(atl_schedule_t **schedule);
 atl_status_t atl_schedule_poll(atl_schedule_t *schedule, bool *did_work);
 /* Tells every rank to stop now, results or not. */
 atl_status_t atl_schedule_stop(atl_schedule_t *schedule);
-bool atl_schedule_is_complete(const atl_schedule_t *schedule); /* have all results come? */
+int64_t atl_schedule_n_waiting(const atl_schedule_t *schedule); /* grids that no decoder has */
+bool atl_schedule_is_complete(const atl_schedule_t *schedule);  /* have all results come? */
 
 #endif

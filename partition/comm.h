@@ -1,4 +1,4 @@
-/* Comm: MPI, and the only module besides mailbox, hop and grid that spells it. The rest sees atl_comm_t.
+/* Comm: MPI, and the only module besides mailbox, hop, clock and grid that spells it. The rest sees atl_comm_t.
  *
  *     atl_comm_t *world;
  *     ATL_TRY(atl_comm_start(&argc, &argv, &world));        collective over all ranks

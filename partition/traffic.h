@@ -7,6 +7,7 @@
 #ifndef ATL_PARTITION_TRAFFIC_H
 #define ATL_PARTITION_TRAFFIC_H
 
+#include "common/trace.h"
 #include "partition/mailbox.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
   atl_comm_t *ring;
   atl_mailbox_t *tokens, *control, *results;
   atl_comm_t *comms[3]; /* under the mailboxes, same order */
+  atl_trace_t *trace;   /* borrowed; NULL: nothing is recorded */
   double coordinating;  /* seconds this rank's coordinator has worked: its other roles do not wait meanwhile */
 } atl_traffic_t;
 

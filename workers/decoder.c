@@ -142,6 +142,19 @@ static atl_status_t write_picture(atl_decoder_t *d, const waiting_t *grid, atl_r
   return status;
 }
 
+static void trace(const atl_decoder_t *d, atl_trace_kind_t kind, double start, double end,
+                  const atl_candidate_t *candidate) {
+  atl_trace_add(d->traffic->trace, &(atl_trace_event_t){.kind = (int16_t)kind,
+                                                        .role = ATL_TRACE_DECODER,
+                                                        .start = start,
+                                                        .end = end,
+                                                        .slot = candidate->prompt,
+                                                        .position = candidate->sample,
+                                                        .n = kind == ATL_TRACE_QUEUE ? d->n : 1,
+                                                        .packet = -1,
+                                                        .cause = -1});
+}
+
 static atl_status_t make_picture(atl_decoder_t *d, const waiting_t *grid) {
   atl_record_t record = {.candidate = grid->candidate, .score = NAN};
   double start = atl_timer_now();
@@ -155,7 +168,12 @@ static atl_status_t make_picture(atl_decoder_t *d, const waiting_t *grid) {
   ATL_TRY(write_picture(d, grid, &record));
   d->report.busy += scored - start;
   d->report.score += scored - decoded;
-  d->report.io += atl_timer_now() - scored;
+  double written = atl_timer_now();
+  d->report.io += written - scored;
+  trace(d, ATL_TRACE_QUEUE, start, start, &grid->candidate);
+  trace(d, ATL_TRACE_DECODE, start, decoded, &grid->candidate);
+  if (d->scorer != NULL) trace(d, ATL_TRACE_SCORE, decoded, scored, &grid->candidate);
+  trace(d, ATL_TRACE_PNG, scored, written, &grid->candidate);
   d->report.n_steps++;
   ATL_TRY(atl_wire_pack_record(&record, &d->buffer));
   return atl_mailbox_send(d->traffic->results, d->coordinator_rank, ATL_TAG_RECORD, d->buffer.bytes, d->buffer.n);

@@ -30,6 +30,8 @@ struct atl_stage {
   atl_drawer_t *drawer; /* last stage */
   float *logits;        /* (max_rows, V_i), or a row of all V for the probe; last stage */
   atl_row_t *rows;      /* (max_rows) */
+  int64_t n_packets;    /* computed so far: the number of the next one, in every stage of the pipeline */
+  int64_t *of_slot;     /* (M), first stage: number of the packet whose codes the slot embeds next */
   char *letter;         /* codes on their way, or a row of logits */
   atl_arena_t arena;    /* of an unpacked assignment, cleared after each */
   atl_buffer_t buffer;
@@ -70,6 +72,7 @@ static atl_status_t make_ends(atl_stage_t *s) {
   if (s->is_first) {
     ATL_TRY(atl_feed_new(s->job, &s->layout, &s->feed));
     ATL_TRY(ATL_NEW(max_rows, &s->tokens));
+    ATL_TRY(ATL_NEW(s->layout.n_slots, &s->of_slot));
   }
   if (s->is_last) {
     size_t n_logits = s->job->wants_logits ? n_all : max_rows * (size_t)s->n_codes;
@@ -113,6 +116,7 @@ void atl_stage_retire(atl_stage_t *s) {
   atl_feed_destroy(&s->feed);
   atl_drawer_destroy(&s->drawer);
   ATL_DESTROY(&s->tokens);
+  ATL_DESTROY(&s->of_slot);
   ATL_DESTROY(&s->logits);
   ATL_DESTROY(&s->rows);
   ATL_DESTROY(&s->letter);
@@ -247,10 +251,32 @@ static void poke(void *context) {
   s->report.poke += atl_timer_now() - start;
 }
 
-static void run_layers(atl_stage_t *s, const atl_packet_t *packet) {
+static void trace(const atl_stage_t *s, atl_trace_kind_t kind, const atl_packet_t *packet, double start, double end) {
+  if (s->traffic->trace == NULL) return;
+  int32_t slot = packet->header->slot;
+  bool is_begin = packet->header->kind == ATL_PACKET_BEGIN;
+  atl_trace_add(s->traffic->trace,
+                &(atl_trace_event_t){.kind = (int16_t)kind,
+                                     .role = ATL_TRACE_STAGE,
+                                     .start = start,
+                                     .end = end,
+                                     .slot = slot,
+                                     .position = is_begin || packet->header->n_rows == 0 ? -1 : s->rows[0].position,
+                                     .n = packet->header->n_rows,
+                                     .packet = s->n_packets,
+                                     .cause = kind == ATL_TRACE_EMBED && slot >= 0 ? s->of_slot[slot] : -1});
+}
+
+static void run_layers(atl_stage_t *s, const atl_packet_t *packet, double start) {
   int32_t n = packet->header->n_rows;
-  if (s->is_first) atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
+  if (s->is_first) {
+    atl_transformer_embed(s->transformer, packet->x, s->rows, s->tokens, n);
+    double embedded = atl_timer_now();
+    trace(s, ATL_TRACE_EMBED, packet, start, embedded);
+    start = embedded;
+  }
   atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s);
+  trace(s, packet->header->slot < 0 ? ATL_TRACE_PREFILL : ATL_TRACE_RUN, packet, start, atl_timer_now());
   s->report.n_rows += (uint64_t)n;
   s->report.n_steps++;
   s->report.n_prefills += packet->header->slot < 0;
@@ -258,15 +284,20 @@ static void run_layers(atl_stage_t *s, const atl_packet_t *packet) {
 
 static atl_status_t compute(atl_stage_t *s, const atl_packet_t *packet) {
   double start = atl_timer_now(), drawn = start;
-  if (packet->header->kind == ATL_PACKET_BEGIN) {
+  bool is_begin = packet->header->kind == ATL_PACKET_BEGIN;
+  if (is_begin) {
     ATL_TRY(begin_slot(s, packet));
   } else {
     ATL_TRY(read_rows(s, packet));
-    run_layers(s, packet);
+    run_layers(s, packet, start);
     drawn = atl_timer_now();
     if (s->is_last) ATL_TRY(draw(s, packet));
   }
   double end = atl_timer_now();
+  if (is_begin) trace(s, ATL_TRACE_BEGIN, packet, start, end);
+  if (s->is_last && !is_begin) trace(s, ATL_TRACE_DRAW, packet, drawn, end);
+  if (s->is_first && packet->header->slot >= 0) s->of_slot[packet->header->slot] = s->n_packets;
+  s->n_packets++;
   s->report.busy += end - start;
   if (s->is_last) s->report.draw += end - drawn;
   if (packet->header->slot < 0) s->report.prefill += end - start;

@@ -125,8 +125,26 @@ static double wait_seconds(const atl_worker_t *w, double now) {
   return w->idle_since == 0 ? 0 : fmax(0, now - w->idle_since - (w->traffic->coordinating - w->idle_coordinating));
 }
 
+static void trace_wait(atl_worker_t *w, double now) {
+  atl_trace_event_t wait = {.kind =
+                                w->idle_for == ATL_DID_WAIT_FOR_CREDIT ? ATL_TRACE_WAIT_CREDIT : ATL_TRACE_WAIT_INPUT,
+                            .role = ATL_TRACE_STAGE,
+                            .start = w->idle_since,
+                            .end = now,
+                            .slot = -1,
+                            .position = -1,
+                            .packet = -1,
+                            .cause = -1};
+  if (w->stage != NULL) atl_trace_add(w->traffic->trace, &wait);
+  wait.kind = ATL_TRACE_WAIT_INPUT;
+  wait.role = ATL_TRACE_DECODER;
+  if (w->decoder != NULL) atl_trace_add(w->traffic->trace, &wait);
+}
+
 static void end_wait(atl_worker_t *w, double now) {
+  if (w->idle_since == 0) return;
   double seconds = wait_seconds(w, now);
+  if (w->traffic->trace != NULL) trace_wait(w, now);
   w->waiting += seconds;
   if (w->idle_for == ATL_DID_WAIT_FOR_CREDIT) w->credit += seconds;
   w->idle_since = 0;
@@ -155,7 +173,10 @@ atl_status_t atl_worker_poll(atl_worker_t *w, bool *did_work) {
   bool has_decoded = false;
   ATL_TRY(read_letters(w, w->traffic->tokens, did_work));
   ATL_TRY(read_letters(w, w->traffic->control, did_work));
-  if (w->is_stopped) return ATL_OK;
+  if (w->is_stopped) {
+    end_wait(w, start);
+    return ATL_OK;
+  }
   ATL_TRY(report_now_and_then(w, start));
   if (w->stage != NULL) ATL_TRY(atl_stage_step(w->stage, &did));
   bool has_stepped = did == ATL_DID_WORK;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "common/timer.h"
@@ -19,7 +20,7 @@
 #include "model/tokenizer/tokenizer.h"
 
 typedef struct {
-  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kernels, *plan;
+  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kernels, *plan, *trace;
   atl_text_list_t prompt;
   int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
   double temperature, top_p, filter_thres, guidance;
@@ -68,6 +69,7 @@ static const atl_option_t the_options[] = {
     {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
+    {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
     {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
     {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "no progress line"},
     {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "a line per rank about host, cores and threads"},
@@ -310,6 +312,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   job->dtype = s->dtype;
   job->backend = s->kernels;
   job->n_keep = (int32_t)s->top;
+  job->trace = s->trace;
   job->png_level = (int32_t)s->png_level;
   return make_plan(g, n_ranks, place, job);
 }
@@ -355,7 +358,7 @@ static atl_status_t describe_command(generate_t *g) {
   settings_t s = g->settings;
   char text[8192];
   s.prompt.n = 0;
-  s.prompts = s.shard = s.plan = NULL;
+  s.prompts = s.shard = s.plan = s.trace = NULL;
   s.samples = s.top = 16;
   s.seed = 0;
   s.out = "out";
@@ -363,6 +366,15 @@ static atl_status_t describe_command(generate_t *g) {
   s.quiet = s.verbose = s.print_plan = false;
   atl_options_summary(&the_usage, &s, text, sizeof text);
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
+}
+
+/* That the trace can be written is better known now. */
+static atl_status_t check_trace(const char *path) {
+  atl_file_writer_t file;
+  if (path == NULL) return ATL_OK;
+  ATL_TRY(atl_file_create(path, &file));
+  atl_file_abandon(&file);
+  return ATL_OK;
 }
 
 static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
@@ -385,6 +397,7 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
       .machine = g->machine,
   };
   ATL_TRY(atl_output_new(&request, &g->output));
+  ATL_TRY(check_trace(job->trace));
   atl_progress_init(&g->progress, g->n_images, g->settings.quiet);
   *events = (atl_schedule_events_t){.context = g,
                                     .n_results = g->n_images,

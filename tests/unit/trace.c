@@ -1,0 +1,40 @@
+// TEST np=1
+#include "common/trace.h"
+
+#include <string.h>
+
+#include "common/memory.h"
+#include "tests/tap.h"
+
+/* n events into a ring of `capacity`: the last ones come out, oldest first, as often as one asks. */
+static void test_ring(int64_t capacity, int64_t n) {
+  atl_trace_t *trace;
+  TAP_STATUS(ATL_OK, atl_trace_new(capacity, &trace), "a ring is made");
+  for (int64_t i = 0; i < n; i++) atl_trace_add(trace, &(atl_trace_event_t){.packet = i});
+  int n_wrong = 0;
+  for (int again = 0; again < 2; again++) {
+    int64_t n_kept, n_lost;
+    const atl_trace_event_t *events = atl_trace_get(trace, &n_kept, &n_lost);
+    int64_t expected = n < capacity ? n : capacity;
+    n_wrong += n_kept != expected || n_lost != n - expected;
+    for (int64_t i = 0; i < n_kept; i++) n_wrong += events[i].packet != n - expected + i;
+  }
+  TAP_OK(n_wrong == 0, "the last events come out in order");
+  atl_trace_destroy(&trace);
+}
+
+int main(void) {
+  for (int64_t n = 0; n < 12; n++) test_ring(5, n);
+  test_ring(1, 3);
+  atl_trace_add(NULL, &(atl_trace_event_t){0});
+  atl_trace_t *trace;
+  TAP_STATUS(ATL_INPUT, atl_trace_new(0, &trace), "a ring of nothing is refused");
+  atl_memory_fail_after(2);
+  TAP_STATUS(ATL_MEMORY, atl_trace_new(5, &trace), "no memory is a failure");
+  TAP_OK(trace == NULL, "and leaves nothing behind");
+  TAP_OK(strcmp(atl_trace_kind_name(ATL_TRACE_RUN), "run") == 0 && strcmp(atl_trace_kind_name(-1), "?") == 0,
+         "kinds have names");
+  atl_trace_destroy(&trace);
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
+  return tap_done();
+}
