@@ -7,7 +7,7 @@
 #include "partition/comm.h"
 
 typedef struct {
-  char text[256]; /* one line for the log */
+  char text[512]; /* one line for the log */
   int n_ranks_on_host;
   bool is_sharing_cores; /* more threads than cpus among the ranks whose cpusets meet: right results, no measure of
                             speed */
