@@ -16,11 +16,13 @@ static void gather(atl_linear_t *linear, const atl_linear_spec_t *spec, float *w
 atl_status_t linear_library_fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   int64_t n_columns = linear->n_panels * PANEL;
   float *weight;
-  ATL_TRY(ATL_TAKE(&linear->arena, n_columns * linear->n_in, &weight));
   ATL_TRY(ATL_TAKE(&linear->arena, LIBRARY_ROWS * n_columns, &linear->sums));
   ATL_TRY(atl_arena_take(&linear->arena, (size_t)(LIBRARY_ROWS * linear->n_in), sizeof(float), &linear->rows));
+  ATL_TRY(ATL_NEW(n_columns * linear->n_in, &weight));
   gather(linear, spec, weight, n_columns);
-  return linear->calls->init(linear, weight, n_columns);
+  atl_status_t status = linear->calls->init(linear, &weight, n_columns);
+  ATL_DESTROY(&weight);
+  return status;
 }
 
 void linear_library_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx,

@@ -73,12 +73,12 @@ static atl_status_t pack(atl_linear_t *linear, const float *weight, int64_t n_co
   return status;
 }
 
-static atl_status_t init(atl_linear_t *linear, const float *weight, int64_t n_columns) {
+static atl_status_t init(atl_linear_t *linear, float **weight, int64_t n_columns) {
   ATL_TRY(ATL_TAKE(&linear->arena, 1, &linear->library));
   DNNL_TRY(dnnl_engine_create(&linear->library->engine, dnnl_cpu, 0));
   DNNL_TRY(dnnl_stream_create(&linear->library->stream, linear->library->engine, dnnl_stream_default_flags));
   ATL_TRY(describe(linear, n_columns));
-  return pack(linear, weight, n_columns);
+  return pack(linear, *weight, n_columns);
 }
 
 static void run(const atl_linear_t *linear) {

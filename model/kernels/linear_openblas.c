@@ -7,13 +7,14 @@
 enum { SLICE_COLUMNS = 8 * PANEL };
 
 struct library {
-  const float *weight; /* (n_columns,I) */
+  float *weight; /* (n_columns,I), owned */
   int64_t n_columns;
 };
 
-static atl_status_t init(atl_linear_t *linear, const float *weight, int64_t n_columns) {
+static atl_status_t init(atl_linear_t *linear, float **weight, int64_t n_columns) {
   ATL_TRY(ATL_TAKE(&linear->arena, 1, &linear->library));
-  *linear->library = (library_t){weight, n_columns};
+  *linear->library = (library_t){*weight, n_columns};
+  *weight = NULL;
   openblas_set_num_threads(1);
   return ATL_OK;
 }
@@ -30,6 +31,8 @@ static void run(const atl_linear_t *linear) {
   }
 }
 
-static void clear(atl_linear_t *linear) { (void)linear; }
+static void clear(atl_linear_t *linear) {
+  if (linear->library != NULL) ATL_DESTROY(&linear->library->weight);
+}
 
 const library_calls_t linear_openblas_calls = {init, run, clear};

@@ -72,8 +72,8 @@ void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sum
 
 /* How a library computes sums(LIBRARY_ROWS,n_columns) = rows(LIBRARY_ROWS,I) . W(n_columns,I)^T. */
 struct library_calls {
-  /* weight: fp32, columns in packed order; borrowed, in the layer's arena. UNSUPPORTED, MEMORY. */
-  atl_status_t (*init)(atl_linear_t *linear, const float *weight, int64_t n_columns);
+  /* weight: fp32, columns in packed order; a library that keeps it takes it and leaves NULL. UNSUPPORTED, MEMORY. */
+  atl_status_t (*init)(atl_linear_t *linear, float **weight, int64_t n_columns);
   void (*run)(const atl_linear_t *linear);
   void (*clear)(atl_linear_t *linear); /* also after a failed init */
 };
