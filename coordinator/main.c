@@ -1,4 +1,5 @@
 /* atelier: one binary, one word for what to do. Turns a status into an exit code, here and nowhere else. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ int main(int argc, char **argv) {
     printf("atelier %s (%s)\n", ATL_VERSION, ATL_GIT_DESCRIBE);
     return 0;
   }
+  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files fails a write, like a full disk, and not the program */
   atl_status_t status = run(argc, argv);
   int code = check_memory();
   if (status == ATL_OK) return code;
