@@ -29,9 +29,9 @@ PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libutf8proc 
 # Goals that need none of them.
 PLAIN_GOALS := help deps demo clean lint format
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell scripts/check-deps.sh >/dev/null 2>&1 || echo missing),)
-$(info $(shell scripts/check-deps.sh | sed 's/$$/;/'))
-$(error libraries are missing, named above: `make deps` installs them)
+MISSING := $(shell PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' HAVE='$(foreach p,$(PACKAGES),$(if $($(p)_LIBS),$(p)))' scripts/check-deps.sh | sed 's/^missing //; s/$$/;/')
+ifneq ($(MISSING),)
+$(error missing: $(MISSING) `make deps` installs what is missing)
 endif
 define package
 $(1)_CFLAGS ?= $$(shell $(PKG_CONFIG) --cflags $(1))
