@@ -42,14 +42,26 @@ static uint64_t get_peak(const atl_run_summary_t *summary) {
   return peak;
 }
 
+static void print_count(int32_t n, const char *thing, FILE *out) {
+  fprintf(out, "%" PRId32 " %s%s", n, thing, n == 1 ? "" : "s");
+}
+
 static void print_prediction(const atl_run_summary_t *summary, FILE *out) {
   const atl_plan_t *plan = summary->plan;
   if (!plan) return;
-  fprintf(out,
-          "\nplan: %" PRId32 " pipelines of %" PRId32 " stages, %" PRId32 " decoders, on %" PRId32 " ranks; %" PRId32
-          " slots of %" PRId32 " samples\n%s\n\n",
-          plan->n_pipelines, plan->n_stages, plan->n_decoders, plan->n_ranks, plan->n_slots, plan->microbatch,
-          plan->reason);
+  fprintf(out, "\nplan: ");
+  print_count(plan->n_pipelines, "pipeline", out);
+  fprintf(out, " of ");
+  print_count(plan->n_stages, "stage", out);
+  fprintf(out, ", ");
+  print_count(plan->n_decoders, "decoder", out);
+  fprintf(out, ", on ");
+  print_count(plan->n_ranks, "rank", out);
+  fprintf(out, "; ");
+  print_count(plan->n_slots, "slot", out);
+  fprintf(out, " of ");
+  print_count(plan->microbatch, "sample", out);
+  fprintf(out, "\n%s\n\n", plan->reason);
   fprintf(out, "%-14s %11s %11s\n", "", "predicted", "measured");
   print_against("seconds", plan->seconds, summary->seconds, out);
   print_against("images/s", plan->images_per_second, per((double)summary->n_images, summary->seconds), out);
