@@ -254,10 +254,10 @@ static atl_status_t run(launch_t *l) {
   if (status == ATL_OK) status = atl_comm_agree(l->world, load(l, bytes, n_bytes));
   ATL_DESTROY(&bytes);
   ATL_TRY(status);
+  atl_stop_watch(); /* before there is an output folder, which says how the run ended */
   ATL_TRY(atl_comm_agree(l->world, begin(l)));
   if (l->trace != NULL) ATL_TRY(atl_clock_measure(l->world, false, &l->clock));
   l->loaded = atl_timer_now();
-  atl_stop_watch();
   status = loop(l);
   if (status == ATL_OK) status = drain(l);
   if (status != ATL_OK) {
