@@ -241,6 +241,7 @@ static atl_status_t finish(launch_t *l) {
 static atl_status_t find_place(launch_t *l) {
   ATL_TRY(atl_place_find(l->world, &l->place));
   ATL_LOG(DEBUG, "%s", l->place.text);
+  if (l->task->wants_hops) ATL_TRY(atl_place_measure_hops(l->world, &l->place));
   if (l->place.is_sharing_cores)
     ATL_LOG_ROOT(DEBUG, "ranks share cores: the results are the same, the timings mean little");
   return ATL_OK;

@@ -17,6 +17,7 @@
 /* A job as rank 0 runs it. Each function gets `context`. */
 typedef struct {
   void *context;
+  bool wants_hops; /* the place is to say what a hop costs; the same on all ranks */
   /* Fills the job for n_ranks ranks; its plan is in job->plan. What it points to lives as long as the context. */
   atl_status_t (*prepare)(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job);
   /* All ranks have loaded: makes the output's place, and says what happens with results. */

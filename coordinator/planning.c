@@ -96,7 +96,11 @@ static void estimate_costs(const atl_planning_t *planning, const atl_transformer
       .decode_flops = vae != NULL ? decode_flops(vae) : 0,
       .score_flops = clip != NULL ? score_flops(clip) : 0,
   };
-  atl_machine_t machine = {.n_cores = planning->n_cores, .flops = planning->core_flops, .bytes = planning->core_bytes};
+  atl_machine_t machine = {.n_cores = planning->n_cores,
+                           .flops = planning->core_flops,
+                           .bytes = planning->core_bytes,
+                           .hop_seconds = planning->hop_seconds,
+                           .hop_bytes = planning->hop_bytes};
   atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : MICROBATCH, costs);
 }
 

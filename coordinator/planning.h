@@ -16,6 +16,7 @@ typedef struct {
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
   int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
   int64_t cache_per_rank;                                         /* bytes of last-level cache; 0: not counted on */
+  double hop_seconds, hop_bytes; /* a message's latency and bytes a second; 0: partition/cost's defaults */
   double core_flops, core_bytes; /* a core's FLOPs and bytes a second; 0: partition/cost's defaults */
   atl_dtype_t dtype;
 } atl_planning_t;

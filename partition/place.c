@@ -7,6 +7,7 @@
 
 #include "common/memory.h"
 #include "partition/comm_mpi.h"
+#include "partition/measure.h"
 
 /* "0-3,8" */
 static void print_cpus(const cpu_set_t *cpus, char *text, size_t text_bytes) {
@@ -93,5 +94,18 @@ atl_status_t atl_place_find(const atl_comm_t *world, atl_place_t *place) {
            mine.n_threads, mine.n_threads == 1 ? "" : "s", place->n_ranks_on_host,
            place->n_ranks_on_host == 1 ? "" : "s",
            place->is_sharing_cores ? ", sharing cores (timings mean little)" : "");
+  return ATL_OK;
+}
+
+atl_status_t atl_place_measure_hops(const atl_comm_t *world, atl_place_t *place) {
+  static const atl_ring_load_t small = {1, 16, 1, 30}, large = {32, 1024, 1, 30};
+  int is_crowded_here = place->is_sharing_cores, is_crowded_anywhere;
+  ATL_MPI(MPI_Allreduce(&is_crowded_here, &is_crowded_anywhere, 1, MPI_INT, MPI_MAX, world->comm), "comparing places");
+  if (world->size == 1 || is_crowded_anywhere) return ATL_OK;
+  atl_ring_times_t few, many;
+  ATL_TRY(atl_measure_ring(world, &small, &few));
+  ATL_TRY(atl_measure_ring(world, &large, &many));
+  place->hop_seconds = few.hop;
+  if (many.hop > few.hop) place->hop_bytes = (many.bytes - few.bytes) / (many.hop - few.hop);
   return ATL_OK;
 }

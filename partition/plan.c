@@ -183,8 +183,9 @@ static void explain(const search_t *s, atl_plan_t *plan) {
                    (plan->first_decoder_rank >= 0 ? plan->n_decoders : 0);
   char idle[48] = "";
   if (n_used < plan->n_ranks) snprintf(idle, sizeof idle, "; ranks without work: %d", (int)(plan->n_ranks - n_used));
-  snprintf(plan->reason, sizeof plan->reason, "%s; %s; %s%s", stages, decoders,
-           plan->first_stage_rank > 0 ? "the coordinator is alone" : "the coordinator shares a rank", idle);
+  snprintf(plan->reason, sizeof plan->reason, "%s; %s; %s%s; costs are %s", stages, decoders,
+           plan->first_stage_rank > 0 ? "the coordinator is alone" : "the coordinator shares a rank", idle,
+           q->costs.is_measured ? "measured" : "estimated");
 }
 
 atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan) {

@@ -10,6 +10,7 @@
 #include "common/timer.h"
 #include "common/version.h"
 #include "coordinator/command.h"
+#include "coordinator/costs.h"
 #include "coordinator/launch.h"
 #include "coordinator/output.h"
 #include "coordinator/planning.h"
@@ -222,6 +223,17 @@ static atl_status_t prime(generate_t *g, atl_job_t *job) {
   return ATL_OK;
 }
 
+/* Measured seconds in place of estimated ones, when they are known or the job is long enough to find them. */
+static atl_status_t find_costs(const generate_t *g, const atl_job_t *job, atl_plan_request_t *request) {
+  atl_calibration_spec_t spec = {.microbatch = request->costs.microbatch,
+                                 .n_streams = job->n_null_ids > 0 ? 2 : 1,
+                                 .dtype = atl_dtype_find(g->settings.dtype, strlen(g->settings.dtype)),
+                                 .has_decoder = true,
+                                 .is_ranked = job->is_ranked};
+  ATL_TRY(atl_backend_find(g->settings.kernels, &spec.backend));
+  return atl_costs_find(&spec, ATL_COSTS_MEASURE_IF_LONG, g->model, request);
+}
+
 static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   const settings_t *s = &g->settings;
   atl_planning_t planning = {
@@ -239,12 +251,15 @@ static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *pla
       .n_slots = (int32_t)s->slots,
       .microbatch = (int32_t)s->microbatch,
       .memory_per_rank = s->memory ? s->memory : place->free_bytes,
+      .hop_seconds = place->hop_seconds,
+      .hop_bytes = place->hop_bytes,
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
   };
   atl_plan_request_t request;
   atl_plan_t plan;
   atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
                        job->is_ranked ? &g->model->clip_config : NULL, &request);
+  ATL_TRY(find_costs(g, job, &request));
   if (s->plan != NULL) {
     json_t *object;
     ATL_TRY(atl_json_load(s->plan, &object));
@@ -457,7 +472,8 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *role
   if (status == ATL_OK && wants_help) {
     atl_options_help(&the_usage, stdout);
   } else if (status == ATL_OK) {
-    atl_task_t task = {.context = g, .prepare = prepare, .begin = begin, .tick = tick, .finish = finish};
+    atl_task_t task = {
+        .context = g, .wants_hops = true, .prepare = prepare, .begin = begin, .tick = tick, .finish = finish};
     status = atl_launch_run(argc, argv, roles, &task);
   }
   clear(g);

@@ -1,12 +1,14 @@
 /* atelier plan: who would do what, and how long it would take, without ranks or a cluster. The job is told as to
  * `generate`; the plan printed is the plan that runs. A model that exists only as sizes is told by --shape. */
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/options.h"
 #include "coordinator/command.h"
+#include "coordinator/costs.h"
 #include "coordinator/planning.h"
 #include "coordinator/prompts.h"
 #include "model/model.h"
@@ -18,7 +20,7 @@ typedef struct {
   int64_t prompt_count, samples;
   double guidance, decode_seconds, flops, bandwidth, jitter;
   int64_t ranks, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
-  bool no_rank, json, simulate;
+  bool no_rank, json, simulate, measure;
 } settings_t;
 
 #define FIELD(name) offsetof(settings_t, name)
@@ -43,6 +45,8 @@ static const atl_option_t the_options[] = {
     {"flops", ATL_OPTION_REAL, FIELD(flops), "GFLOPS", "0", "of a core in linear layers (0: 50)"},
     {"bandwidth", ATL_OPTION_REAL, FIELD(bandwidth), "GB/S", "0", "a core reads from memory (0: 10)"},
     {"decode-seconds", ATL_OPTION_REAL, FIELD(decode_seconds), "S", "0", "to decode and score an image (0: estimate)"},
+    {"measure", ATL_OPTION_FLAG, FIELD(measure), NULL, NULL,
+     "measure the model's costs on this machine first, with as many threads as cores"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (0: decide)"},
     {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline"},
     {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines"},
@@ -157,6 +161,8 @@ static atl_status_t check_settings(const settings_t *s) {
   ATL_CHECK(s->memory >= 0 && s->cache >= 0, USAGE, "--memory and --cache are not negative");
   ATL_CHECK(s->flops >= 0 && s->bandwidth >= 0 && s->decode_seconds >= 0, USAGE,
             "--flops, --bandwidth and --decode-seconds are not negative");
+  ATL_CHECK(!s->measure || (s->model != NULL && s->flops == 0 && s->bandwidth == 0 && s->cache == 0), USAGE,
+            "--measure is for a --model on this machine: not with --shape, --flops, --bandwidth or --cache");
   ATL_CHECK(s->jitter >= 0 && s->jitter < 1, USAGE, "--jitter %g: expected 0 to below 1", s->jitter);
   const int64_t counts[] = {s->stages, s->pipelines, s->decoders, s->slots, s->microbatch};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
@@ -164,6 +170,20 @@ static atl_status_t check_settings(const settings_t *s) {
               "--stages, --pipelines, --decoders, --slots, --microbatch: expected a count, found %lld",
               (long long)counts[i]);
   return ATL_OK;
+}
+
+/* Costs as `generate` would have them on this machine, unless another one is described. */
+static atl_status_t find_costs(const settings_t *s, const atl_planning_t *planning, const atl_model_t *model,
+                               atl_plan_request_t *request) {
+  if (s->flops > 0 || s->bandwidth > 0 || s->cache > 0) return ATL_OK;
+  atl_calibration_spec_t spec = {.microbatch = request->costs.microbatch,
+                                 .n_streams = planning->is_guided ? 2 : 1,
+                                 .dtype = planning->dtype,
+                                 .backend = ATL_BACKEND_AUTO,
+                                 .has_decoder = planning->has_decoders,
+                                 .is_ranked = planning->is_ranked};
+  omp_set_num_threads((int)s->cores);
+  return atl_costs_find(&spec, s->measure ? ATL_COSTS_MEASURE : ATL_COSTS_KNOWN, model, request);
 }
 
 /* `model` is NULL with --shape: then nothing is decoded, unless --decode-seconds says how long it takes. */
@@ -190,6 +210,7 @@ static atl_status_t make_request(const settings_t *s, const atl_transformer_conf
   ATL_TRY(count_images(s, &planning));
   atl_planning_request(&planning, config, has_vae ? &model->vae_config : NULL, has_clip ? &model->clip_config : NULL,
                        request);
+  if (model != NULL) ATL_TRY(find_costs(s, &planning, model, request));
   if (s->decode_seconds > 0) request->costs.decode = s->decode_seconds, request->costs.score = 0;
   return ATL_OK;
 }

@@ -1,0 +1,34 @@
+/* Calibration: how long a model's parts take on this machine, by computing a few steps of them: some layers at half an
+ * image, the head, drawing, text rows, and one picture through the dVAE, PNG and CLIP. Knows nothing of plans.
+ *
+ *     atl_calibration_spec_t spec = {.microbatch = 32, .n_streams = 1, .dtype = ATL_F32, .has_decoder = true};
+ *     ATL_TRY(atl_calibration_run(model, &spec, &calibration));
+ *
+ * Medians of a few steps. Local.
+ */
+#ifndef ATL_MODEL_CALIBRATION_H
+#define ATL_MODEL_CALIBRATION_H
+
+#include "model/kernels/linear.h"
+#include "model/model.h"
+
+typedef struct {
+  int32_t microbatch; /* candidates of a step */
+  int32_t n_streams;  /* rows a candidate has: 2 with guidance, else 1 */
+  atl_dtype_t dtype;
+  atl_backend_t backend;
+  bool has_decoder, is_ranked; /* dVAE; CLIP too */
+} atl_calibration_spec_t;
+
+/* Seconds. The fixed part of a step is what it takes with no candidates. */
+typedef struct {
+  double layer, layer_fixed, head, head_fixed, embed, draw; /* of a microbatch */
+  double prefill_row;                                       /* a text row through a layer */
+  double decode, score;                                     /* of an image; decode with its PNG */
+} atl_calibration_t;
+
+/* INPUT, MEMORY. */
+atl_status_t atl_calibration_run(const atl_model_t *model, const atl_calibration_spec_t *spec,
+                                 atl_calibration_t *calibration);
+
+#endif
