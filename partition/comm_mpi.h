@@ -1,4 +1,5 @@
-/* Comm's inside, for the modules of partition/ that speak MPI themselves: mailbox, hop, clock, grid. Nobody else includes it.
+/* Comm's inside, for the modules of partition/ that speak MPI themselves: mailbox, hop, clock, grid. Nobody else
+ * includes it.
  */
 #ifndef ATL_PARTITION_COMM_MPI_H
 #define ATL_PARTITION_COMM_MPI_H

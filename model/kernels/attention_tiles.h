@@ -16,8 +16,9 @@ INLINE void NAME(score_tile)(const int n_rows, const int n_blocks, float *scores
     vec_t k_e[LONE_BLOCKS];
     UNROLL for (int b = 0; b < n_blocks; b++) k_e[b] = LOAD(k + (b * head_size + e) * ATL_KEY_BLOCK);
     /* A lone row's keys and values come from memory and are read once: fetched into L2 before their turn. */
-    if (n_rows == 1) UNROLL for (int b = 0; b < n_blocks; b++)
-        __builtin_prefetch(k + ((n_blocks + b) * head_size + e) * ATL_KEY_BLOCK, 0, 2);
+    if (n_rows == 1)
+      UNROLL for (int b = 0; b < n_blocks; b++)
+          __builtin_prefetch(k + ((n_blocks + b) * head_size + e) * ATL_KEY_BLOCK, 0, 2);
     UNROLL for (int m = 0; m < n_rows; m++) {
       vec_t q_m = vec_splat(q[m * ldq + e]);
       UNROLL for (int b = 0; b < n_blocks; b++) sum[m][b] = vec_fma(q_m, k_e[b], sum[m][b]);
@@ -61,8 +62,9 @@ INLINE void NAME(value_tile)(const int n_rows, const int n_vecs, float *out, int
   for (int64_t i = 0; i < n_keys; i++) {
     vec_t v_i[VALUE_WIDTH];
     UNROLL for (int w = 0; w < n_vecs; w++) v_i[w] = LOAD(v + i * row_size + w * ATL_KEY_BLOCK);
-    if (n_rows == 1) UNROLL for (int w = 0; w < n_vecs; w++)
-        __builtin_prefetch(v + (i + ATTENTION_AHEAD_KEYS) * row_size + w * ATL_KEY_BLOCK, 0, 2);
+    if (n_rows == 1)
+      UNROLL for (int w = 0; w < n_vecs; w++)
+          __builtin_prefetch(v + (i + ATTENTION_AHEAD_KEYS) * row_size + w * ATL_KEY_BLOCK, 0, 2);
     UNROLL for (int m = 0; m < n_rows; m++) {
       vec_t p_m = vec_splat(p[m * ldp + i]);
       UNROLL for (int w = 0; w < n_vecs; w++) sum[m][w] = vec_fma(p_m, v_i[w], sum[m][w]);

@@ -8,7 +8,7 @@ m=weights/emoji
 for i in $(seq 300); do echo "red heart $i"; done >"$scratch/prompts"
 # begin RANKS FOLDER OPTIONS...: a run that is too long to end by itself, in the background; $launch is its pid.
 begin() {
-  local command=("$ATELIER" generate --model $m --prompts "$scratch/prompts" --samples 8 --top 2 --seed 1 --quiet --out "$scratch/$2")
+  local command=("$ATELIER" generate --model "$m" --prompts "$scratch/prompts" --samples 8 --top 2 --seed 1 --quiet --out "$scratch/$2")
   [ "$1" = 1 ] || read -ra mpirun <<<"$MPIRUN -n $1"
   [ "$1" = 1 ] || command=("${mpirun[@]}" "${command[@]}")
   "${command[@]}" "${@:3}" >"$scratch/$2.out" 2>"$scratch/$2.err" </dev/null & # not in a shell that signals would end
