@@ -107,6 +107,19 @@ static bool is_wanted(const char *only, const char *what) {
   return false;
 }
 
+static atl_status_t check_wanted(const char *only) {
+  static const char the_kinds[] = "linears,layers,steps,sampling,images";
+  for (const char *word = only; *word != '\0';) {
+    char name[16];
+    size_t n = strcspn(word, ",");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
+    ATL_CHECK(n < sizeof name && is_wanted(the_kinds, name), USAGE, "--only '%s': expected some of %s", name,
+              the_kinds);
+    word += n + (word[n] == ',');
+  }
+  return ATL_OK;
+}
+
 /* name -> seconds of the entries of an earlier run. */
 static atl_status_t read_before(const char *path, json_t **before) {
   json_t *root, *entry;
@@ -226,6 +239,7 @@ static atl_status_t measure(run_t *run, const char *only) {
 }
 
 static atl_status_t run_bench(const settings_t *settings, run_t *run) {
+  ATL_TRY(check_wanted(settings->only));
   ATL_TRY(read_settings(settings, run));
   ATL_TRY(atl_bench_init(&run->bench));
   print_ceilings(&run->bench);

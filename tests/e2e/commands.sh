@@ -1,0 +1,88 @@
+#!/bin/bash
+# TEST timeout=200
+# The commands that need no ranks, as a user runs them: help, plan, bench, tokenize, inspect.
+. tests/tap.sh
+m=weights/emoji
+
+says() { # WORDS COMMAND...: the command succeeds and says WORDS
+  local words=$1
+  shift
+  "$@" >"$scratch/out" 2>&1 || { cat "$scratch/out" && return 1; }
+  grep -qF -- "$words" "$scratch/out" || { cat "$scratch/out" && echo "not said: $words" && return 1; }
+}
+refuses() { # WORDS COMMAND...: exit code 2 and one line with WORDS
+  local words=$1 code
+  shift
+  "$@" >"$scratch/out" 2>"$scratch/err"
+  code=$?
+  [ $code = 2 ] && [ "$(grep -c . "$scratch/err")" = 1 ] && grep -qF -- "$words" "$scratch/err" && return 0
+  echo "exit code $code, to say: $words" && cat "$scratch/err" && return 1
+}
+
+# ---- help ----
+version=$(sed -n 's/^#define ATL_VERSION "\(.*\)"/\1/p' common/version.h)
+check "the version" says "atelier $version" "$ATELIER" --version
+check "the list of commands" says "usage: atelier COMMAND" "$ATELIER" --help
+for command in $("$ATELIER" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+  check "$command --help" says "usage: atelier $command " "$ATELIER" "$command" --help
+  check "$command takes no other option" refuses "no option --nonsense" "$ATELIER" "$command" --nonsense
+done
+check "a command that is none" refuses "no command 'paint'" "$ATELIER" paint
+
+# ---- plan ----
+plan() { "$ATELIER" plan --model $m "$@"; }
+compact() { tr -d ' \n' <"$1"; }
+check "plan: a table" says "8 ranks: " plan --ranks 8
+check "plan: simulated" says "simulated: " plan --ranks 8 --samples 64 --simulate --jitter 0.2
+check "plan: simulated with stages" says "fill and drain" plan --ranks 6 --stages 3 --samples 64 --guidance 2 --simulate
+check "plan: as asked" says "4 ranks: 2 pipelines of 2 stages" plan --ranks 4 --stages 2 --pipelines 2
+plan --ranks 4 --stages 2 --pipelines 2 --decoders 2 --slots 3 --microbatch 5 --json >"$scratch/plan.json"
+check "plan: JSON" grep -q '"pipelines":2,"stages":2,"decoders":2,"slots":3,"microbatch":5' <(compact "$scratch/plan.json")
+plan --ranks 4 --plan "$scratch/plan.json" --json >"$scratch/again.json"
+without_reason() { sed 's/,"reason".*//' <(compact "$1"); }
+check "plan: read back it is the same" test "$(without_reason "$scratch/plan.json")" = "$(without_reason "$scratch/again.json")"
+run_planned() { ranks 4 "$ATELIER" generate --model $m --prompt heart --samples 4 --quiet --out "$scratch/run" --plan "$scratch/plan.json"; }
+check "plan: generate follows it" run_planned
+check "plan: and says so" grep -q '"microbatch":5,.*as read from' <(compact "$scratch/run/run.json" | sed 's/asreadfrom/as read from/')
+shape=layers=64,width=3968,heads=62,text=256,side=32,text-ids=16384,codes=8192
+check "plan: a model that is not there" says "64 layers of width 3968" "$ATELIER" plan --shape $shape --ranks 256 --memory 64G --cores 32 --dtype bf16
+check "plan: needs stages" says "too little fits the memory of a rank" "$ATELIER" plan --shape $shape --ranks 16 --memory 8G --cores 32 --dtype bf16
+check "plan: or finds too little memory" refuses "and has 1024.0 MiB" "$ATELIER" plan --shape $shape --ranks 2 --memory 1G
+check "plan: of nothing" refuses "--model DIR" "$ATELIER" plan --ranks 2
+check "plan: with a shape that is none" refuses "heigth" "$ATELIER" plan --shape heigth=3 --ranks 2
+printf 'a\nb\n' >"$scratch/prompts"
+check "plan: a prompt file counts" says "16 images of 2 prompts" plan --prompts "$scratch/prompts" --samples 8
+check "plan: for no ranks" refuses "--ranks 0" plan --ranks 0
+check "plan: for more stages than ranks" refuses "need 3 ranks, there are 2" plan --ranks 2 --stages 3
+
+# ---- tokenize ----
+check "tokenize: arguments" says '{"text":"red heart","ids":[761,582],"decoded":"red heart "}' "$ATELIER" tokenize --model $m "red heart"
+check "tokenize: with a tokenizer's file" says '"ids":[761,582]' "$ATELIER" tokenize --tokenizer $m/tokenizer.bpe.txt "red heart"
+check "tokenize: CLIP's" says '"ids":[761,582]' "$ATELIER" tokenize --model $m --clip "red heart"
+lines() { # INPUT as printf takes it
+  # shellcheck disable=SC2059
+  printf "$1" | "$ATELIER" tokenize --model $m
+}
+check "tokenize: lines" test "$(lines 'red heart\r\n\nred heart' | grep -c '"ids":\[761,582\]')" = 2
+check "tokenize: an empty line" says '{"text":"","ids":[],"decoded":""}' lines 'red\n\nheart\n'
+check "tokenize: a NUL byte" refuses "line 2: expected text, found a NUL byte" lines 'red\na\0b\n'
+check "tokenize: not UTF-8" refuses "0xff" lines 'a\377b\n'
+check "tokenize: no tokenizer" refuses "--model" "$ATELIER" tokenize red
+check "tokenize: a file that is none" refuses "Makefile" "$ATELIER" tokenize --tokenizer Makefile red
+
+# ---- bench: what it says, not how fast ----
+bench() { OMP_NUM_THREADS=1 "$ATELIER" bench --model $m --rows 1 --batch 1 --seconds 0.001 "$@"; }
+check "bench: kernels" says "linear to_qkv plain rows=1" bench --only linears --kernels plain,openblas
+check "bench: a step" says "step batch=1" bench --only steps --json "$scratch/bench.json"
+check "bench: its numbers" grep -q '"entries"' "$scratch/bench.json"
+check "bench: beside earlier ones" says "step batch=1" bench --only steps --compare "$scratch/bench.json"
+check "bench: images" says "dvae decode" bench --only images,sampling
+check "bench: something that is not measured" refuses "nonsense" bench --only nonsense
+check "bench: rows that are no number" refuses "--rows" bench --rows x
+
+# ---- inspect ----
+check "inspect: a model" says "transformer" "$ATELIER" inspect $m
+check "inspect: a tensor file" says "codebook.weight" "$ATELIER" inspect $m/vae.safetensors
+check "inspect: a checkpoint" says "to_qkv" "$ATELIER" inspect tests/golden/convert/good.pt
+check "inspect: what is not there" refuses "none.pt" "$ATELIER" inspect none.pt
+finish
