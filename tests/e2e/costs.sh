@@ -1,0 +1,23 @@
+#!/bin/bash
+# TEST timeout=120
+# Measured costs: plan --measure makes them, later plans use them, a damaged cache is no obstacle.
+. tests/tap.sh
+export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1
+cache=$XDG_CACHE_HOME/atelier/costs.json
+says() { # WORDS OPTIONS...: the plan says so.
+  "$ATELIER" plan --model weights/emoji --ranks 4 --samples 64 "${@:2}" >"$scratch/plan" 2>"$scratch/log"
+  grep -q "$1" "$scratch/plan" || { cat "$scratch/plan" "$scratch/log" && false; }
+}
+check "a plan is estimated at first" says "estimated from FLOPs and bytes"
+check "and leaves no cache" test ! -e "$cache"
+check "--measure measures" says "predicted from measured costs" --measure
+check "the cache is JSON" jq -e 'length == 1' "$cache"
+check "the next plan knows" says "predicted from measured costs"
+check "it says so in its reason" says "costs are measured"
+check "another microbatch is not known" says "costs are estimated" --microbatch 4
+check "another machine is not this one" says "costs are estimated" --flops 100
+echo '{"torn' >"$cache"
+check "a damaged cache is ignored" says "costs are estimated"
+check "with a warning" grep -q "is ignored" "$scratch/log"
+check "--measure needs a model" test "$("$ATELIER" plan --shape layers=2 --measure >/dev/null 2>&1; echo $?)" = 2
+finish
