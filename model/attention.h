@@ -1,5 +1,5 @@
 /* Attention: one layer's causal self-attention of the rows of a call over text and image keys in one softmax
- * (dalle-family 1.4). Which keys a row sees is the cache's knowledge; this is how they are gone through.
+ * (docs/model.md). Which keys a row sees is the cache's knowledge; this is how they are gone through.
  *
  * A row's scores lie in one line, text first, then the image oldest first; softmax and the sum of values run over that
  * line in order. Rows of a group share the loads of their text keys and values. Threads share the work by (head,

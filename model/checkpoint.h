@@ -45,7 +45,7 @@ const char *atl_part_name(atl_part_t part); /* "transformer", "vae", "clip": as 
 atl_status_t atl_checkpoint_open(const char *path, atl_checkpoint_t **checkpoint);
 void atl_checkpoint_destroy(atl_checkpoint_t **checkpoint);
 
-/* The configuration of OpenAI's CLIP from its tensors' shapes (dalle-family 3.1). INPUT, UNSUPPORTED. */
+/* The configuration of OpenAI's CLIP from its tensors' shapes. INPUT, UNSUPPORTED. */
 atl_status_t atl_checkpoint_clip_config(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
                                         atl_clip_config_t *config);
 /* Takes what `expected` names from `tensors`: by canonical name, each shape checked. INPUT: missing, misshapen, not a

@@ -1,5 +1,5 @@
 /* CLIP's files carry no configuration: sizes are the shapes of a few tensors, depths are how many blocks have names,
- * and heads are 64 wide by convention (dalle-family 3.1). */
+ * and heads are 64 wide by convention. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

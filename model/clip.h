@@ -1,4 +1,4 @@
-/* CLIP: OpenAI's model (dalle-family 3), ViT or ResNet: how well a picture fits a text. fp32.
+/* CLIP: OpenAI's model, ViT or ResNet: how well a picture fits a text. fp32.
  * A picture's or text's features do not depend on what shares its call. */
 #ifndef ATL_MODEL_CLIP_H
 #define ATL_MODEL_CLIP_H

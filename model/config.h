@@ -23,7 +23,7 @@ typedef enum {
   ATL_ATTENTION_CONV_LIKE
 } atl_attention_t;
 
-/* DALLE-pytorch's DALLE (dalle-family 1.1). */
+/* DALLE-pytorch's DALLE. */
 typedef struct {
   int32_t width;          /* D */
   int32_t n_layers;       /* L, "depth" */
@@ -44,7 +44,7 @@ typedef struct {
   int32_t feed_forward_owner[ATL_MAX_LAYERS];
 } atl_transformer_config_t;
 
-/* DALLE-pytorch's DiscreteVAE (dalle-family 2.1). */
+/* DALLE-pytorch's DiscreteVAE. */
 typedef struct {
   int32_t image_size; /* pixels a side, a power of 2 */
   int32_t n_layers;   /* each halves the side */
@@ -56,7 +56,7 @@ typedef struct {
   float mean[4], std[4]; /* encode: (rgb - mean) / std; decode gives normalised values */
 } atl_vae_config_t;
 
-/* OpenAI CLIP (dalle-family 3.1), from tensor shapes. */
+/* OpenAI CLIP, from tensor shapes. */
 typedef struct {
   bool is_resnet;
   int32_t embedding_width; /* E of the joint space */

@@ -1,5 +1,5 @@
-/* Convert: checkpoints -> a model directory (DESIGN 5). Each part comes from one of the sources; the parts must fit
- * each other; the directory appears whole or not at all.
+/* Convert: checkpoints -> a model directory (docs/formats.md). Each part comes from one of the sources; the parts must
+ * fit each other; the directory appears whole or not at all.
  *
  *     const atl_convert_t settings = {.sources = {"dalle.pt", "clip.pt"}, .n_sources = 2, .out = "mymodel", ...};
  *     ATL_TRY(atl_convert_run(&settings));

@@ -1,4 +1,4 @@
-/* dVAE: DALLE-pytorch's DiscreteVAE (dalle-family 2.1): image codes -> pixels, pixels -> image codes. fp32.
+/* dVAE: DALLE-pytorch's DiscreteVAE: image codes -> pixels, pixels -> image codes. fp32.
  * Each image is computed as if alone: its numbers do not depend on what else is decoded. */
 #ifndef ATL_MODEL_DVAE_H
 #define ATL_MODEL_DVAE_H

@@ -1,4 +1,4 @@
-/* Embedding: tokens at positions -> the first residual stream (dalle-family 1.3, steps 1-4). The first stage has it. */
+/* Embedding: tokens at positions -> the first residual stream (docs/model.md). The first stage has it. */
 #ifndef ATL_MODEL_EMBEDDING_H
 #define ATL_MODEL_EMBEDDING_H
 

@@ -1,4 +1,4 @@
-/* Linear(a -> b) keeps [b, a]; Conv2d [out, in, kh, kw]; ConvTranspose2d [in, out, kh, kw] (dalle-family, conventions).
+/* Linear(a -> b) keeps [b, a]; Conv2d [out, in, kh, kw]; ConvTranspose2d [in, out, kh, kw] (PyTorch's conventions).
  */
 #include "model/expect.h"
 
@@ -44,7 +44,7 @@ static atl_status_t add_norm(atl_expected_list_t *list, const char *prefix, int6
   return add(list, SHAPE(width), "%s.bias", prefix);
 }
 
-/* ---- transformer (dalle-family 1.2) ---- */
+/* ---- transformer ---- */
 
 static atl_status_t add_embeddings(const atl_transformer_config_t *c, atl_expected_list_t *list) {
   int64_t width = c->width, side = c->image_side, length = c->text_length;
@@ -95,7 +95,7 @@ atl_status_t atl_expect_transformer(const atl_transformer_config_t *config, atl_
   return add_linear(list, "to_logits.1", atl_config_vocabulary(config), config->width);
 }
 
-/* ---- dVAE (dalle-family 2.1) ---- */
+/* ---- dVAE ---- */
 
 /* A convolution; `first` and `second` are the weight's first two sizes, `out` its bias. */
 static atl_status_t add_conv(atl_expected_list_t *list, const char *prefix, int64_t first, int64_t second,
@@ -150,7 +150,7 @@ atl_status_t atl_expect_vae(const atl_vae_config_t *config, atl_expected_list_t 
   return add_decoder(config, list);
 }
 
-/* ---- CLIP (dalle-family 3.2) ---- */
+/* ---- CLIP ---- */
 
 static atl_status_t add_clip_block(atl_expected_list_t *list, const char *tower, int32_t layer, int64_t width) {
   char name[ATL_NAME_BYTES];

@@ -30,7 +30,7 @@ atl_status_t atl_expect_vae(const atl_vae_config_t *config, atl_expected_list_t 
 atl_status_t atl_expect_clip(const atl_clip_config_t *config, atl_expected_list_t *list);
 void atl_expect_clear(atl_expected_list_t *list);
 
-/* R, the channels of a head that rotary positions turn (dalle-family 1.6). */
+/* R, the channels of a head that rotary positions turn. */
 static inline int32_t atl_expect_rotary_width(int32_t head_size) { return head_size / 3 / 2 * 6; }
 
 #endif

@@ -1,4 +1,4 @@
-/* Head: the residual stream -> logits (dalle-family 1.3, steps 8-9; 1.4 for the mean of reversible streams). The last
+/* Head: the residual stream -> logits (docs/model.md). The last
  * stage has it. The output matrix is packed as two linears, text ids and image codes, since drawing needs only the
  * codes.
  */

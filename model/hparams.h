@@ -1,5 +1,5 @@
-/* Hparams: a DALLE-pytorch checkpoint's own words about its architecture -> our configuration (dalle-family 1.1, 1.2,
- * 1.10, 2.1). What is found decides; what is missing takes the default of the version that saved the file; what is not
+/* Hparams: a DALLE-pytorch checkpoint's own words about its architecture -> our configuration.
+ * What is found decides; what is missing takes the default of the version that saved the file; what is not
  * known or cannot be computed here is refused by name.
  */
 #ifndef ATL_MODEL_HPARAMS_H

@@ -1,4 +1,4 @@
-/* Layer: two residual branches, attention and feed-forward (dalle-family 1.4).
+/* Layer: two residual branches, attention and feed-forward (docs/model.md).
  *
  *     branch(x) = scale * norm_out( out( core( in( shift( norm(x) ) ) ) ) )
  *     core: self-attention over the cache, or GEGLU, which `in` has fused

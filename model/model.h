@@ -1,4 +1,4 @@
-/* Model: an opened model directory (DESIGN 5): model.json, the configs in it, and the mapped tensor files.
+/* Model: an opened model directory (docs/formats.md): model.json, the configs in it, and the mapped tensor files.
  *
  *     atl_model_t *model;
  *     ATL_TRY(atl_model_open("weights/emoji", &model));

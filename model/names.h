@@ -1,4 +1,4 @@
-/* Names: how DALLE-pytorch's checkpoints spell the transformer's tensors (dalle-family 1.2).
+/* Names: how DALLE-pytorch's checkpoints spell the transformer's tensors.
  *
  * A sublayer's modules are wrapped in each other, and the number of ".fn" in a name depends on the version that saved
  * it and on its options. A name is therefore its prefix (layer, attention or feed-forward, reversible or not), any run

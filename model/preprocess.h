@@ -1,6 +1,6 @@
-/* Preprocess: a picture of any size becomes a network's square input, number for number as Pillow and torchvision do it
- * (dalle-family 3.4): the shorter side is resized to n with antialiased bicubic in 8-bit fixed point, then the centre
- * is cut out. Only what survives the cut is computed, so a very long picture costs no more memory.
+/* Preprocess: a picture of any size becomes a network's square input, number for number as Pillow and torchvision do
+ * it: the shorter side is resized to n with antialiased bicubic in 8-bit fixed point, then the centre is cut out. Only
+ * what survives the cut is computed, so a very long picture costs no more memory.
  */
 #ifndef ATL_MODEL_PREPROCESS_H
 #define ATL_MODEL_PREPROCESS_H

@@ -1,4 +1,4 @@
-/* Token shift (dalle-family 1.5): before a sublayer, part of each token's normalised channels is replaced by that of
+/* Token shift (docs/model.md): before a sublayer, part of each token's normalised channels is replaced by that of
  * the token before it. This is what one sublayer must remember to do so token by token.
  *
  *     text   first half, ceil(D/2) channels:  from position p-1, zeros at 0

@@ -1,4 +1,4 @@
-/* Transformer: DALLE-pytorch's decoder (dalle-family 1.3-1.6), or the contiguous part of its layers that one stage
+/* Transformer: DALLE-pytorch's decoder (docs/model.md), or the contiguous part of its layers that one stage
  * owns, with the key/value cache that makes drawing token by token exact.
  *
  * The unit of work is a row: one sequence at one position. A call takes any rows in any mix, in order:
@@ -16,7 +16,7 @@
  *     atl_transformer_run(t, x, rows, n, poke, context);        every stage, in place
  *     atl_transformer_logits(t, logits, x, n);                  last stage
  *
- * x is the residual stream: (n, C, D) with C = 1, or 2 when reversible (dalle-family 1.4). Row stride
+ * x is the residual stream: (n, C, D) with C = 1, or 2 when reversible (docs/model.md). Row stride
  * atl_transformer_row_width = C*D floats. Local; knows nothing of ranks. Nothing is allocated after `new`.
  */
 #ifndef ATL_MODEL_TRANSFORMER_H

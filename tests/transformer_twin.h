@@ -1,4 +1,4 @@
-/* The transformer's plain twin: the forward pass of dalle-family 1.3-1.6 over a whole sequence, without cache, rows,
+/* The transformer's plain twin: the forward pass of docs/model.md over a whole sequence, without cache, rows,
  * stages or kernels: every layer sees all positions at once, sums are in double. Written from the formulas, never
  * optimised; the real one is compared with it where the reference's own numbers do not reach.
  *

@@ -5,8 +5,9 @@
  * &up)); atl_linear_apply(up, y, ldy, x, ldx, n_rows, &(atl_epilogue_t){.activation = ATL_ACTIVATION_GELU});
  *     atl_linear_destroy(&up);
  *
- * The promise that carries the whole program (DESIGN 4): each row's result depends on that row alone. It is bit for bit
- * the same for any n_rows, any place of the row in the batch and any number of threads. Every backend keeps it.
+ * The promise that carries the whole program (docs/architecture.md): each row's result depends on that row alone. It is
+ * bit for bit the same for any n_rows, any place of the row in the batch and any number of threads. Every backend keeps
+ * it.
  *
  * dtype F32: fp32 weights and sums; the own fp32 kernels add products in order of i with fused multiply-add, so that
  * they agree bit for bit with each other and with the plain twin. BF16: weights and x rounded to bf16, sums in fp32.

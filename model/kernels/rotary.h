@@ -1,4 +1,4 @@
-/* Rotary positions (dalle-family 1.6): rotates the first R channels of a head, pairs (0,1), (2,3), ..., by the angles
+/* Rotary positions (docs/model.md): rotates the first R channels of a head, pairs (0,1), (2,3), ..., by the angles
  * that the checkpoint saves as `transformer.pos_emb` (1,N+1,R). The angles are never recomputed: upstream's formula
  * changed.
  *

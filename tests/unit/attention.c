@@ -99,7 +99,7 @@ static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend
   TAP_OK(are_sums_right, name);
 }
 
-/* May token j look at token i? The rule of dalle-family 1.4, for tokens of one image. */
+/* May token j look at token i? The rule of docs/model.md, for tokens of one image. */
 static bool sees(atl_attention_t kind, int32_t f, int32_t j, int32_t i) {
   int32_t r = j / f, c = j % f, r_i = i / f, c_i = i % f;
   if (i > j) return false;
