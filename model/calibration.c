@@ -108,7 +108,7 @@ static double median(double *seconds, int n) {
 /* Median seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left. */
 static double step(bench_t *b, int32_t n, double *embed) {
   int32_t end = b->model->transformer_config.text_length + atl_config_image_length(&b->model->transformer_config);
-  double seconds[N_STEPS], embeds[N_STEPS];
+  double seconds[N_STEPS] = {0}, embeds[N_STEPS] = {0};
   int n_done = 0;
   for (int i = -1; i < N_STEPS && b->position < end; i++, b->position++) {
     for (int32_t r = 0; r < n; r++) b->rows[r] = (atl_row_t){r, b->position};
@@ -147,7 +147,7 @@ static void measure_layers(bench_t *b, atl_calibration_t *c) {
 }
 
 static double head_seconds(bench_t *b, int32_t n) {
-  double seconds[N_STEPS];
+  double seconds[N_STEPS] = {0};
   for (int i = -1; i < N_STEPS; i++) {
     double start = atl_timer_now();
     atl_transformer_image_logits(b->tail, b->logits, b->x, n);
