@@ -39,8 +39,8 @@ static void test_damage(void) {
       "{\"a model, a \\\"processor\\\", 1 threads\": 3}",
       "\xff\xfe",
       "{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": 1}}",
-      "{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": -1, \"layer_fixed\": 0, \"head\": 0, \"head_fixed\": "
-      "0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}"};
+      ("{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": -1, \"layer_fixed\": 0, \"head\": 0, \"head_fixed\": "
+       "0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}")};
   atl_calibration_t got;
   for (size_t i = 0; i < sizeof the_texts / sizeof *the_texts; i++) {
     write_file(the_texts[i]);
