@@ -25,7 +25,7 @@
   X(IO, 1, "reading or writing failed")                                                                                \
   X(COMM, 1, "communication between ranks failed")                                                                     \
   X(INTERNAL, 1, "a bug in atelier")                                                                                   \
-  X(STOPPED, 3, "stopped on request; the run can be resumed")
+  X(STOPPED, 3, "stopped on request; what is complete is kept")
 
 typedef enum {
 #define X(name, exit_code, sentence) ATL_##name,

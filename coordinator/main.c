@@ -35,9 +35,10 @@ static void print_help(FILE *out) {
   fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",
           ATL_VERSION);
   for (int i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-10s %s\n", the_commands[i].name, the_commands[i].summary);
-  fprintf(out, "\natelier COMMAND --help tells about a command. Exit codes: 0 done; 2 usage or bad input; 3 stopped,\n"
-               "resumable; 1 anything else. Start with: atelier generate --model weights/emoji --prompt \"red heart\" "
-               "--out out\n");
+  fprintf(out,
+          "\natelier COMMAND --help tells about a command. Exit codes: 0 done; 2 usage or bad input; 3 stopped\n"
+          "by a signal; 1 anything else. Start with: atelier generate --model weights/emoji --prompt \"red heart\" "
+          "--out out\n");
 }
 
 static atl_status_t run(int argc, char **argv) {
