@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Thread_local char the_message[2048];
+static _Thread_local char the_message[ATL_MESSAGE_BYTES];
 static _Thread_local char the_trace[2048];
 
 static const struct {

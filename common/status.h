@@ -31,7 +31,10 @@ typedef enum {
 #define X(name, exit_code, sentence) ATL_##name,
   ATL_STATUS_LIST(X)
 #undef X
+      ATL_N_STATUSES
 } atl_status_t;
+
+enum { ATL_MESSAGE_BYTES = 2048 }; /* of a message, with its end */
 
 /* Name ("INPUT"), sentence and process exit code of a status. */
 const char *atl_status_name(atl_status_t status);

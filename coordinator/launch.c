@@ -8,6 +8,7 @@
 #include "common/stop.h"
 #include "common/timer.h"
 #include "coordinator/tracefile.h"
+#include "partition/tags.h"
 
 typedef struct {
   const atl_roles_t *roles;
@@ -24,6 +25,7 @@ typedef struct {
   atl_trace_t *trace;       /* NULL: not asked for */
   atl_clock_t clock;        /* when the loop began */
   bool is_root;
+  bool is_stopping; /* rank 0 was asked to, and has said so */
   double started, loaded;
 } launch_t;
 
@@ -109,10 +111,22 @@ static void trace_coordinator(launch_t *l, double start, double end) {
   atl_trace_add(l->trace, &event);
 }
 
+static void abandon(const launch_t *l, const char *state, const char *reason) {
+  if (l->task->abandon != NULL) l->task->abandon(l->task->context, state, reason);
+}
+
+/* mpirun sends the signal too when a rank has died, and leaves a second before it kills: what there is to say comes
+ * first. */
+static atl_status_t stop(launch_t *l) {
+  l->is_stopping = true;
+  abandon(l, "stopped", "a signal");
+  return atl_schedule_stop(l->schedule);
+}
+
 static atl_status_t coordinate(launch_t *l, bool *did_work) {
   double start = atl_timer_now();
   ATL_TRY(atl_schedule_poll(l->schedule, did_work));
-  if (atl_stop_is_requested()) ATL_TRY(atl_schedule_stop(l->schedule));
+  if (atl_stop_is_requested() && !l->is_stopping) ATL_TRY(stop(l));
   if (l->task->tick != NULL) l->task->tick(l->task->context);
   if (!*did_work) return ATL_OK;
   double end = atl_timer_now();
@@ -247,6 +261,37 @@ static atl_status_t find_place(launch_t *l) {
   return ATL_OK;
 }
 
+enum { PATIENCE = 10 }; /* seconds a failed rank gives rank 0, which may be computing, to end the job */
+
+/* Rank 0 ends the job when it has read the letter; a rank that comes back from here has waited in vain. */
+static void tell_root(launch_t *l, atl_status_t failure, const char *message) {
+  int32_t code = (int32_t)failure;
+  char letter[sizeof code + ATL_MESSAGE_BYTES];
+  memcpy(letter, &code, sizeof code);
+  snprintf(letter + sizeof code, ATL_MESSAGE_BYTES, "%s", message);
+  if (atl_mailbox_send(l->traffic.results, l->plan.coordinator_rank, ATL_TAG_FAILED, letter,
+                       sizeof code + strlen(letter + sizeof code) + 1) != ATL_OK)
+    return;
+  for (double end = atl_timer_now() + PATIENCE; atl_timer_now() < end;) {
+    atl_mailbox_is_idle(l->traffic.results); /* moves the letter on */
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+  }
+}
+
+/* Rank 0 says why, in its log and in the run's folder; the failed rank adds where, and says all when nobody else does.
+ */
+_Noreturn static void end_job(launch_t *l, atl_status_t failure) {
+  char message[ATL_MESSAGE_BYTES];
+  snprintf(message, sizeof message, "%s", atl_status_message());
+  if (!l->is_root) {
+    ATL_LOG(ERROR, "%s:\n%s", atl_status_sentence(failure), atl_status_trace());
+    tell_root(l, failure, message);
+  }
+  ATL_LOG(ERROR, "%s\n%s", message, l->is_root ? atl_status_trace() : "");
+  if (l->is_root) abandon(l, "failed", message);
+  atl_comm_abort(l->world, atl_status_exit_code(failure));
+}
+
 static atl_status_t run(launch_t *l) {
   char *bytes = NULL;
   size_t n_bytes = 0;
@@ -261,11 +306,9 @@ static atl_status_t run(launch_t *l) {
   l->loaded = atl_timer_now();
   status = loop(l);
   if (status == ATL_OK) status = drain(l);
-  if (status != ATL_OK) {
-    ATL_LOG(ERROR, "%s\n%s", atl_status_message(), atl_status_trace());
-    atl_comm_abort(l->world, atl_status_exit_code(status));
-  }
+  if (status != ATL_OK) end_job(l, status);
   status = finish(l);
+  if (l->is_root && status != ATL_OK && status != ATL_STOPPED) abandon(l, "failed", atl_status_message());
   atl_status_t traced = save_trace(l); /* also of a run that was stopped */
   return status != ATL_OK ? status : traced;
 }

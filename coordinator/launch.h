@@ -4,7 +4,7 @@
  *   prepare (rank 0) -> broadcast -> every rank loads its roles -> begin (rank 0) -> loop -> finish (rank 0)
  *
  * Each phase before the loop ends with an agreement: one rank's failure is the same failure on all. In the loop a
- * failed rank says why and ends the job.
+ * failed rank tells rank 0 why, which says so and ends the job.
  */
 #ifndef ATL_COORDINATOR_LAUNCH_H
 #define ATL_COORDINATOR_LAUNCH_H
@@ -25,6 +25,8 @@ typedef struct {
                         atl_schedule_events_t *events);
   /* Called often while the job runs; may be NULL. */
   void (*tick)(void *context);
+  /* The run is about to end without finish, or may be ended: "failed" or "stopped", and why. May be NULL. */
+  void (*abandon)(void *context, const char *state, const char *reason);
   /* All results are in. */
   atl_status_t (*finish)(void *context, const atl_run_summary_t *summary);
 } atl_task_t;

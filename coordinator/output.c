@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/log.h"
 #include "common/memory.h"
 #include "common/runfolder.h"
 #include "common/timer.h"
@@ -96,25 +97,29 @@ static json_t *share(const json_t *part) { return part ? json_incref((json_t *)(
 static json_t *describe_time(const atl_run_summary_t *summary) {
   if (!summary) return json_null();
   double rate = summary->seconds > 0 ? (double)summary->n_images / summary->seconds : 0;
-  return json_pack("{sf sf sI sf si}", "setup_seconds", summary->setup_seconds, "seconds", summary->seconds, "images",
+  return json_pack("{sf sf sI sf sf}", "setup_seconds", summary->setup_seconds, "seconds", summary->seconds, "images",
                    (json_int_t)summary->n_images, "images_per_second", rate, "cores", summary->n_cores);
 }
 
-/* run.json: while the run goes on without a summary, at its end with one. */
-static atl_status_t save_run(const atl_output_t *output, const atl_run_summary_t *summary) {
+/* How a run stands. */
+typedef struct {
+  const char *state;                /* "running", "done", "stopped", "failed" */
+  const char *reason;               /* of a failure, else NULL */
+  const atl_run_summary_t *summary; /* NULL unless the run has come to its end */
+} standing_t;
+
+static atl_status_t save_run(const atl_output_t *output, const standing_t *standing) {
   const atl_output_request_t *request = &output->request;
   char path[ATL_PATH_BYTES], finished[32];
+  bool has_ended = strcmp(standing->state, "running") != 0;
   ATL_TRY(atl_runfolder_path(request->folder, "run.json", path));
   json_t *run =
-      json_pack("{ss ss ss ss ss so ss ss so so so so si sb so}", "program", "atelier", "version", ATL_VERSION, "git",
-                ATL_GIT_DESCRIBE, "state",
-                summary == NULL       ? "running"
-                : summary->is_stopped ? "stopped"
-                                      : "done",
-                "started", output->started, "finished", summary ? json_string(atl_timer_stamp(finished)) : json_null(),
-                "model", request->model, "command", request->command, "pixels", share(request->pixels), "plan",
-                share(request->plan), "machine", share(request->machine), "time", describe_time(summary), "keep",
-                request->n_keep, "ranked", request->is_ranked, "prompts", describe_prompts(request));
+      json_pack("{ss ss ss ss ss? ss so ss ss so so so so si sb so}", "program", "atelier", "version", ATL_VERSION,
+                "git", ATL_GIT_DESCRIBE, "state", standing->state, "reason", standing->reason, "started",
+                output->started, "finished", has_ended ? json_string(atl_timer_stamp(finished)) : json_null(), "model",
+                request->model, "command", request->command, "pixels", share(request->pixels), "plan",
+                share(request->plan), "machine", share(request->machine), "time", describe_time(standing->summary),
+                "keep", request->n_keep, "ranked", request->is_ranked, "prompts", describe_prompts(request));
   ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
   atl_status_t status = atl_json_save(run, path);
   json_decref(run);
@@ -133,7 +138,7 @@ static atl_status_t init(atl_output_t *output, const atl_output_request_t *reque
   for (int32_t i = 0; i < request->n_prompts; i++) output->n_total += request->prompts[i].n_samples;
   ATL_TRY(get_aside(output, path));
   ATL_TRY(atl_file_make_directory(path));
-  ATL_TRY(save_run(output, NULL));
+  ATL_TRY(save_run(output, &(standing_t){.state = "running"}));
   return ATL_OK;
 }
 
@@ -384,6 +389,11 @@ atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *su
   ATL_TRY(save_results(output));
   ATL_TRY(save_gallery(output));
   ATL_TRY(save_report(output, summary));
-  ATL_TRY(save_run(output, summary));
+  ATL_TRY(save_run(output, &(standing_t){summary->is_stopped ? "stopped" : "done", NULL, summary}));
   return ATL_OK;
+}
+
+void atl_output_abandon(const atl_output_t *output, const char *state, const char *reason) {
+  atl_status_t status = save_run(output, &(standing_t){.state = state, .reason = reason});
+  if (status != ATL_OK) ATL_LOG(WARN, "run.json still says that it runs: %s", atl_status_message());
 }

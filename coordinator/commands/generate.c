@@ -350,12 +350,27 @@ static void take_report(void *context, const atl_report_t *report) {
     g->shares[2 * report->rank + is_stage] = (role_share_t){report->busy + report->io, report->waiting};
 }
 
+/* "amx-bf16": the kernels and the precision they compute in, which together decide the last bits. `auto` is what it
+ * comes to on this rank. */
+static atl_status_t describe_kernels(generate_t *g, const atl_job_t *job, char **text) {
+  static const atl_backend_t the_best_first[] = {ATL_BACKEND_AMX, ATL_BACKEND_AVX512, ATL_BACKEND_AVX2,
+                                                 ATL_BACKEND_PLAIN};
+  atl_dtype_t dtype = atl_dtype_find(job->dtype, strlen(job->dtype));
+  atl_backend_t backend;
+  ATL_TRY(atl_backend_find(job->backend, &backend));
+  for (size_t i = 0; backend == ATL_BACKEND_AUTO; i++)
+    if (atl_backend_is_available(the_best_first[i], dtype)) backend = the_best_first[i];
+  return atl_arena_printf(&g->arena, text, "%s-%s", atl_backend_name(backend), job->dtype);
+}
+
 /* Everything that decides the pixels. */
 static atl_status_t describe_pixels(generate_t *g, const atl_job_t *job) {
   const atl_job_sampling_t *s = &job->sampling;
+  char *kernels;
+  ATL_TRY(describe_kernels(g, job, &kernels));
   g->pixels =
       json_pack("{s:s, s:s, s:s, s:s, s:b, s:f, s:i, s:f, s:f, s:f, s:s?, s:i}", "model", g->model->name,
-                "model_digest", g->model->digest, "dtype", job->dtype, "kernels", job->backend, "greedy", s->greedy,
+                "model_digest", g->model->digest, "dtype", job->dtype, "kernels", kernels, "greedy", s->greedy,
                 "temperature", s->temperature, "top_k", s->top_k, "top_p", s->top_p, "filter_thres", s->filter_thres,
                 "guidance", s->guidance, "negative", g->settings.negative, "n_prime", job->n_prime);
   ATL_CHECK(g->pixels != NULL, MEMORY, "no memory for run.json");
@@ -453,6 +468,11 @@ static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   return ATL_OK;
 }
 
+static void abandon(void *context, const char *state, const char *reason) {
+  const generate_t *g = context;
+  if (g->output != NULL) atl_output_abandon(g->output, state, reason);
+}
+
 static void clear(generate_t *g) {
   atl_output_destroy(&g->output);
   atl_prompts_clear(&g->prompts);
@@ -472,8 +492,13 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *role
   if (status == ATL_OK && wants_help) {
     atl_options_help(&the_usage, stdout);
   } else if (status == ATL_OK) {
-    atl_task_t task = {
-        .context = g, .wants_hops = true, .prepare = prepare, .begin = begin, .tick = tick, .finish = finish};
+    atl_task_t task = {.context = g,
+                       .wants_hops = true,
+                       .prepare = prepare,
+                       .begin = begin,
+                       .tick = tick,
+                       .abandon = abandon,
+                       .finish = finish};
     status = atl_launch_run(argc, argv, roles, &task);
   }
   clear(g);

@@ -43,6 +43,13 @@ check "the files of a run, and no others" test "$(files whole)" = "./1/grid.png 
 check "a line a candidate" test "$(wc -l <"$folder/whole/results.jsonl")" = 10
 check "files have the digests of their lines" same_files whole
 check "run.json is done" grep -q '"state": "done"' "$folder/whole/run.json"
+check "with the kernels that drew it" grep -q '"kernels": "[a-z0-9]*-f32"' "$folder/whole/run.json"
+cores() { sed -n 's/.*"cores": \([0-9.]*\).*/\1/p' "$1/run.json"; }
+OMP_NUM_THREADS=1 generate --prompt heart --samples 1 --out "$folder/one"
+check "and its cores" test "$(cores "$folder/one")" = 1.0
+# Two ranks of a thread each have as many cores as they may run on, two at most.
+OMP_NUM_THREADS=1 ${MPIRUN:-mpirun} -n 2 "$atelier" generate --model "$model" --prompt heart --samples 2 --quiet --out "$folder/two" 2>"$folder/stderr"
+check "those of two ranks" grep -qx '[12]\.0' <(cores "$folder/two")
 check "a seed of its own" grep -q '"prompt_id":"../x","prompt":"snowman","seed":9,' "$folder/whole/results.jsonl"
 
 generate --prompts "$folder/prompts" --samples 3 --top 2 --shard 3/3 --out "$folder/shard"

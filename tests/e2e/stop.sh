@@ -86,6 +86,7 @@ kill -9 "$victim"
 check "killed: the launch ends" wait_for_end
 not_zero() { echo "exit code $code" && [ "$code" != 0 ]; }
 check "killed: not with success" not_zero
+check "killed: run.json does not say that it runs" grep -q '"state": "\(stopped\|failed\)"' "$scratch/killed/run.json"
 check "killed: complete prompts are kept" is_intact killed
 
 # The disk is full: a file may not grow beyond 32 KiB, which pictures do not and contact sheets of 8 of them do.
@@ -104,6 +105,8 @@ for n in 1 3; do
   check "full disk on $n ranks: the message" says "full-$n" "writing failed: File too large"
   check "full disk on $n ranks: names the file" says "full-$n" "$scratch/full-$n/"
   check "full disk on $n ranks: once" test "$(grep -c "writing failed" "$scratch/full-$n.err")" = 1
+  check "full disk on $n ranks: run.json says so" grep -q '"state": "failed"' "$scratch/full-$n/run.json"
+  check "full disk on $n ranks: and why" grep -q '"reason": ".*writing failed: File too large' "$scratch/full-$n/run.json"
   check "full disk on $n ranks: no temporary is left over" no_temporaries "full-$n"
   pictures=$(find "$scratch/full-$n" -name '*.png' | wc -l)
   check "full disk on $n ranks: pictures that were done are kept" test "$pictures" -ge 8

@@ -122,6 +122,7 @@ static void check_folder(void) {
   TAP_OK(!atl_file_exists(in_folder(".candidates")), "nothing is left of the others");
   TAP_OK(contains("run.json", "\"state\": \"done\"") && contains("run.json", "\"temperature\": 0.5"),
          "run.json is done");
+  TAP_OK(contains("run.json", "\"cores\": 2.0"), "with the cores it had");
   TAP_OK(contains("report.txt", "images/s/core"), "report.txt is there");
   TAP_OK(contains("index.html", "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; &#39;quotes&#39;"),
          "a hostile prompt is text");
@@ -165,6 +166,9 @@ static void test_threshold(const atl_output_request_t *request) {
   TAP_OK(atl_runfolder_candidate_path(the_folder, "1", 0, path) == ATL_OK && !atl_file_exists(path),
          "the worst is removed");
   TAP_OK(atl_runfolder_candidate_path(the_folder, "1", 1, path) == ATL_OK && atl_file_exists(path), "the others wait");
+  if (is_ok) atl_output_abandon(output, "failed", "no space left");
+  TAP_OK(contains("run.json", "\"state\": \"failed\"") && contains("run.json", "\"reason\": \"no space left\""),
+         "a run that fails says so");
   atl_output_destroy(&output);
 }
 
