@@ -1,0 +1,47 @@
+#!/bin/bash
+# TEST timeout=200
+# What fewer bits cost: given the same prompt and the same picture so far, the likeliest next code is that of fp32, and the
+# logits are near it. Whole pictures of a trained model: those that fp32 draws greedily for the fixture's prompts, for captions
+# the model has not seen, and for these with guidance, which are other pictures.
+. tests/tap.sh
+emoji=$ATL_FIXTURES/emoji
+if [ ! -d "$emoji" ]; then
+  skip "no fixtures in $ATL_FIXTURES"
+  finish
+fi
+m=$(model emoji)
+text_length=24 image_length=64 n_unseen=26
+probe() { "$ATELIER" probe --model "$m" --in "$1" --out "$2" "${@:3}"; }
+tensors() { "$BUILD/tests/tools/tensors" "$@"; }
+
+# Ids of the unseen captions, a row each, padded with zeros.
+head -$n_unseen "$emoji/heldout.txt" | "$ATELIER" tokenize --model "$m" |
+  sed 's/.*"ids":\[\([0-9,]*\)\].*/\1/' | tr , ' ' >"$scratch/ids"
+numbers=$(awk -v n=$text_length '{ for (i = 1; i <= n; i++) printf "%d,", $i }' "$scratch/ids")
+check "$n_unseen captions are tokenized" test "$(wc -l <"$scratch/ids")" = $n_unseen
+tensors "$scratch/unseen.in" "text=${n_unseen}x$text_length:$numbers"
+
+# draw SET TEXTS OPTIONS...: pictures, and their logits in fp32.
+sets=()
+draw() {
+  sets+=("$1")
+  check "$1: fp32 draws" probe "$2" "$scratch/$1.greedy" --greedy "${@:3}"
+  tensors "$scratch/$1.forced" "text=$2:text" "image=$scratch/$1.greedy:greedy"
+  check "$1: fp32 logits" probe "$scratch/$1.forced" "$scratch/$1.f32"
+}
+draw known "$emoji/in.safetensors"
+draw unseen "$scratch/unseen.in"
+draw guided "$scratch/unseen.in" --guidance 3
+
+# quality NAME PERCENT ERROR OPTIONS...: at least PERCENT of the positions agree, and the relative error is at most ERROR.
+quality() {
+  for set in "${sets[@]}"; do
+    check "$1, $set pictures: logits" probe "$scratch/$set.forced" "$scratch/$set.logits" "${@:4}"
+    check "$1, $set pictures: agrees with fp32" "$BUILD/tests/tools/agreement" "$scratch/$set.f32" "$scratch/$set.logits" \
+      $image_length "$2" "$3"
+  done
+}
+# bf16 keeps 8 bits: a product of two rounded numbers is off by 2^-9 sqrt(2/3) = 0.16 % (root mean square), a sum of many
+# no more, and the errors of 8 sublayers, independent of each other, add up to sqrt(8) times that: 0.46 %. Twice that is allowed.
+quality bf16 97 0.0092 --dtype bf16
+finish
