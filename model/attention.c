@@ -6,10 +6,7 @@
 
 #include "model/kernels/activation.h"
 
-enum {
-  EDGE_BLOCKS = 2,          /* blocks that a span of conv_like's window can touch */
-  LEAST_PARALLEL_HEADS = 16 /* rows x heads */
-};
+enum { LEAST_PARALLEL_HEADS = 16 }; /* rows x heads */
 
 static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
 
@@ -21,7 +18,7 @@ static atl_attention_work_t measure(const atl_transformer_config_t *c) {
                                .row_size = round_up(c->head_size)};
   /* An odd number of blocks, so that the lines of a group do not fall on the same cache sets. */
   work.ld_scores = (round_up(work.n_text + atl_config_image_length(c)) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
-  work.thread_items = ATL_GROUP_ROWS * (2 * work.row_size + work.ld_scores) + EDGE_BLOCKS * ATL_KEY_BLOCK;
+  work.thread_items = ATL_GROUP_ROWS * (2 * work.row_size + work.ld_scores + ATL_KEY_BLOCK);
   return work;
 }
 
@@ -35,6 +32,7 @@ size_t atl_attention_bytes(const atl_transformer_config_t *config) {
 atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transformer_config_t *config, const float *angles,
                                 atl_dtype_t dtype, atl_backend_t backend, atl_arena_t *arena) {
   *work = measure(config);
+  work->item_bytes = atl_dtype_bytes(dtype);
   work->kernels = atl_attention_kernels_get(dtype, backend);
   ATL_TRY(ATL_TAKE(arena, (int64_t)work->n_threads * work->thread_items, &work->scratch));
   if (angles == NULL) return ATL_OK;
@@ -48,18 +46,20 @@ static float *part_of(const atl_attention_work_t *work, float *qkv, int64_t i_ro
   return qkv + (3 * i_row + part) * inner + (int64_t)head * work->head_size;
 }
 
-static void rotate(const atl_attention_work_t *work, float *qkv, int64_t i_row, int32_t position) {
+/* Turns the query, key and value of a row's head to its position, and scales the query. */
+static void rotate(const atl_attention_work_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
   float scale = 1.0f / sqrtf((float)work->head_size);
   for (int part = 0; part < 3; part++)
-    for (int32_t head = 0; head < work->n_heads; head++)
-      atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position);
-  float *q = part_of(work, qkv, i_row, 0, 0);
-  for (int64_t i = 0; i < (int64_t)work->n_heads * work->head_size; i++) q[i] *= scale;
+    atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position);
+  float *q = part_of(work, qkv, i_row, 0, head);
+  for (int64_t i = 0; i < work->head_size; i++) q[i] *= scale;
 }
 
-static void store(const atl_attention_work_t *work, atl_kvcache_t *cache, float *qkv, const atl_rows_t *rows,
+/* A row's head is turned to its position, and its key and value enter the cache. */
+static void enter(const atl_attention_work_t *work, atl_kvcache_t *cache, float *qkv, const atl_rows_t *rows,
                   int64_t i_row, int32_t head) {
   const atl_row_t *row = &rows->rows[i_row];
+  rotate(work, qkv, i_row, row->position, head);
   const float *k = part_of(work, qkv, i_row, 1, head), *v = part_of(work, qkv, i_row, 2, head);
   if (atl_row_is_text(rows, row))
     atl_kvcache_store_text(cache, row->sequence, head, row->position, k, v);
@@ -72,7 +72,7 @@ typedef struct {
   float *q;      /* (GROUP_ROWS,E) */
   float *out;    /* (GROUP_ROWS,E') */
   float *scores; /* (GROUP_ROWS,ld_scores) */
-  float *edge;   /* (EDGE_BLOCKS*16) scores of a span that does not begin with its block */
+  float *edge;   /* (GROUP_ROWS,16) scores of a block whose first lanes are not seen */
 } desk_t;
 
 static desk_t desk_of(const atl_attention_work_t *work) {
@@ -88,75 +88,113 @@ static int64_t n_text_keys(const atl_rows_t *rows, const atl_row_t *row) {
   return atl_row_is_text(rows, row) ? row->position + 1 : rows->n_text;
 }
 
-/* Scores of one row against a span of image keys. Blocks are computed whole; what lies outside the span is dropped. */
-static void score_span(const atl_attention_work_t *work, float *scores, const float *q, const atl_span_t *span,
-                       float *edge) {
-  bool is_whole = span->first_lane == 0;
-  work->kernels.scores(is_whole ? scores : edge, 0, q, 0, 1, span->k, n_blocks(span->first_lane + span->n_keys),
-                       work->head_size);
-  if (!is_whole) memcpy(scores, edge + span->first_lane, (size_t)span->n_keys * sizeof *scores);
-}
-
-/* The image part of one row: scores behind its text's, softmax over both, and the image's share of the sum. */
+/* Rows [first, first+n) of a group's desk that see the same image slots, each of its own sample, side by side. */
 typedef struct {
-  atl_span_t spans[ATL_MAX_SPANS];
+  int32_t first, n;
+  int64_t n_keys; /* image keys a row sees */
   int n_spans;
-} view_t;
+  atl_span_t spans[ATL_MAX_SPANS]; /* of the first row's sample */
+} run_t;
 
-static view_t look(const atl_kvcache_t *cache, const atl_rows_t *rows, const atl_row_t *row, int32_t head) {
-  view_t view = {.n_spans = 0};
-  if (!atl_row_is_text(rows, row))
-    view.n_spans = atl_kvcache_get_image(cache, row->sequence, head, atl_row_token(rows, row), view.spans);
-  return view;
-}
-
-static void weigh(const atl_attention_work_t *work, const atl_kvcache_t *cache, const atl_rows_t *rows,
-                  const atl_row_t *row, int32_t head, float *scores, const float *q, float *edge) {
-  view_t view = look(cache, rows, row, head);
-  int64_t n_keys = n_text_keys(rows, row);
-  for (int i = 0; i < view.n_spans; i++) {
-    score_span(work, scores + n_keys, q, &view.spans[i], edge);
-    n_keys += view.spans[i].n_keys;
+static run_t run_of(const atl_kvcache_t *cache, const atl_rows_t *rows, const atl_row_group_t *group, int32_t first,
+                    int32_t head) {
+  run_t run = {.first = first, .n = 1};
+  const atl_row_t *row = &rows->rows[group->members[first]], *last = row;
+  if (group->is_text) return run;
+  for (; first + run.n < group->n; run.n++) {
+    const atl_row_t *next = &rows->rows[group->members[first + run.n]];
+    if (next->position != row->position || !atl_kvcache_are_neighbours(cache, last->sequence, next->sequence)) break;
+    last = next;
   }
-  atl_activation_softmax(scores, n_keys);
+  run.n_spans = atl_kvcache_get_image(cache, row->sequence, head, atl_row_token(rows, row), run.spans);
+  for (int i = 0; i < run.n_spans; i++) run.n_keys += run.spans[i].n_keys;
+  return run;
 }
 
-/* Adds to out what the row sees beyond the n_common text keys of its group. */
-static void add_rest(const atl_attention_work_t *work, const atl_kvcache_t *cache, const atl_rows_t *rows,
-                     const atl_row_t *row, int32_t head, int64_t n_common, const atl_span_t *text, float *out,
-                     const float *p) {
-  int64_t n_text = n_text_keys(rows, row);
-  const char *v = (const char *)text->v + (size_t)(n_common * work->row_size) * atl_dtype_bytes(cache->shape.dtype);
-  work->kernels.values(out, 0, p + n_common, 0, 1, v, n_text - n_common, work->row_size);
-  view_t view = look(cache, rows, row, head);
-  p += n_text;
-  for (int i = 0; i < view.n_spans; p += view.spans[i++].n_keys)
-    work->kernels.values(out, 0, p, 0, 1, view.spans[i].v, view.spans[i].n_keys, work->row_size);
+/* The next block of a span: its seen lanes [first_lane, first_lane+n). */
+typedef struct {
+  const char *k, *v;
+  int64_t first_lane, n;
+} block_t;
+
+static bool take_block(atl_span_t *span, block_t *block) {
+  int64_t room = ATL_KEY_BLOCK - span->first_lane;
+  *block = (block_t){span->k, span->v, span->first_lane, span->n_keys < room ? span->n_keys : room};
+  span->k += span->k_step;
+  span->v += span->v_step;
+  span->first_lane = 0;
+  span->n_keys -= block->n;
+  return block->n > 0;
+}
+
+/* scores(n,..), rows ld_scores apart <- the run's queries against a block each. All lanes are computed; what is not
+ * seen is dropped, or overwritten by what comes next. */
+static void score_block(const atl_attention_work_t *work, const desk_t *desk, const run_t *run, const block_t *block,
+                        float *scores) {
+  int64_t size = work->head_size, ld = work->ld_scores;
+  bool is_whole = block->first_lane == 0;
+  work->kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK,
+                           desk->q + run->first * size, size, run->n, block->k, size);
+  for (int64_t m = 0; m < run->n && !is_whole; m++)
+    memcpy(scores + m * ld, desk->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
+}
+
+/* The image part of a run's lines of scores, behind the text part; then the softmax of the lines. */
+static void weigh(const atl_attention_work_t *work, const desk_t *desk, run_t run, int64_t n_text) {
+  float *lines = desk->scores + run.first * work->ld_scores, *scores = lines + n_text;
+  block_t block;
+  for (int i = 0; i < run.n_spans; i++)
+    for (; take_block(&run.spans[i], &block); scores += block.n) score_block(work, desk, &run, &block, scores);
+  for (int64_t m = 0; m < run.n; m++) atl_activation_softmax(lines + m * work->ld_scores, n_text + run.n_keys);
+}
+
+/* Adds the image part of a run's sums. */
+static void add_image(const atl_attention_work_t *work, const desk_t *desk, run_t run, int64_t n_text) {
+  float *out = desk->out + run.first * work->row_size;
+  const float *p = desk->scores + run.first * work->ld_scores + n_text;
+  block_t block;
+  for (int i = 0; i < run.n_spans; i++)
+    for (; take_block(&run.spans[i], &block); p += block.n)
+      work->kernels.own_values(out, work->row_size, p, work->ld_scores, run.n,
+                               block.v + (size_t)(block.first_lane * work->row_size) * work->item_bytes, block.n,
+                               work->row_size);
+}
+
+/* Adds the text part of a group's sums: the keys all rows see for all of them together, then each row's rest. */
+static void add_text(const atl_attention_work_t *work, const desk_t *desk, const atl_rows_t *rows,
+                     const atl_row_group_t *group, const char *v) {
+  int64_t n_common = n_text_keys(rows, &rows->rows[group->members[0]]), row_size = work->row_size;
+  const char *rest = v + (size_t)(n_common * row_size) * work->item_bytes;
+  work->kernels.values(desk->out, row_size, desk->scores, work->ld_scores, group->n, v, n_common, row_size);
+  for (int32_t m = 0; m < group->n; m++) {
+    int64_t n_own = n_text_keys(rows, &rows->rows[group->members[m]]) - n_common;
+    work->kernels.values(desk->out + m * row_size, 0, desk->scores + m * work->ld_scores + n_common, 0, 1, rest, n_own,
+                         row_size);
+  }
 }
 
 /* out(n,H*E) <- the attention of a group's rows in one head. */
 static void attend(const atl_attention_work_t *work, const atl_kvcache_t *cache, float *out, float *qkv,
                    const atl_rows_t *rows, const atl_row_group_t *group, int32_t head) {
   desk_t desk = desk_of(work);
-  const int32_t *members = group->members;
-  int64_t size = work->head_size, inner = (int64_t)work->n_heads * size, ld = work->ld_scores;
-  int64_t n_common = n_text_keys(rows, &rows->rows[members[0]]);
-  int64_t n_most = n_text_keys(rows, &rows->rows[members[group->n - 1]]);
+  run_t runs[ATL_GROUP_ROWS];
+  int32_t n_runs = 0;
+  int64_t size = work->head_size, inner = (int64_t)work->n_heads * size;
+  int64_t n_most = n_text_keys(rows, &rows->rows[group->members[group->n - 1]]);
   atl_span_t text = atl_kvcache_get_text(cache, group->prefix, head, (int32_t)n_most);
 
   for (int32_t m = 0; m < group->n; m++)
-    memcpy(desk.q + m * size, part_of(work, qkv, members[m], 0, head), (size_t)size * sizeof *desk.q);
-  work->kernels.scores(desk.scores, ld, desk.q, size, group->n, text.k, n_blocks(n_most), size);
-  for (int32_t m = 0; m < group->n; m++)
-    weigh(work, cache, rows, &rows->rows[members[m]], head, desk.scores + m * ld, desk.q + m * size, desk.edge);
-
-  memset(desk.out, 0, (size_t)(group->n * work->row_size) * sizeof *desk.out);
-  work->kernels.values(desk.out, work->row_size, desk.scores, ld, group->n, text.v, n_common, work->row_size);
-  for (int32_t m = 0; m < group->n; m++) {
-    float *sum = desk.out + m * work->row_size;
-    add_rest(work, cache, rows, &rows->rows[members[m]], head, n_common, &text, sum, desk.scores + m * ld);
-    memcpy(out + members[m] * inner + head * size, sum, (size_t)size * sizeof *out);
+    memcpy(desk.q + m * size, part_of(work, qkv, group->members[m], 0, head), (size_t)size * sizeof *desk.q);
+  work->kernels.scores(desk.scores, work->ld_scores, desk.q, size, group->n, text.k, n_blocks(n_most), size);
+  for (int32_t m = 0; m < group->n; m += runs[n_runs++].n) {
+    runs[n_runs] = run_of(cache, rows, group, m, head);
+    weigh(work, &desk, runs[n_runs], n_text_keys(rows, &rows->rows[group->members[m]]));
   }
+  memset(desk.out, 0, (size_t)(group->n * work->row_size) * sizeof *desk.out);
+  add_text(work, &desk, rows, group, text.v);
+  for (int32_t i = 0; i < n_runs; i++) add_image(work, &desk, runs[i], rows->n_text);
+  for (int32_t m = 0; m < group->n; m++)
+    memcpy(out + group->members[m] * inner + head * size, desk.out + m * work->row_size, (size_t)size * sizeof *out);
 }
 
 /* Is the work worth waking threads? Only time depends on it. */
@@ -166,44 +204,27 @@ static bool is_shared(const atl_attention_work_t *work, const atl_rows_t *rows) 
 
 /* All rows are in the cache before the first is read. */
 static void attend_together(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
-                            const atl_rows_t *rows) {
-  int64_t n_heads = work->n_heads, n_groups = rows->n_groups;
-#pragma omp parallel num_threads(work->n_threads) if (is_shared(work, rows))
-  {
-#pragma omp for
-    for (int64_t i_row = 0; i_row < rows->n_rows; i_row++) {
-      rotate(work, qkv, i_row, rows->rows[i_row].position);
-      for (int32_t head = 0; head < n_heads; head++) store(work, cache, qkv, rows, i_row, head);
-    }
-#pragma omp for schedule(dynamic)
-    for (int64_t i = 0; i < n_heads * n_groups; i++)
-      attend(work, cache, out, qkv, rows, &rows->groups[i % n_groups], (int32_t)(i / n_groups));
-  }
+                            const atl_rows_t *rows, int32_t head) {
+  for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) enter(work, cache, qkv, rows, i_row, head);
+  for (int32_t i = 0; i < rows->n_groups; i++) attend(work, cache, out, qkv, rows, &rows->groups[i], head);
 }
 
 /* Each row enters the cache just before it is read. */
 static void attend_in_order(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
-                            const atl_rows_t *rows) {
-#pragma omp parallel num_threads(work->n_threads) if (is_shared(work, rows))
-  {
-#pragma omp for
-    for (int64_t i_row = 0; i_row < rows->n_rows; i_row++) rotate(work, qkv, i_row, rows->rows[i_row].position);
-#pragma omp for
-    for (int32_t head = 0; head < work->n_heads; head++)
-      for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) {
-        const atl_row_t *row = &rows->rows[i_row];
-        const atl_row_group_t alone = {
-            .n = 1, .prefix = atl_row_prefix(rows, row), .members = {i_row}, .is_text = atl_row_is_text(rows, row)};
-        store(work, cache, qkv, rows, i_row, head);
-        attend(work, cache, out, qkv, rows, &alone, head);
-      }
+                            const atl_rows_t *rows, int32_t head) {
+  for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) {
+    const atl_row_t *row = &rows->rows[i_row];
+    const atl_row_group_t alone = {
+        .n = 1, .prefix = atl_row_prefix(rows, row), .members = {i_row}, .is_text = atl_row_is_text(rows, row)};
+    enter(work, cache, qkv, rows, i_row, head);
+    attend(work, cache, out, qkv, rows, &alone, head);
   }
 }
 
 void atl_attention_run(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
                        const atl_rows_t *rows) {
-  if (rows->has_repeats && atl_kvcache_is_ring(cache))
-    attend_in_order(work, cache, out, qkv, rows);
-  else
-    attend_together(work, cache, out, qkv, rows);
+  bool is_ordered = rows->has_repeats && atl_kvcache_is_ring(cache);
+#pragma omp parallel for schedule(dynamic) num_threads(work->n_threads) if (is_shared(work, rows))
+  for (int32_t head = 0; head < work->n_heads; head++)
+    (is_ordered ? attend_in_order : attend_together)(work, cache, out, qkv, rows, head);
 }

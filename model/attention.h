@@ -2,8 +2,9 @@
  * (docs/model.md). Which keys a row sees is the cache's knowledge; this is how they are gone through.
  *
  * A row's scores lie in one line, text first, then the image oldest first; softmax and the sum of values run over that
- * line in order. Rows of a group share the loads of their text keys and values. Threads share the work by (head,
- * group), so no sum is ever split. A layer whose cache is a ring, in a call where a sample has several rows, goes row
+ * line in order. Rows of a group share the loads of their text keys and values; image keys and values, which come from
+ * memory, are read block by block for all rows of a group, as they lie. Threads share the work by heads, so no sum is
+ * ever split. A layer whose cache is a ring, in a call where a sample has several rows, goes row
  * by row within each head: a token must be read before a later one takes its slot.
  */
 #ifndef ATL_MODEL_ATTENTION_H
@@ -18,6 +19,7 @@ typedef struct {
   int32_t n_heads, head_size, n_text; /* H, E, T+1 */
   int32_t n_threads;
   int64_t row_size;     /* E' */
+  size_t item_bytes;    /* of the cache's dtype */
   int64_t ld_scores;    /* a line of scores: T+1+I and room for a block */
   int64_t thread_items; /* floats of scratch a thread has */
   float *scratch;       /* (n_threads,thread_items) */

@@ -12,7 +12,10 @@ static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
   int64_t n_lines = shape->kind == ATL_ATTENTION_AXIAL_COL   ? side
                     : shape->kind == ATL_ATTENTION_CONV_LIKE ? ATL_CONV_KERNEL
                                                              : 1;
+  int32_t tile = shape->n_together < ATL_MAX_TILE ? shape->n_together : ATL_MAX_TILE;
+  while (shape->n_together % tile != 0) tile--;
   return (atl_kvcache_t){.shape = *shape,
+                         .tile = tile,
                          .n_text_slots = round_up(shape->n_text),
                          .line_slots = round_up(is_full ? side * side : side),
                          .n_lines = n_lines,
@@ -37,7 +40,8 @@ void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix,
 atl_status_t atl_kvcache_init(atl_kvcache_t *cache, const atl_kvcache_shape_t *shape, atl_arena_t *arena) {
   *cache = measure(shape);
   size_t n_text = (size_t)shape->n_prefixes * (size_t)shape->n_heads;
-  size_t n_image = (size_t)shape->n_samples * (size_t)shape->n_heads;
+  int64_t n_tiles = (shape->n_samples + cache->tile - 1) / cache->tile;
+  size_t n_image = (size_t)(n_tiles * cache->tile) * (size_t)shape->n_heads;
   int64_t n_image_slots = cache->n_lines * cache->line_slots;
   ATL_TRY(atl_arena_take(arena, n_text, k_bytes(cache, cache->n_text_slots), (void **)&cache->text_k));
   ATL_TRY(atl_arena_take(arena, n_text, v_bytes(cache, cache->n_text_slots), (void **)&cache->text_v));
@@ -50,21 +54,26 @@ bool atl_kvcache_is_ring(const atl_kvcache_t *cache) {
   return cache->shape.kind == ATL_ATTENTION_AXIAL_ROW || cache->shape.kind == ATL_ATTENTION_CONV_LIKE;
 }
 
-/* One head of a prefix or of a sample. */
+/* One head of a prefix or of a sample: its first block, and the bytes from a block to the next. */
 typedef struct {
   char *k, *v;
+  size_t k_step, v_step;
 } store_t;
 
 static store_t text_of(const atl_kvcache_t *cache, int32_t prefix, int32_t head) {
   size_t i = (size_t)prefix * (size_t)cache->shape.n_heads + (size_t)head;
   return (store_t){cache->text_k + i * k_bytes(cache, cache->n_text_slots),
-                   cache->text_v + i * v_bytes(cache, cache->n_text_slots)};
+                   cache->text_v + i * v_bytes(cache, cache->n_text_slots), k_bytes(cache, ATL_KEY_BLOCK),
+                   v_bytes(cache, ATL_KEY_BLOCK)};
 }
 
 static store_t image_of(const atl_kvcache_t *cache, int32_t sample, int32_t head) {
-  size_t i = (size_t)sample * (size_t)cache->shape.n_heads + (size_t)head;
-  int64_t n_slots = cache->n_lines * cache->line_slots;
-  return (store_t){cache->image_k + i * k_bytes(cache, n_slots), cache->image_v + i * v_bytes(cache, n_slots)};
+  int32_t tile = cache->tile;
+  int64_t n_blocks = cache->n_lines * cache->line_slots / ATL_KEY_BLOCK;
+  size_t first = (size_t)(((int64_t)(sample / tile) * cache->shape.n_heads + head) * n_blocks * tile + sample % tile);
+  size_t k_block = k_bytes(cache, ATL_KEY_BLOCK), v_block = v_bytes(cache, ATL_KEY_BLOCK);
+  return (store_t){cache->image_k + first * k_block, cache->image_v + first * v_block, (size_t)tile * k_block,
+                   (size_t)tile * v_block};
 }
 
 static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
@@ -110,12 +119,13 @@ static void store_f32(float *to_k, float *to_v, const float *k, const float *v, 
 }
 
 static void store(const atl_kvcache_t *cache, store_t at, int64_t slot, const float *k, const float *v) {
-  int64_t size = cache->shape.head_size, first_v = slot * cache->row_size;
-  int64_t first_k = slot / ATL_KEY_BLOCK * size * ATL_KEY_BLOCK + slot % ATL_KEY_BLOCK;
+  int64_t size = cache->shape.head_size, lane = slot % ATL_KEY_BLOCK;
+  void *k_block = at.k + (size_t)(slot / ATL_KEY_BLOCK) * at.k_step;
+  void *v_block = at.v + (size_t)(slot / ATL_KEY_BLOCK) * at.v_step;
   if (cache->shape.dtype == ATL_BF16)
-    store_bf16((uint16_t *)(void *)at.k + first_k, (uint16_t *)(void *)at.v + first_v, k, v, size);
+    store_bf16((uint16_t *)k_block + lane, (uint16_t *)v_block + lane * cache->row_size, k, v, size);
   else
-    store_f32((float *)(void *)at.k + first_k, (float *)(void *)at.v + first_v, k, v, size);
+    store_f32((float *)k_block + lane, (float *)v_block + lane * cache->row_size, k, v, size);
 }
 
 void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,
@@ -128,16 +138,22 @@ void atl_kvcache_store_image(atl_kvcache_t *cache, int32_t sample, int32_t head,
   store(cache, image_of(cache, sample, head), slot_of(cache, token), k, v);
 }
 
-static atl_span_t span(const atl_kvcache_t *cache, store_t at, int64_t first, int64_t n_keys) {
-  int64_t first_block = first / ATL_KEY_BLOCK * ATL_KEY_BLOCK;
-  return (atl_span_t){.k = at.k + k_bytes(cache, first_block),
-                      .v = at.v + v_bytes(cache, first),
-                      .first_lane = first - first_block,
+static atl_span_t span(store_t at, int64_t first, int64_t n_keys) {
+  size_t i_block = (size_t)(first / ATL_KEY_BLOCK);
+  return (atl_span_t){.k = at.k + i_block * at.k_step,
+                      .v = at.v + i_block * at.v_step,
+                      .k_step = at.k_step,
+                      .v_step = at.v_step,
+                      .first_lane = first % ATL_KEY_BLOCK,
                       .n_keys = n_keys};
 }
 
 atl_span_t atl_kvcache_get_text(const atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t n_keys) {
-  return span(cache, text_of(cache, prefix, head), 0, n_keys);
+  return span(text_of(cache, prefix, head), 0, n_keys);
+}
+
+bool atl_kvcache_are_neighbours(const atl_kvcache_t *cache, int32_t sample, int32_t next) {
+  return next == sample + 1 && next % cache->tile != 0;
 }
 
 int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token,
@@ -146,23 +162,26 @@ int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t he
   int64_t slot = slot_of(cache, token);
   if (cache->shape.kind != ATL_ATTENTION_CONV_LIKE) {
     int64_t line = slot / cache->line_slots * cache->line_slots;
-    spans[0] = span(cache, at, line, slot - line + 1);
+    spans[0] = span(at, line, slot - line + 1);
     return 1;
   }
   int64_t r = token / cache->shape.image_side, c = token % cache->shape.image_side;
   int64_t left = c < ATL_CONV_KERNEL ? 0 : c - ATL_CONV_KERNEL + 1;
   int n = 0;
   for (int64_t above = r < ATL_CONV_KERNEL ? 0 : r - ATL_CONV_KERNEL + 1; above <= r; above++)
-    spans[n++] = span(cache, at, above % ATL_CONV_KERNEL * cache->line_slots + left, c - left + 1);
+    spans[n++] = span(at, above % ATL_CONV_KERNEL * cache->line_slots + left, c - left + 1);
   return n;
 }
 
 void atl_kvcache_copy(atl_kvcache_t *cache, int32_t to, int32_t from, int32_t n_tokens) {
-  int64_t n_slots = cache->n_lines * cache->line_slots;
-  if (cache->shape.kind == ATL_ATTENTION_FULL) n_slots = round_up(n_tokens);
+  int64_t n_blocks = cache->n_lines * cache->line_slots / ATL_KEY_BLOCK;
+  size_t k_block = k_bytes(cache, ATL_KEY_BLOCK), v_block = v_bytes(cache, ATL_KEY_BLOCK);
+  if (cache->shape.kind == ATL_ATTENTION_FULL) n_blocks = round_up(n_tokens) / ATL_KEY_BLOCK;
   for (int32_t head = 0; head < cache->shape.n_heads; head++) {
     store_t target = image_of(cache, to, head), source = image_of(cache, from, head);
-    memcpy(target.k, source.k, k_bytes(cache, n_slots));
-    memcpy(target.v, source.v, v_bytes(cache, n_slots));
+    for (size_t i = 0; i < (size_t)n_blocks; i++) {
+      memcpy(target.k + i * target.k_step, source.k + i * source.k_step, k_block);
+      memcpy(target.v + i * target.v_step, source.v + i * source.v_step, v_block);
+    }
   }
 }

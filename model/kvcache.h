@@ -7,8 +7,9 @@
  *     axial_col   f lines of f: a column each   line c, slot r           its line up to itself
  *     conv_like   5 lines of f: rows mod 5      line r mod 5, slot c     slots c-4..c of rows r-4..r
  *
- * Keys and values are laid out for model/kernels/attention: keys in blocks of 16 slots, a line padded to whole blocks,
- * values in rows of E'. axial_row and conv_like overwrite: a token must be read before the token that takes its slot is
+ * Keys and values are laid out for model/kernels/attention, in blocks of 16 slots: keys (E,16), values (16,E'), a line
+ * padded to whole blocks. Samples that run together have the blocks of the same slots side by side, so that a step reads
+ * memory in one go: image_k is (tiles,H,blocks,tile,E,16). axial_row and conv_like overwrite: a token must be read before the token that takes its slot is
  * stored (atl_kvcache_is_ring). Owns nothing: its arrays come from the arena given to init.
  */
 #ifndef ATL_MODEL_KVCACHE_H
@@ -18,7 +19,7 @@
 #include "common/tensor.h"
 #include "model/config.h"
 
-enum { ATL_MAX_SPANS = ATL_CONV_KERNEL };
+enum { ATL_MAX_SPANS = ATL_CONV_KERNEL, ATL_MAX_TILE = 8 };
 
 typedef struct {
   atl_attention_t kind;
@@ -27,6 +28,7 @@ typedef struct {
   int32_t image_side;         /* f */
   int32_t n_heads, head_size; /* H, E */
   int32_t n_prefixes, n_samples;
+  int32_t n_together; /* samples [i*n,(i+1)*n) usually run together; at least 1 */
 } atl_kvcache_shape_t;
 
 typedef struct {
@@ -34,14 +36,16 @@ typedef struct {
   int64_t n_text_slots;        /* T+1 rounded up to blocks */
   int64_t line_slots, n_lines; /* of the image part; line_slots rounded up to blocks */
   int64_t row_size;            /* E' */
-  char *text_k, *text_v;       /* (n_prefixes,H,blocks,E,16), (n_prefixes,H,n_text_slots,E') */
-  char *image_k, *image_v;     /* (n_samples,H,blocks,E,16), (n_samples,H,n_lines*line_slots,E') */
+  int32_t tile;                /* samples side by side: the largest divisor of n_together up to ATL_MAX_TILE */
+  char *text_k, *text_v;       /* (n_prefixes,H,blocks,E,16), (n_prefixes,H,blocks,16,E') */
+  char *image_k, *image_v;     /* (tiles,H,blocks,tile,E,16), (tiles,H,blocks,tile,16,E') */
 } atl_kvcache_t;
 
-/* Consecutive visible slots of one head. Their keys are the lanes [first_lane, first_lane+n_keys) of the blocks at k.
- */
+/* Consecutive visible slots of one head: n_keys from lane first_lane of the block at k and v on; the next blocks follow
+ * k_step and v_step bytes apart. */
 typedef struct {
-  const void *k, *v;
+  const char *k, *v;
+  size_t k_step, v_step;
   int64_t first_lane, n_keys;
 } atl_span_t;
 
@@ -59,6 +63,8 @@ void atl_kvcache_store_image(atl_kvcache_t *cache, int32_t sample, int32_t head,
                              const float *v);
 /* Text positions 0..n_keys-1. Borrowed. */
 atl_span_t atl_kvcache_get_text(const atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t n_keys);
+/* Are the blocks of `next` those right behind `sample`'s, slot by slot? */
+bool atl_kvcache_are_neighbours(const atl_kvcache_t *cache, int32_t sample, int32_t next);
 /* What image token j sees of the image, itself included, oldest first; returns the number of spans. Borrowed. */
 int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token,
                           atl_span_t spans[ATL_MAX_SPANS]);

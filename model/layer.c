@@ -36,7 +36,8 @@ static atl_kvcache_shape_t cache_shape(const atl_transformer_config_t *c, const 
                                .n_heads = c->n_heads,
                                .head_size = c->head_size,
                                .n_prefixes = part->n_prefixes,
-                               .n_samples = part->n_samples};
+                               .n_samples = part->n_samples,
+                               .n_together = part->n_together > 0 ? part->n_together : part->n_samples};
 }
 
 static void add_branch_bytes(const atl_transformer_config_t *c, const atl_transformer_part_t *part, atl_sublayer_t kind,

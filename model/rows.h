@@ -7,7 +7,7 @@
 #include "common/arena.h"
 #include "model/transformer.h"
 
-enum { ATL_GROUP_ROWS = 8 };
+enum { ATL_GROUP_ROWS = 8 }; /* at least ATL_MAX_TILE of the cache */
 
 /* Rows of a call, in its order: text positions of one prefix, or image tokens of samples bound to one prefix. They need
  * not be neighbours: with guidance, rows of a prompt and of the empty text may alternate. */

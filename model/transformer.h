@@ -36,6 +36,7 @@ typedef struct {
   int32_t first_layer, end_layer; /* half open; first_layer 0 embeds, end_layer L has the head */
   int32_t n_prefixes;             /* text key/value stores */
   int32_t n_samples;              /* image key/value stores */
+  int32_t n_together;             /* of them, [i*n,(i+1)*n) usually run together, as a microbatch; 0: all */
   int32_t max_rows;               /* rows a call may have */
   atl_dtype_t dtype;              /* ATL_F32 or ATL_BF16: weights and cache */
   atl_backend_t backend;

@@ -47,6 +47,7 @@ static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model
       .end_layer = plan->first_layer[s->i_stage + 1],
       .n_prefixes = s->layout.n_prefixes,
       .n_samples = s->layout.n_image_stores,
+      .n_together = s->layout.microbatch,
       .max_rows = s->layout.max_rows,
       .dtype = dtype,
       .backend = backend,

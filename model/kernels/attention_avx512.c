@@ -8,7 +8,7 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #define VEC static inline __attribute__((always_inline)) TARGET
 
-enum { SCORE_ROWS = 8, SCORE_BLOCKS = 2, LONE_BLOCKS = 8, FEW_BLOCKS = 2, VALUE_ROWS = 4, VALUE_WIDTH = 4 };
+enum { SCORE_ROWS = 8, LONE_BLOCKS = 4, VALUE_ROWS = 4, VALUE_WIDTH = 4 };
 
 typedef __m512 vec_t;
 
@@ -19,6 +19,7 @@ VEC vec_t vec_load_bf16(const uint16_t *x) {
 }
 VEC void vec_store(float *y, vec_t x) { _mm512_storeu_ps(y, x); }
 VEC vec_t vec_splat(float x) { return _mm512_set1_ps(x); }
+VEC vec_t vec_add(vec_t a, vec_t b) { return _mm512_add_ps(a, b); }
 VEC vec_t vec_fma(vec_t a, vec_t b, vec_t c) { return _mm512_fmadd_ps(a, b, c); }
 
 #define KERNELS attention_avx512

@@ -12,6 +12,6 @@
 #include "model/kernels/attention_tiles.h"
 
 atl_attention_kernels_t KERNELS(atl_dtype_t dtype) {
-  return dtype == ATL_BF16 ? (atl_attention_kernels_t){scores_bf16, values_bf16}
-                           : (atl_attention_kernels_t){scores_f32, values_f32};
+  return dtype == ATL_BF16 ? (atl_attention_kernels_t){scores_bf16, own_scores_bf16, values_bf16, own_values_bf16}
+                           : (atl_attention_kernels_t){scores_f32, own_scores_f32, values_f32, own_values_f32};
 }

@@ -6,7 +6,7 @@
 #define TARGET
 #define UNROLL
 
-enum { SCORE_ROWS = 1, SCORE_BLOCKS = 1, LONE_BLOCKS = 1, FEW_BLOCKS = 1, VALUE_ROWS = 1, VALUE_WIDTH = 1 };
+enum { SCORE_ROWS = 1, LONE_BLOCKS = 1, VALUE_ROWS = 1, VALUE_WIDTH = 1 };
 
 typedef struct {
   float lane[ATL_KEY_BLOCK];
@@ -29,6 +29,10 @@ static inline vec_t vec_splat(float x) {
   vec_t y;
   for (int l = 0; l < ATL_KEY_BLOCK; l++) y.lane[l] = x;
   return y;
+}
+static inline vec_t vec_add(vec_t a, vec_t b) {
+  for (int l = 0; l < ATL_KEY_BLOCK; l++) a.lane[l] += b.lane[l];
+  return a;
 }
 static inline vec_t vec_fma(vec_t a, vec_t b, vec_t c) {
   for (int l = 0; l < ATL_KEY_BLOCK; l++) c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);

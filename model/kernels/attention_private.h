@@ -4,7 +4,7 @@
 
 #include "model/kernels/attention.h"
 
-enum { ATTENTION_AHEAD_KEYS = 32 }; /* how long before their turn the values of a lone row are fetched */
+enum { ATTENTION_AHEAD_BYTES = 128 }; /* how long before its turn what comes from memory is fetched */
 
 atl_attention_kernels_t attention_plain(atl_dtype_t dtype);
 #if defined(__x86_64__)

@@ -41,7 +41,8 @@ static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const n
                                      .n_heads = 1,
                                      .head_size = size,
                                      .n_prefixes = 1,
-                                     .n_samples = 1};
+                                     .n_samples = 1,
+                                     .n_together = 1};
   ATL_TRY(atl_kvcache_init(cache, &shape, arena));
   for (int32_t i = 0; i < 18 * 18; i++) atl_kvcache_store_image(cache, 0, 0, i, n->k[i], n->v[i]);
   return ATL_OK;
@@ -50,8 +51,9 @@ static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const n
 static bool scores_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
   for (int32_t m = 0; m < n_rows; m++)
     for (int32_t i = 0; i < n_keys; i++) {
-      float sum = 0;
-      for (int32_t e = 0; e < size; e++) sum = fmaf(n->q[m][e], kept(n->k[i][e], dtype), sum);
+      float chain[2] = {0, 0};
+      for (int32_t e = 0; e < size; e++) chain[e % 2] = fmaf(n->q[m][e], kept(n->k[i][e], dtype), chain[e % 2]);
+      float sum = chain[0] + chain[1];
       if (memcmp(&sum, &n->scores[m][i], sizeof sum) != 0) return false;
     }
   return true;
@@ -67,11 +69,26 @@ static bool sums_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, in
   return true;
 }
 
+/* The kernels for rows with blocks of their own, given the same block each. */
+static bool own_agree(numbers_t *n, const atl_attention_kernels_t *kernels, atl_dtype_t dtype, int32_t n_rows,
+                      const atl_kvcache_t *cache, const atl_span_t *span) {
+  static _Alignas(64) char k[MAX_ROWS * 16 * MAX_SIZE * sizeof(float)], v[sizeof k];
+  int32_t size = cache->shape.head_size, n_keys = span->n_keys < 16 ? (int32_t)span->n_keys : 16;
+  for (int32_t m = 0; m < n_rows; m++) {
+    memcpy(k + (size_t)m * span->k_step, span->k, span->k_step);
+    memcpy(v + (size_t)m * span->v_step, span->v, span->v_step);
+  }
+  memset(n->out, 0, sizeof n->out);
+  kernels->own_scores(n->scores[0], MAX_KEYS + 16, n->q[0], MAX_SIZE, n_rows, k, size);
+  kernels->own_values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, n_rows, v, n_keys, cache->row_size);
+  return scores_agree(n, dtype, n_rows, n_keys, size) && sums_agree(n, dtype, n_rows, n_keys, size);
+}
+
 static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend) {
   static const int32_t the_rows[] = {1, 2, 5, 8, 13}, the_keys[] = {1, 7, 16, 33, 129, 324},
                        the_sizes[] = {1, 7, 33, 64, 80};
   atl_attention_kernels_t kernels = atl_attention_kernels_get(dtype, backend);
-  bool are_scores_right = true, are_sums_right = true;
+  bool are_scores_right = true, are_sums_right = true, are_own_right = true;
   for (int s = 0; s < 5; s++) {
     atl_arena_t arena = {0};
     atl_kvcache_t cache;
@@ -88,15 +105,19 @@ static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend
         kernels.values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, the_rows[r], spans[0].v, the_keys[i],
                        cache.row_size);
         are_sums_right &= sums_agree(n, dtype, the_rows[r], the_keys[i], size);
+        are_own_right &= own_agree(n, &kernels, dtype, the_rows[r], &cache, &spans[0]);
       }
     atl_arena_clear(&arena);
   }
   char name[128];
-  snprintf(name, sizeof name, "%s %s: scores are chains over channels", atl_backend_name(backend),
+  snprintf(name, sizeof name, "%s %s: scores are two chains over channels", atl_backend_name(backend),
            atl_dtype_name(dtype));
   TAP_OK(are_scores_right, name);
   snprintf(name, sizeof name, "%s %s: sums are chains over keys", atl_backend_name(backend), atl_dtype_name(dtype));
   TAP_OK(are_sums_right, name);
+  snprintf(name, sizeof name, "%s %s: the same for rows with blocks of their own", atl_backend_name(backend),
+           atl_dtype_name(dtype));
+  TAP_OK(are_own_right, name);
 }
 
 /* May token j look at token i? The rule of docs/model.md, for tokens of one image. */
@@ -118,17 +139,18 @@ static bool check_view(atl_kvcache_t *cache, int32_t sample, int32_t token) {
     if (!sees(cache->shape.kind, cache->shape.image_side, token, other)) continue;
     if (i_span == n_spans) return false;
     int64_t lane = spans[i_span].first_lane + i;
-    const float *k = spans[i_span].k, *v = spans[i_span].v;
+    const float *k = (const void *)(spans[i_span].k + (size_t)(lane / 16) * spans[i_span].k_step);
+    const float *v = (const void *)(spans[i_span].v + (size_t)(lane / 16) * spans[i_span].v_step);
     for (int64_t e = 0; e < size; e++) {
-      if (k[(lane / 16 * size + e) * 16 + lane % 16] != (float)(other * 100 + e)) return false;
-      if (v[i * cache->row_size + e] != (float)(-other * 100 - e)) return false;
+      if (k[e * 16 + lane % 16] != (float)(other * 100 + e)) return false;
+      if (v[lane % 16 * cache->row_size + e] != (float)(-other * 100 - e)) return false;
     }
     if (++i == spans[i_span].n_keys) i_span++, i = 0;
   }
   return i_span == n_spans && i == 0;
 }
 
-static void check_cache(atl_attention_t kind, int32_t side) {
+static void check_cache(atl_attention_t kind, int32_t side, int32_t n_together) {
   const atl_kvcache_shape_t shape = {.kind = kind,
                                      .dtype = ATL_F32,
                                      .n_text = 3,
@@ -136,7 +158,8 @@ static void check_cache(atl_attention_t kind, int32_t side) {
                                      .n_heads = 2,
                                      .head_size = 5,
                                      .n_prefixes = 2,
-                                     .n_samples = 3};
+                                     .n_samples = 3,
+                                     .n_together = n_together};
   atl_arena_t arena = {0};
   atl_kvcache_t cache;
   TAP_STATUS(ATL_OK, atl_kvcache_init(&cache, &shape, &arena), "a cache is made");
@@ -152,8 +175,8 @@ static void check_cache(atl_attention_t kind, int32_t side) {
     is_right &= check_view(&cache, 2, j);
   }
   char name[128];
-  snprintf(name, sizeof name, "%s of %d: a token and its copy see what they may, oldest first",
-           atl_attention_name(kind), side);
+  snprintf(name, sizeof name, "%s of %d, samples in tiles of %d: a token and its copy see what they may, oldest first",
+           atl_attention_name(kind), side, n_together);
   TAP_OK(is_right, name);
   atl_arena_clear(&arena);
 }
@@ -173,7 +196,8 @@ int main(void) {
   }
   for (int i = 0; i < 8; i++)
     for (int kind = ATL_ATTENTION_FULL; kind <= ATL_ATTENTION_CONV_LIKE; kind++)
-      check_cache((atl_attention_t)kind, the_sides[i]);
+      for (int32_t n_together = 1; n_together <= 3; n_together++)
+        check_cache((atl_attention_t)kind, the_sides[i], n_together);
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
   return tap_done();
 }
