@@ -49,8 +49,7 @@ static float *part_of(const atl_attention_work_t *work, float *qkv, int64_t i_ro
 /* Turns the query, key and value of a row's head to its position, and scales the query. */
 static void rotate(const atl_attention_work_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
   float scale = 1.0f / sqrtf((float)work->head_size);
-  for (int part = 0; part < 3; part++)
-    atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position);
+  for (int part = 0; part < 3; part++) atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position);
   float *q = part_of(work, qkv, i_row, 0, head);
   for (int64_t i = 0; i < work->head_size; i++) q[i] *= scale;
 }
@@ -133,8 +132,8 @@ static void score_block(const atl_attention_work_t *work, const desk_t *desk, co
                         float *scores) {
   int64_t size = work->head_size, ld = work->ld_scores;
   bool is_whole = block->first_lane == 0;
-  work->kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK,
-                           desk->q + run->first * size, size, run->n, block->k, size);
+  work->kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK, desk->q + run->first * size,
+                           size, run->n, block->k, size);
   for (int64_t m = 0; m < run->n && !is_whole; m++)
     memcpy(scores + m * ld, desk->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
 }

@@ -8,9 +8,10 @@
  *     conv_like   5 lines of f: rows mod 5      line r mod 5, slot c     slots c-4..c of rows r-4..r
  *
  * Keys and values are laid out for model/kernels/attention, in blocks of 16 slots: keys (E,16), values (16,E'), a line
- * padded to whole blocks. Samples that run together have the blocks of the same slots side by side, so that a step reads
- * memory in one go: image_k is (tiles,H,blocks,tile,E,16). axial_row and conv_like overwrite: a token must be read before the token that takes its slot is
- * stored (atl_kvcache_is_ring). Owns nothing: its arrays come from the arena given to init.
+ * padded to whole blocks. Samples that run together have the blocks of the same slots side by side, so that a step
+ * reads memory in one go: image_k is (tiles,H,blocks,tile,E,16). axial_row and conv_like overwrite: a token must be
+ * read before the token that takes its slot is stored (atl_kvcache_is_ring). Owns nothing: its arrays come from the
+ * arena given to init.
  */
 #ifndef ATL_MODEL_KVCACHE_H
 #define ATL_MODEL_KVCACHE_H

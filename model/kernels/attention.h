@@ -1,9 +1,10 @@
 /* Attention kernels: scores against cached keys, and sums of cached values, for several query rows at once.
  *
  * Keys lie in blocks of 16: k(n_blocks,E,16), one lane a key, so that a score is two chains of fused multiply-adds in
- * order of e, one of the even and one of the odd channels, and their sum, whatever the vector width. Values lie as rows v(n_keys,E'), E' = E rounded up to 16, and a sum is a chain
- * in order of keys. Both dtypes hold what atl_dtype_t says; bf16 is widened on loading and all arithmetic is fp32. So a
- * row's result has the same bits alone or among others, and on every CPU.
+ * order of e, one of the even and one of the odd channels, and their sum, whatever the vector width. Values lie as rows
+ * v(n_keys,E'), E' = E rounded up to 16, and a sum is a chain in order of keys. Both dtypes hold what atl_dtype_t says;
+ * bf16 is widened on loading and all arithmetic is fp32. So a row's result has the same bits alone or among others, and
+ * on every CPU.
  *
  *     const atl_attention_kernels_t *kernels = atl_attention_kernels_get(ATL_F32, ATL_BACKEND_AUTO);
  *     kernels->scores(s, ld, q, E, n_rows, k, n_blocks, E);
@@ -26,8 +27,8 @@ typedef void (*atl_attention_values_t)(float *out, int64_t ldo, const float *p, 
 
 /* The same where every row has keys and values of its own, a block each: k(n_rows,E,16), v(n_rows,16,E'), of which the
  * first n_keys (at most 16) are meant. */
-typedef void (*atl_attention_own_scores_t)(float *scores, int64_t ld_scores, const float *q, int64_t ldq, int64_t n_rows,
-                                           const void *k, int64_t head_size);
+typedef void (*atl_attention_own_scores_t)(float *scores, int64_t ld_scores, const float *q, int64_t ldq,
+                                           int64_t n_rows, const void *k, int64_t head_size);
 typedef void (*atl_attention_own_values_t)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
                                            const void *v, int64_t n_keys, int64_t row_size);
 

@@ -25,9 +25,7 @@ VEC void vec_store(float *y, vec_t x) {
   _mm256_storeu_ps(y + 8, x.high);
 }
 VEC vec_t vec_splat(float x) { return (vec_t){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-VEC vec_t vec_add(vec_t a, vec_t b) {
-  return (vec_t){_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
-}
+VEC vec_t vec_add(vec_t a, vec_t b) { return (vec_t){_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
 VEC vec_t vec_fma(vec_t a, vec_t b, vec_t c) {
   return (vec_t){_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }

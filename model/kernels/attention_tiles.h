@@ -1,8 +1,8 @@
 /* Attention tiles: the kernels of one instruction set and one cache dtype, written once over a vector of 16 lanes.
  *
  * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_fma), TARGET, the tile
- * sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the cache's
- * ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
+ * sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
+ * cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
  *
  * What comes from memory, the blocks of `own`, is read in the order of its addresses: a core reads a third faster so.
  */
@@ -21,8 +21,7 @@ INLINE void NAME(score_tile)(const int n_rows, const int n_blocks, const bool is
   vec_t sum[2][SCORE_ROWS][LONE_BLOCKS];
   for (int odd = 0; odd < 2; odd++)
     UNROLL for (int m = 0; m < n_rows; m++) UNROLL for (int b = 0; b < n_blocks; b++) sum[odd][m][b] = vec_splat(0.0f);
-  for (int64_t e = 0; e < head_size; e += 2)
-    UNROLL for (int odd = 0; odd < 2; odd++) {
+  for (int64_t e = 0; e < head_size; e += 2) UNROLL for (int odd = 0; odd < 2; odd++) {
       if (e + odd == head_size) break;
       vec_t k_e[LONE_BLOCKS];
       UNROLL for (int b = 0; b < n_blocks; b++) {
@@ -63,8 +62,8 @@ TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const floa
                                     const void *k_items, int64_t head_size) {
   const ITEM *k = k_items;
   for (int64_t m = 0; m < n_rows; m++)
-    NAME(score_tile)(1, 1, true, scores + m * ld_scores, 0, q + m * ldq, 0, k + m * head_size * ATL_KEY_BLOCK,
-                     head_size);
+    NAME(score_tile)
+    (1, 1, true, scores + m * ld_scores, 0, q + m * ldq, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
 }
 
 /* One tile of sums: n_rows x n_vecs chains over keys. */
@@ -104,8 +103,7 @@ TARGET static void NAME(values)(float *out, int64_t ldo, const float *p, int64_t
                                 int64_t n_keys, int64_t row_size) {
   for (; n_rows >= VALUE_ROWS; n_rows -= VALUE_ROWS, out += VALUE_ROWS * ldo, p += VALUE_ROWS * ldp)
     NAME(value_rows)(VALUE_ROWS, false, out, ldo, p, ldp, v, n_keys, row_size);
-  for (; n_rows > 0; n_rows--, out += ldo, p += ldp)
-    NAME(value_rows)(1, false, out, ldo, p, ldp, v, n_keys, row_size);
+  for (; n_rows > 0; n_rows--, out += ldo, p += ldp) NAME(value_rows)(1, false, out, ldo, p, ldp, v, n_keys, row_size);
 }
 
 TARGET static void NAME(own_values)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
