@@ -109,7 +109,7 @@ $(PAGE): coordinator/gallery.html
 $(BUILD)/coordinator/gallery.o: $(PAGE)
 
 # Only what prints the commit is rebuilt for another one.
-DESCRIBED := $(BUILD)/coordinator/main.o $(BUILD)/coordinator/output.o $(BUILD)/coordinator/commands/bench.o
+DESCRIBED := $(BUILD)/coordinator/main.o $(BUILD)/coordinator/output.o $(BUILD)/coordinator/bench_report.o
 $(DESCRIBED): ALL_CPPFLAGS += $(if $(DESCRIBE),-DATL_GIT_DESCRIBE='"$(DESCRIBE)"')
 $(DESCRIBED): $(BUILD)/describe
 $(BUILD)/describe: force

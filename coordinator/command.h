@@ -11,8 +11,8 @@
 #define ATL_COMMANDS(LAUNCHED, LOCAL)                                                                                  \
   LAUNCHED(generate, "draw ranked pictures for prompts")                                                               \
   LAUNCHED(probe, "a model's numbers for given inputs, for tests")                                                     \
+  LAUNCHED(bench, "what this machine can do, and how near a model comes")                                              \
   LOCAL(plan, "who would do what on so many ranks, and how long it takes")                                             \
-  LOCAL(bench, "what this machine can do, and how near a model comes")                                                 \
   LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
   LOCAL(inspect, "what a checkpoint, tensor file, tokenizer or model directory holds")                                 \
   LOCAL(score, "CLIP scores of pictures against texts; the best label of each picture")                                \

@@ -1,14 +1,15 @@
-/* Linear layers alone, with weights that come from memory: as many copies as fill ROTATION_BYTES are applied in turn.
- */
+/* Linear layers alone, with weights that come from memory: as many copies as fill rotation_bytes are applied in turn,
+ * and a lap is a whole round of them. Where a round takes long, because of many rows, a lap is a part of it and the
+ * next one goes on from there: a single copy's best time would be that of one that happened to lie in a cache. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "common/arena.h"
+#include "common/timer.h"
 #include "model/bench/bench.h"
 #include "model/kernels/reference.h"
 
-enum { ROTATION_BYTES = 256 * 1024 * 1024, MAX_COPIES = 64, N_CHECKED_ROWS = 3, N_CHECKED_OUTPUTS = 64, N_SHAPES = 5 };
+enum { N_CHECKED_ROWS = 3, N_CHECKED_OUTPUTS = 64, N_SHAPES = 5, LAPS_A_BUDGET = 4 };
 
 typedef struct {
   const char *name;
@@ -19,8 +20,8 @@ typedef struct {
 typedef struct {
   float *weight, *bias, *x, *y;
   int64_t max_rows;
-  atl_linear_t *copies[MAX_COPIES];
-  int n_copies;
+  atl_linear_t **copies;
+  int64_t n_copies;
 } work_t;
 
 static void set_shapes(const atl_transformer_config_t *c, shape_t shapes[N_SHAPES]) {
@@ -52,16 +53,26 @@ static atl_status_t work_init(work_t *work, atl_arena_t *arena, const shape_t *s
   return ATL_OK;
 }
 
-static atl_status_t make_copies(work_t *work, const atl_linear_spec_t *spec) {
-  double bytes = (double)spec->n_out * (double)spec->n_in * (double)atl_dtype_bytes(spec->dtype);
-  int wanted = (int)(ROTATION_BYTES / bytes) + 1;
-  for (work->n_copies = 0; work->n_copies < wanted && work->n_copies < MAX_COPIES; work->n_copies++)
+/* Small layers carry more scratch than weights: no more of them than half the memory has room for. */
+static int64_t count_copies(const atl_linear_spec_t *spec, size_t rotation_bytes) {
+  size_t weight_bytes = (size_t)(spec->n_out * spec->n_in) * atl_dtype_bytes(spec->dtype);
+  size_t room = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+  size_t wanted = rotation_bytes / weight_bytes + 1, most = room / atl_linear_get_bytes(spec) + 1;
+  return (int64_t)(wanted < most ? wanted : most);
+}
+
+static atl_status_t make_copies(work_t *work, const atl_linear_spec_t *spec, size_t rotation_bytes) {
+  int64_t wanted = count_copies(spec, rotation_bytes);
+  ATL_TRY(ATL_NEW(wanted, &work->copies));
+  for (work->n_copies = 0; work->n_copies < wanted; work->n_copies++)
     ATL_TRY(atl_linear_new(spec, &work->copies[work->n_copies]));
   return ATL_OK;
 }
 
 static void destroy_copies(work_t *work) {
-  for (int i = 0; i < MAX_COPIES; i++) atl_linear_destroy(&work->copies[i]);
+  for (int64_t i = 0; i < work->n_copies; i++) atl_linear_destroy(&work->copies[i]);
+  ATL_DESTROY(&work->copies);
+  work->n_copies = 0;
 }
 
 /* The first outputs of a few rows against the plain twin. Sums of I products of numbers below 1 in another order differ
@@ -87,16 +98,27 @@ static atl_status_t check(const work_t *work, const atl_linear_spec_t *spec, con
   return ATL_OK;
 }
 
+/* One lap; returns the copies it applied. *next is where it begins and, after it, where it stopped. */
+static int64_t run_lap(const work_t *work, const shape_t *shape, int64_t n_rows, double enough, int64_t *next) {
+  int64_t n_results = shape->activation == ATL_ACTIVATION_GEGLU ? shape->n_out / 2 : shape->n_out;
+  double start = atl_timer_now();
+  for (int64_t n = 1;; n++) {
+    atl_linear_apply(work->copies[*next], work->y, n_results, work->x, shape->n_in, n_rows, NULL);
+    *next = (*next + 1) % work->n_copies;
+    if (n == work->n_copies || atl_timer_now() - start > enough) return n;
+  }
+}
+
 static atl_status_t measure_rows(atl_bench_t *bench, work_t *work, const shape_t *shape, const char *backend,
                                  int64_t n_rows) {
+  int64_t next = 0;
   atl_laps_t laps = {.budget = bench->seconds};
-  int64_t n_results = shape->activation == ATL_ACTIVATION_GEGLU ? shape->n_out / 2 : shape->n_out;
-  for (int i = 0; atl_laps_next(&laps); i = (i + 1) % work->n_copies)
-    atl_linear_apply(work->copies[i], work->y, n_results, work->x, shape->n_in, n_rows, NULL);
-  double flops = 2.0 * (double)shape->n_out * (double)shape->n_in * (double)n_rows;
-  double bytes = (double)shape->n_out * (double)shape->n_in * (double)atl_dtype_bytes(bench->dtype);
-  return atl_bench_add(bench, laps.best, flops, bytes, "linear %s %s rows=%lld", shape->name, backend,
-                       (long long)n_rows);
+  while (atl_laps_next(&laps)) laps.n_items = run_lap(work, shape, n_rows, bench->seconds / LAPS_A_BUDGET, &next);
+  double n_weights = (double)shape->n_out * (double)shape->n_in;
+  atl_roof_t roof = atl_bench_roof(bench);
+  atl_bound_t bound =
+      atl_roofline_kernel(&roof, 2 * n_weights * (double)n_rows, n_weights * (double)atl_dtype_bytes(bench->dtype));
+  return atl_bench_add(bench, laps.best, &bound, "linear %s %s rows=%lld", shape->name, backend, (long long)n_rows);
 }
 
 static atl_status_t measure_backend(atl_bench_t *bench, work_t *work, const shape_t *shape, atl_backend_t backend,
@@ -108,7 +130,7 @@ static atl_status_t measure_backend(atl_bench_t *bench, work_t *work, const shap
                             .dtype = bench->dtype,
                             .backend = backend,
                             .activation = shape->activation};
-  ATL_TRY(make_copies(work, &spec));
+  ATL_TRY(make_copies(work, &spec, bench->rotation_bytes));
   ATL_TRY(check(work, &spec, shape->name));
   for (int i = 0; i < n_rows; i++) ATL_TRY(measure_rows(bench, work, shape, atl_backend_name(backend), rows[i]));
   return ATL_OK;

@@ -1,15 +1,11 @@
-/* Whole networks through their public interfaces. To be at a position costs as many rows as come before it, so one
- * sample is fed up to it in large calls and then copied to the others of the batch. */
+/* Layers and steps of the transformer through its public interface. To be at a position costs as many rows as come
+ * before it, so one sample is fed up to it in large calls and then copied to the others of the batch. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/arena.h"
 #include "common/memory.h"
 #include "model/bench/bench.h"
-#include "model/clip.h"
-#include "model/dvae.h"
-#include "model/sampler.h"
 #include "model/transformer.h"
 
 enum { N_STEPS = 6, N_PLACES = 3, FEED_ROWS = 256 };
@@ -105,34 +101,14 @@ static void step(ring_t *ring) {
   ring->n_seen++;
 }
 
-/* Image keys a row must at least read at a position. */
-static double keys_seen(const atl_transformer_config_t *c, atl_attention_t kind, int32_t place) {
-  int32_t reach = ATL_CONV_KERNEL * ATL_CONV_KERNEL;
-  switch (kind) {
-  case ATL_ATTENTION_AXIAL_ROW: return place % c->image_side + 1;
-  case ATL_ATTENTION_AXIAL_COL: return place / c->image_side + 1;
-  case ATL_ATTENTION_CONV_LIKE: return place < reach ? place + 1 : reach;
-  default: return place + 1;
-  }
-}
-
-typedef struct {
-  double flops, bytes;
-} cost_t;
-
-/* Weights are read once a call, text keys once a call, image keys once a row. */
-static cost_t step_cost(const ring_t *ring, int32_t place) {
-  const atl_transformer_config_t *c = &ring->model->transformer_config;
-  double width = c->width, inner = (double)c->n_heads * c->head_size, batch = ring->part.n_samples;
-  double n_weights = ring->has_ends ? width * c->n_image_tokens : 0, text_keys = 0, image_keys = 0;
-  for (int32_t i = ring->part.first_layer; i < ring->part.end_layer; i++) {
-    n_weights += 4 * inner * width + 12 * width * width;
-    text_keys += c->text_length + 1;
-    image_keys += keys_seen(c, c->attention[i], place);
-  }
-  return (cost_t){.flops = 2 * batch * (n_weights + 2 * inner * (text_keys + image_keys)),
-                  .bytes = (double)atl_dtype_bytes(ring->part.dtype) *
-                           (n_weights + 2 * inner * (text_keys + batch * image_keys))};
+static atl_bound_t step_bound(const atl_bench_t *bench, const ring_t *ring, int32_t place) {
+  const atl_roofline_part_t part = {.first_layer = ring->part.first_layer,
+                                    .end_layer = ring->part.end_layer,
+                                    .has_head = ring->has_ends,
+                                    .n_samples = ring->part.n_samples,
+                                    .dtype = ring->part.dtype};
+  atl_roof_t roof = atl_bench_roof(bench);
+  return atl_roofline_step(&roof, &ring->model->transformer_config, &part, place);
 }
 
 /* The best step of a few that begin at the place. */
@@ -141,9 +117,8 @@ static atl_status_t measure_place(atl_bench_t *bench, ring_t *ring, const char *
   move_to(ring, place);
   atl_laps_t laps = {.budget = bench->seconds};
   for (int i = 0; atl_laps_next(&laps) && i < N_STEPS && ring->n_seen < n_places; i++) step(ring);
-  cost_t cost = step_cost(ring, place);
-  return atl_bench_add(bench, laps.best, cost.flops, cost.bytes, "%s batch=%d position=%d", what, ring->part.n_samples,
-                       place);
+  atl_bound_t bound = step_bound(bench, ring, place);
+  return atl_bench_add(bench, laps.best, &bound, "%s batch=%d position=%d", what, ring->part.n_samples, place);
 }
 
 static atl_status_t measure_places(atl_bench_t *bench, ring_t *ring, const char *what) {
@@ -196,8 +171,9 @@ static atl_status_t measure_prefill(atl_bench_t *bench, ring_t *ring) {
   double flops = 2 * n * (n_weights + 2 * inner * c->n_layers * n / 2);
   atl_laps_t laps = {.budget = bench->seconds};
   while (atl_laps_next(&laps)) feed_text(ring);
-  return atl_bench_add(bench, laps.best, flops, n_weights * (double)atl_dtype_bytes(bench->dtype), "prefill tokens=%d",
-                       c->text_length + 1);
+  atl_roof_t roof = atl_bench_roof(bench);
+  atl_bound_t bound = atl_roofline_kernel(&roof, flops, n_weights * (double)atl_dtype_bytes(bench->dtype));
+  return atl_bench_add(bench, laps.best, &bound, "prefill tokens=%d", c->text_length + 1);
 }
 
 static atl_status_t measure_steps(atl_bench_t *bench, const atl_model_t *model, int64_t batch, bool has_prefill) {
@@ -215,91 +191,4 @@ static atl_status_t measure_steps(atl_bench_t *bench, const atl_model_t *model, 
 atl_status_t atl_bench_steps(atl_bench_t *bench, const atl_model_t *model, const int64_t *batches, int n_batches) {
   for (int i = 0; i < n_batches; i++) ATL_TRY(measure_steps(bench, model, batches[i], i == 0));
   return ATL_OK;
-}
-
-/* ---- what is not the transformer ---- */
-
-static atl_status_t measure_draws(atl_bench_t *bench, const char *what, const atl_sampling_t *sampling, int32_t n_codes,
-                                  int32_t n_ids, float *logits, float *scratch) {
-  atl_sampler_t *sampler;
-  ATL_TRY(atl_sampler_new(sampling, n_codes, n_ids, &sampler));
-  atl_laps_t laps = {.budget = bench->seconds / 4};
-  while (atl_laps_next(&laps)) {
-    memcpy(scratch, logits, (size_t)n_codes * sizeof *logits);
-    (void)atl_sampler_draw(sampler, scratch, NULL, &(atl_draw_t){.seed = 1, .position = (uint32_t)laps.n_laps});
-  }
-  atl_sampler_destroy(&sampler);
-  return atl_bench_add(bench, laps.best, 0, 0, "draw %s codes=%d", what, n_codes);
-}
-
-atl_status_t atl_bench_sampling(atl_bench_t *bench, const atl_transformer_config_t *config) {
-  static const struct {
-    const char *what;
-    atl_sampling_t sampling;
-  } cases[] = {{"all", {.temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = 1}},
-               {"top-k=256", {.temperature = 1, .top_k = 256, .top_p = 1, .filter_thres = -1, .guidance = 1}},
-               {"top-p=0.9", {.temperature = 1, .top_p = 0.9, .filter_thres = -1, .guidance = 1}}};
-  int32_t n_codes = config->n_image_tokens;
-  atl_arena_t arena = {0};
-  float *logits, *scratch;
-  atl_status_t status = ATL_TAKE(&arena, n_codes, &logits);
-  if (status == ATL_OK) status = ATL_TAKE(&arena, n_codes, &scratch);
-  for (int32_t i = 0; status == ATL_OK && i < n_codes; i++) logits[i] = (float)((i * 7919) % 4001) / 500.0F;
-  for (size_t i = 0; status == ATL_OK && i < sizeof cases / sizeof cases[0]; i++)
-    status = measure_draws(bench, cases[i].what, &cases[i].sampling, n_codes, atl_config_vocabulary(config), logits,
-                           scratch);
-  atl_arena_clear(&arena);
-  return status;
-}
-
-static atl_status_t measure_decoding(atl_bench_t *bench, atl_dvae_t *vae, const atl_vae_config_t *config,
-                                     atl_arena_t *arena) {
-  int32_t side = config->image_size >> config->n_layers;
-  int32_t *codes;
-  float *pixels;
-  ATL_TRY(ATL_TAKE(arena, side * side, &codes));
-  ATL_TRY(ATL_TAKE(arena, (int64_t)config->n_channels * config->image_size * config->image_size, &pixels));
-  for (int32_t i = 0; i < side * side; i++) codes[i] = i % config->n_tokens;
-  atl_laps_t laps = {.budget = bench->seconds};
-  while (atl_laps_next(&laps)) ATL_TRY(atl_dvae_decode(vae, pixels, codes, 1));
-  return atl_bench_add(bench, laps.best, 0, 0, "dvae decode pixels=%d", config->image_size);
-}
-
-static atl_status_t measure_seeing(atl_bench_t *bench, atl_clip_t *clip, const atl_clip_config_t *config, int32_t side,
-                                   atl_arena_t *arena) {
-  uint8_t *rgb;
-  float *image, *features;
-  ATL_TRY(ATL_TAKE(arena, (int64_t)side * side * 3, &rgb));
-  ATL_TRY(ATL_TAKE(arena, (int64_t)config->image_size * config->image_size * 3, &image));
-  ATL_TRY(ATL_TAKE(arena, config->embedding_width, &features));
-  atl_laps_t laps = {.budget = bench->seconds};
-  while (atl_laps_next(&laps)) {
-    ATL_TRY(atl_clip_preprocess(clip, image, rgb, side, side));
-    atl_clip_image_features(clip, features, image, 1);
-  }
-  return atl_bench_add(bench, laps.best, 0, 0, "clip image pixels=%d", config->image_size);
-}
-
-static atl_status_t bench_dvae(atl_bench_t *bench, const atl_model_t *model) {
-  atl_dvae_t *vae;
-  atl_arena_t arena = {0};
-  if (!model->has_vae) return ATL_OK;
-  ATL_TRY(atl_dvae_new(model, ATL_DVAE_DECODER, &vae));
-  atl_status_t status = measure_decoding(bench, vae, &model->vae_config, &arena);
-  atl_dvae_destroy(&vae);
-  atl_arena_clear(&arena);
-  return status;
-}
-
-atl_status_t atl_bench_images(atl_bench_t *bench, const atl_model_t *model) {
-  atl_clip_t *clip;
-  atl_arena_t arena = {0};
-  ATL_TRY(bench_dvae(bench, model));
-  if (!model->has_clip) return ATL_OK;
-  ATL_TRY(atl_clip_new(model, &clip));
-  int32_t side = model->has_vae ? model->vae_config.image_size : 256;
-  atl_status_t status = measure_seeing(bench, clip, &model->clip_config, side, &arena);
-  atl_clip_destroy(&clip);
-  atl_arena_clear(&arena);
-  return status;
 }

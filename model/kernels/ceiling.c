@@ -1,142 +1,211 @@
 #include "model/kernels/ceiling.h"
 
 #include <omp.h>
-#include <stdint.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "common/memory.h"
 #include "common/timer.h"
-#include "model/kernels/cpu.h"
+#include "model/kernels/ceiling_private.h"
 
-/* Measurements last about a millisecond, many times over: short enough to fall between other work of the machine. The
- * windows together pass 512 MiB before one comes again, which no cache outlives. */
-enum { WINDOW_BYTES = 16 * 1024 * 1024, N_WINDOWS = 32, N_PASSES = 4, N_STEPS = 200000, N_REPEATS = 80, N_CHAINS = 16 };
+/* Measurements last less than a millisecond, many times over: short enough to fall between other work of the machine.
+ */
+enum { WINDOW_BYTES = 8 << 20, LEAST_ROTATION_BYTES = 256 << 20, HUGE_PAGE_BYTES = 2 << 20 };
+enum { N_PASSES = 3, N_REPEATS = 60, MIN_WINDOWS = 2 };
+
+size_t atl_ceiling_rotation_bytes(void) {
+  size_t bytes = 4 * atl_cpu_cache_bytes();
+  return bytes > LEAST_ROTATION_BYTES ? bytes : LEAST_ROTATION_BYTES;
+}
+
+/* ---- running at the same time ---- */
+
+typedef float (*body_t)(const void *context, int thread);
+
+/* Seconds from the first thread's start to the last one's end, and the number of threads there were: all begin within a
+ * microsecond, which waking them for each measurement would not give. */
+typedef struct {
+  double seconds;
+  int n_threads;
+} together_t;
+
+static together_t run_together(int n_threads, body_t body, const void *context) {
+  atomic_int n_here = 0;
+  double first = 0, last = 0;
+  int n_ran = 0;
+  volatile float sink = 0;
+#pragma omp parallel num_threads(n_threads)
+  {
+    int thread = omp_get_thread_num(), n = omp_get_num_threads();
+    atomic_fetch_add(&n_here, 1);
+    while (atomic_load(&n_here) < n) sched_yield();
+    double start = atl_timer_now();
+    float result = body(context, thread);
+    double end = atl_timer_now();
+#pragma omp critical
+    {
+      if (n_ran == 0 || start < first) first = start;
+      if (end > last) last = end;
+      n_ran = n;
+      sink = sink + result;
+    }
+  }
+  return (together_t){last - first, n_ran};
+}
+
+/* ---- arithmetic ---- */
+
+static float multiply(const void *context, int thread) {
+  const ceiling_loop_t *loop = context;
+  (void)thread;
+  return loop->run(loop->n_steps);
+}
+
+static void measure_flops(int n_threads, atl_dtype_t dtype, double *best, const char **instruction) {
+  ceiling_loop_t loops[CEILING_MAX_LOOPS];
+  int n_loops = ceiling_loops(atl_cpu_get(), atl_cpu_has_amx(), dtype, loops);
+  *best = 0;
+  for (int i = 0; i < n_loops * N_REPEATS; i++) {
+    const ceiling_loop_t *loop = &loops[i / N_REPEATS];
+    together_t run = run_together(n_threads, multiply, loop);
+    double rate = loop->flops_per_step * (double)loop->n_steps * run.n_threads / run.seconds;
+    if (rate <= *best) continue;
+    *best = rate;
+    *instruction = loop->instruction;
+  }
+}
+
+/* ---- reading ---- */
 
 typedef float lanes_t __attribute__((vector_size(64)));
+enum { AHEAD = 2048 / sizeof(lanes_t), N_SUMS = 4 };
 
-/* Four sums hide the additions behind the reading. */
-#if defined(__x86_64__)
-__attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-static float
-read_all(const lanes_t *x, int64_t n) {
-  lanes_t sum[4] = {{0}};
-  for (int64_t i = 0; i + 4 <= n; i += 4) {
-    for (int j = 0; j < 4; j++) {
-      __builtin_prefetch(x + i + j + 64, 0, 3);
-      sum[j] += x[i + j];
+/* n vectors in parts read side by side; four sums hide the additions behind the reading. */
+static inline __attribute__((always_inline)) float read_streams(const lanes_t *x, int64_t n, int n_streams,
+                                                                bool has_prefetch) {
+  lanes_t sum[N_SUMS] = {{0}};
+  int64_t part = n / n_streams, n_together = N_SUMS / n_streams;
+  for (int64_t i = 0; i < part; i += n_together) {
+#pragma GCC unroll 4
+    for (int j = 0; j < N_SUMS; j++) {
+      const lanes_t *at = x + j / n_together * part + i + j % n_together;
+      if (has_prefetch) __builtin_prefetch(at + AHEAD, 0, 3);
+      sum[j] += *at;
     }
   }
   return sum[0][0] + sum[1][1] + sum[2][2] + sum[3][3];
 }
 
-/* A loop of independent chains, and the operations a step of it does. Its result is used so that it is not dropped. */
-typedef struct {
-  float (*run)(int64_t n_steps);
-  double flops_per_step;
-} loop_t;
-
-static float multiply_plain(int64_t n_steps) {
-  float x[N_CHAINS];
-  for (int j = 0; j < N_CHAINS; j++) x[j] = (float)j;
-  for (int64_t i = 0; i < n_steps; i++)
-    for (int j = 0; j < N_CHAINS; j++) x[j] = x[j] * 0.999F + 0.5F;
-  return x[0] + x[N_CHAINS - 1];
-}
-
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-__attribute__((target("avx2,fma"))) static float multiply_avx2(int64_t n_steps) {
-  __m256 sum[12];
-  const __m256 a = _mm256_set1_ps(0.999F), b = _mm256_set1_ps(0.5F);
-  for (int j = 0; j < 12; j++) sum[j] = _mm256_set1_ps((float)j);
-  for (int64_t i = 0; i < n_steps; i++)
-#pragma GCC unroll 12
-    for (int j = 0; j < 12; j++) sum[j] = _mm256_fmadd_ps(sum[j], a, b);
-  for (int j = 1; j < 12; j++) sum[0] = _mm256_add_ps(sum[0], sum[j]);
-  return _mm256_cvtss_f32(sum[0]);
-}
-
-__attribute__((target("avx512f"))) static float multiply_avx512(int64_t n_steps) {
-  __m512 sum[N_CHAINS];
-  const __m512 a = _mm512_set1_ps(0.999F), b = _mm512_set1_ps(0.5F);
-  for (int j = 0; j < N_CHAINS; j++) sum[j] = _mm512_set1_ps((float)j);
-  for (int64_t i = 0; i < n_steps; i++)
-#pragma GCC unroll 16
-    for (int j = 0; j < N_CHAINS; j++) sum[j] = _mm512_fmadd_ps(sum[j], a, b);
-  for (int j = 1; j < N_CHAINS; j++) sum[0] = _mm512_add_ps(sum[0], sum[j]);
-  return _mm512_cvtss_f32(sum[0]);
-}
-
-__attribute__((target("avx512f,avx512bf16"))) static float multiply_bf16(int64_t n_steps) {
-  __m512 sum[N_CHAINS];
-  const __m512bh a = (__m512bh)_mm512_set1_epi32(0x3f803f80), b = (__m512bh)_mm512_set1_epi32(0x3c003c00);
-  for (int j = 0; j < N_CHAINS; j++) sum[j] = _mm512_set1_ps((float)j);
-  for (int64_t i = 0; i < n_steps; i++)
-#pragma GCC unroll 16
-    for (int j = 0; j < N_CHAINS; j++) sum[j] = _mm512_dpbf16_ps(sum[j], a, b);
-  for (int j = 1; j < N_CHAINS; j++) sum[0] = _mm512_add_ps(sum[0], sum[j]);
-  return _mm512_cvtss_f32(sum[0]);
-}
-
-static loop_t f32_loop(void) {
-  atl_cpu_t cpu = atl_cpu_get();
-  if (cpu.has_avx512) return (loop_t){multiply_avx512, 2.0 * 16 * N_CHAINS};
-  if (cpu.has_avx2) return (loop_t){multiply_avx2, 2.0 * 8 * 12};
-  return (loop_t){multiply_plain, 2.0 * N_CHAINS};
-}
-
-static loop_t bf16_loop(void) {
-  return atl_cpu_get().has_avx512_bf16 ? (loop_t){multiply_bf16, 4.0 * 16 * N_CHAINS} : f32_loop();
-}
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
-static loop_t f32_loop(void) { return (loop_t){multiply_plain, 2.0 * N_CHAINS}; }
-static loop_t bf16_loop(void) { return f32_loop(); }
+#define CLONES
 #endif
+#define READ(name, n_streams, has_prefetch)                                                                            \
+  CLONES static float name(const lanes_t *x, int64_t n) { return read_streams(x, n, n_streams, has_prefetch); }
+READ(read_1, 1, false)
+READ(read_2, 2, false)
+READ(read_4, 4, false)
+READ(read_1_ahead, 1, true)
+READ(read_2_ahead, 2, true)
+READ(read_4_ahead, 4, true)
 
-static double measure_flops(int n_threads, loop_t loop) {
-  double best = 0;
-  volatile float sink = 0;
-  for (int i = 0; i < N_REPEATS; i++) {
-    double start = atl_timer_now();
-#pragma omp parallel num_threads(n_threads)
-    {
-      float x = loop.run(N_STEPS);
-#pragma omp critical
-      sink = sink + x;
-    }
-    double rate = loop.flops_per_step * N_STEPS * n_threads / (atl_timer_now() - start);
-    best = rate > best ? rate : best;
-  }
-  return best;
+static const struct {
+  const char *name;
+  float (*read)(const lanes_t *x, int64_t n);
+} the_ways[] = {{"1 stream", read_1},
+                {"2 streams", read_2},
+                {"4 streams", read_4},
+                {"1 stream, prefetched", read_1_ahead},
+                {"2 streams, prefetched", read_2_ahead},
+                {"4 streams, prefetched", read_4_ahead}};
+enum { N_WAYS = sizeof the_ways / sizeof the_ways[0] };
+
+/* Each thread reads what it wrote first, window by window. Windows together are a rotation
+ * and more, so none is in a cache when it comes again. */
+typedef struct {
+  char *mapping, *first; /* first (n_threads,n_windows,WINDOW_BYTES), on a huge page's border */
+  size_t mapping_bytes;
+  int64_t n_windows, i_window; /* of a thread */
+  int way;
+} reading_t;
+
+static char *window_of(const reading_t *r, int thread, int64_t i_window) {
+  return r->first + (thread * r->n_windows + i_window) * WINDOW_BYTES;
 }
 
-/* The buffer is read window by window and the fastest window counts. */
-static double measure_reading(int n_threads, const lanes_t *x) {
-  int64_t n = WINDOW_BYTES / (int64_t)sizeof *x, share = n / n_threads;
-  double best = 0;
-  volatile float sink = 0;
-  for (int i = 0; i < N_PASSES * N_WINDOWS; i++) {
-    const lanes_t *window = x + i % N_WINDOWS * n;
-    double start = atl_timer_now();
-#pragma omp parallel num_threads(n_threads)
-    {
-      float sum = read_all(window + omp_get_thread_num() * share, share);
-#pragma omp critical
-      sink = sink + sum;
-    }
-    double rate = (double)(share * n_threads) * sizeof *x / (atl_timer_now() - start);
-    best = rate > best ? rate : best;
+static float fill(const void *context, int thread) {
+  const reading_t *r = context;
+  memset(window_of(r, thread, 0), 1, (size_t)r->n_windows * WINDOW_BYTES);
+  return 0;
+}
+
+static float read_window(const void *context, int thread) {
+  const reading_t *r = context;
+  return the_ways[r->way].read((const lanes_t *)(void *)window_of(r, thread, r->i_window),
+                               WINDOW_BYTES / (int64_t)sizeof(lanes_t));
+}
+
+/* Huge pages where the system has them: a kernel's weights may lie in such, and they are read faster. */
+static atl_status_t reading_init(reading_t *r, int n_threads) {
+  int64_t wanted = 2 * (int64_t)atl_ceiling_rotation_bytes() / WINDOW_BYTES / n_threads;
+  *r = (reading_t){.n_windows = wanted > MIN_WINDOWS ? wanted : MIN_WINDOWS};
+  size_t n_bytes = (size_t)n_threads * (size_t)r->n_windows * WINDOW_BYTES;
+  r->mapping_bytes = n_bytes + HUGE_PAGE_BYTES;
+  void *mapping = mmap(NULL, r->mapping_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ATL_CHECK(mapping != MAP_FAILED, MEMORY, "needed %zu bytes of memory to measure the speed of reading it",
+            r->mapping_bytes);
+  r->mapping = mapping;
+  r->first = r->mapping + (HUGE_PAGE_BYTES - (uintptr_t)mapping % HUGE_PAGE_BYTES);
+#ifdef MADV_HUGEPAGE
+  (void)madvise(r->first, n_bytes, MADV_HUGEPAGE);
+#endif
+  run_together(n_threads, fill, r);
+  return ATL_OK;
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* rates (N_PASSES,n_windows) of one way, slowest first. */
+static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
+  int64_t n = N_PASSES * r->n_windows;
+  r->way = way;
+  for (int64_t i = 0; i < n; i++) {
+    r->i_window = i % r->n_windows;
+    together_t run = run_together(n_threads, read_window, r);
+    rates[i] = (double)WINDOW_BYTES * run.n_threads / run.seconds;
   }
-  return best;
+  qsort(rates, (size_t)n, sizeof *rates, compare);
+}
+
+static atl_status_t measure_reading(int n_threads, atl_ceiling_t *ceiling) {
+  reading_t r;
+  double *rates;
+  ATL_TRY(reading_init(&r, n_threads));
+  int64_t n = N_PASSES * r.n_windows;
+  atl_status_t status = ATL_NEW(n, &rates);
+  ceiling->read_bytes = 0;
+  for (int way = 0; way < N_WAYS && status == ATL_OK; way++) {
+    measure_way(&r, n_threads, way, rates);
+    if (rates[n - 1] <= ceiling->read_bytes) continue;
+    ceiling->read_bytes = rates[n - 1];
+    ceiling->usual_read_bytes = rates[n / 2];
+    ceiling->read_way = the_ways[way].name;
+  }
+  ATL_DESTROY(&rates);
+  munmap(r.mapping, r.mapping_bytes);
+  return status;
 }
 
 atl_status_t atl_ceiling_get(int n_threads, atl_ceiling_t *ceiling) {
-  lanes_t *buffer;
-  ATL_TRY(atl_memory_new(N_WINDOWS, WINDOW_BYTES, (void **)&buffer));
-  ceiling->read_bytes = measure_reading(n_threads, buffer);
-  ATL_DESTROY(&buffer);
-  ceiling->f32_flops = measure_flops(n_threads, f32_loop());
-  ceiling->bf16_flops = measure_flops(n_threads, bf16_loop());
+  ATL_TRY(measure_reading(n_threads, ceiling));
+  measure_flops(n_threads, ATL_F32, &ceiling->f32_flops, &ceiling->f32_instruction);
+  measure_flops(n_threads, ATL_BF16, &ceiling->bf16_flops, &ceiling->bf16_instruction);
   return ATL_OK;
 }

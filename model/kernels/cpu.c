@@ -1,6 +1,51 @@
 #include "model/kernels/cpu.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__linux__)
+enum { MAX_CACHE_INDEX = 8 };
+
+/* The first line of a cache's file; false when there is none. */
+static bool read_cache_file(int cpu, int index, const char *name, char *line, int line_bytes) {
+  char path[96];
+  snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cache/index%d/%s", cpu, index, name);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return false;
+  bool is_read = fgets(line, line_bytes, file) != NULL;
+  fclose(file);
+  return is_read;
+}
+
+/* "32768K" of the cache with the highest index, which is the last level, unless another processor that shares it has
+ * been counted. */
+static size_t count_cache(int cpu, cpu_set_t *counted) {
+  char size[32], shared[256], *unit;
+  int index = MAX_CACHE_INDEX;
+  while (index >= 0 && !read_cache_file(cpu, index, "size", size, sizeof size)) index--;
+  if (index < 0) return 0;
+  bool is_said = read_cache_file(cpu, index, "shared_cpu_list", shared, sizeof shared);
+  size_t first = is_said ? (size_t)strtoull(shared, NULL, 10) : (size_t)cpu;
+  if (first >= CPU_SETSIZE || CPU_ISSET(first, counted)) return 0;
+  CPU_SET(first, counted);
+  size_t n = (size_t)strtoull(size, &unit, 10);
+  return *unit == 'K' ? n << 10 : *unit == 'M' ? n << 20 : n;
+}
+
+size_t atl_cpu_cache_bytes(void) {
+  cpu_set_t allowed, counted;
+  size_t bytes = 0;
+  CPU_ZERO(&allowed);
+  CPU_ZERO(&counted);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET((size_t)cpu, &allowed)) bytes += count_cache(cpu, &counted);
+  return bytes;
+}
+#else
+size_t atl_cpu_cache_bytes(void) { return 0; }
+#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>

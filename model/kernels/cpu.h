@@ -15,6 +15,9 @@ typedef struct {
 atl_cpu_t atl_cpu_get(void);
 /* AMX tiles with bf16, after asking Linux to let this process use them: true from the first call on, or never. */
 bool atl_cpu_has_amx(void);
+/* Bytes of the last-level caches of the processors this process may run on, each cache counted once; 0 when the system
+ * does not say. */
+size_t atl_cpu_cache_bytes(void);
 /* "AMD EPYC", as the processor names itself, into text; returns text. */
 const char *atl_cpu_describe(char *text, size_t text_bytes);
 

@@ -23,27 +23,66 @@ static bool are_unique(const atl_bench_t *bench) {
   return true;
 }
 
-static void test_bench(const atl_model_t *model) {
+static bool is_share(double bound, double seconds) { return isfinite(bound / seconds) && bound / seconds > 0; }
+
+/* What is counted has finite shares; kernel after kernel takes no less than all at once. */
+static bool are_sane(const atl_bench_t *bench) {
+  for (size_t i = 0; i < bench->n_entries; i++) {
+    const atl_bench_entry_t *e = &bench->entries[i];
+    if (!isfinite(e->seconds) || e->seconds <= 0 || !isfinite(e->of_step) || e->of_step < 0) return false;
+    if (e->bound.seconds == 0) continue;
+    if (!is_share(e->bound.seconds, e->seconds) || e->bound.by_kernel_seconds < e->bound.seconds * (1 - 1e-12))
+      return false;
+  }
+  return true;
+}
+
+static void measure_all(atl_bench_t *bench, const atl_model_t *model) {
   static const atl_backend_t backends[] = {ATL_BACKEND_AUTO, ATL_BACKEND_OPENBLAS};
   static const int64_t rows[] = {1, 5}, batches[] = {1, 3};
-  atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4};
-  TAP_STATUS(ATL_OK, atl_bench_init(&bench), "ceilings are measured");
-  TAP_OK(bench.one.read_bytes > 0 && bench.one.f32_flops > 0 && bench.all.bf16_flops > 0, "and are numbers");
-  TAP_STATUS(ATL_OK, atl_bench_linears(&bench, &model->transformer_config, backends, 2, rows, 2), "linear layers");
-  TAP_STATUS(ATL_OK, atl_bench_layers(&bench, model, batches, 2), "layers");
-  TAP_STATUS(ATL_OK, atl_bench_steps(&bench, model, batches, 2), "steps");
-  TAP_STATUS(ATL_OK, atl_bench_sampling(&bench, &model->transformer_config), "draws");
-  TAP_STATUS(ATL_OK, atl_bench_images(&bench, model), "images");
+  const atl_transformer_config_t *config = &model->transformer_config;
+  TAP_STATUS(ATL_OK, atl_bench_init(bench), "ceilings are measured");
+  TAP_STATUS(ATL_OK, atl_bench_linears(bench, config, backends, 2, rows, 2), "linear layers");
+  TAP_STATUS(ATL_OK, atl_bench_attention(bench, config, batches, 2), "attention");
+  TAP_STATUS(ATL_OK, atl_bench_layers(bench, model, batches, 2), "layers");
+  TAP_STATUS(ATL_OK, atl_bench_steps(bench, model, batches, 2), "steps");
+  TAP_STATUS(ATL_OK, atl_bench_sampling(bench, config, batches, 2), "draws");
+  TAP_STATUS(ATL_OK, atl_bench_images(bench, model), "images");
+  TAP_STATUS(ATL_OK, atl_bench_jobs(bench, config, batches, 2), "jobs");
+}
+
+static void test_bench(const atl_model_t *model) {
+  atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4, .rotation_bytes = 1 << 20};
+  measure_all(&bench, model);
+  TAP_OK(bench.all.read_bytes >= bench.one.read_bytes && bench.all.bf16_flops >= bench.one.bf16_flops,
+         "all threads do what one does");
   TAP_OK(has(&bench, "linear net.0 auto rows=5") && has(&bench, "linear head openblas rows=1") &&
+             has(&bench, "attention axial_row batch=3 position=10") && has(&bench, "softmax rows=3 keys=17") &&
              has(&bench, "layer full batch=3 position=8") && has(&bench, "layer axial_row batch=1 position=8") &&
              has(&bench, "step batch=3 position=0") && has(&bench, "prefill tokens=9") &&
-             has(&bench, "dvae decode pixels=16"),
+             has(&bench, "draw top-k=256 codes=64 batch=3") && has(&bench, "dvae decode pixels=16"),
          "everything asked for has a time");
   TAP_OK(are_unique(&bench), "under a name of its own");
+  TAP_OK(are_sane(&bench), "and shares are shares");
+  TAP_OK(atl_bench_find(&bench, "draw all codes=64 batch=3")->of_step > 0, "draws are a share of a step");
+  TAP_OK(bench.n_jobs == 2 && bench.jobs[1].batch == 3 && bench.jobs[1].n_positions == 16 &&
+             is_share(bench.jobs[1].step.seconds, bench.jobs[1].step.by_kernel_seconds),
+         "a job has a bound");
   atl_bench_clear(&bench);
 }
 
+static void test_laps(void) {
+  int n = 0;
+  atl_laps_t laps = {.budget = 0};
+  for (; atl_laps_next(&laps); n++) {
+    atl_laps_restart(&laps);
+    laps.n_items = 1000000000;
+  }
+  TAP_OK(n == 3 && laps.best < 1e-3, "laps: no fewer than three, and the best is of one item"); /* not of 10^9 */
+}
+
 int main(void) {
+  test_laps();
   char folder[] = "/tmp/atelier-bench-XXXXXX", path[64];
   atl_model_t *model;
   if (mkdtemp(folder) == NULL) return 1;

@@ -1,0 +1,63 @@
+// TEST np=1
+/* Which instruction a ceiling is of, on processors that have it and that lack it; AMX through an emulation; and that
+ * what is measured are numbers. How large they are is not judged. */
+#define ATL_AMX_EMULATION "tests/amx_emulation.h"
+#include "model/kernels/ceiling_amx.c"
+
+#include "common/memory.h"
+#include "model/kernels/ceiling.h"
+#include "tests/tap.h"
+
+static const char *fastest(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, int n_wanted) {
+  ceiling_loop_t loops[CEILING_MAX_LOOPS];
+  int n = ceiling_loops(cpu, has_amx, dtype, loops);
+  for (int i = 0; i < n; i++)
+    if (loops[i].run == NULL || !(loops[i].flops_per_step > 0) || loops[i].n_steps < 1) return "a loop without work";
+  return n == n_wanted ? loops[0].instruction : "another number of loops";
+}
+
+static void test_instructions(void) {
+  static const char plain[] = "multiply and add";
+  const atl_cpu_t none = {0}, avx2 = {.has_avx2 = true}, avx512 = {.has_avx2 = true, .has_avx512 = true},
+                  bf16 = {.has_avx2 = true, .has_avx512 = true, .has_avx512_bf16 = true};
+  TAP_OK(strcmp(fastest(none, false, ATL_F32, 1), plain) == 0, "any processor multiplies and adds");
+  TAP_OK(strcmp(fastest(none, false, ATL_BF16, 1), plain) == 0, "bf16 without an instruction for it is fp32");
+#if defined(__x86_64__)
+  TAP_OK(strcmp(fastest(avx2, false, ATL_BF16, 1), "AVX2 FMA") == 0, "also with AVX2");
+  TAP_OK(strcmp(fastest(avx512, false, ATL_BF16, 1), "AVX-512 FMA") == 0, "and with AVX-512 alone");
+  TAP_OK(strcmp(fastest(bf16, false, ATL_BF16, 2), "AVX512-BF16") == 0, "its bf16 instruction");
+  TAP_OK(strcmp(fastest(bf16, true, ATL_BF16, 3), "AMX tiles") == 0, "tiles where there are such");
+  TAP_OK(strcmp(fastest(bf16, true, ATL_F32, 1), "AVX-512 FMA") == 0, "fp32 knows no tiles");
+#else
+  (void)avx2, (void)avx512, (void)bf16;
+#endif
+}
+
+/* A step is one product of 16 x 32 by 32 x 16 on each of 6 tiles of sums: 2*16*16*32*6 operations. An element of a sum
+ * gains 32 * 1 * 0.5. */
+static void test_tiles(void) {
+  ceiling_loop_t loop = ceiling_loop_amx();
+  TAP_OK(fabs(loop.flops_per_step - 98304) < 0.5, "a step of tiles");
+  TAP_OK(fabsf(loop.run(3) - 6 * 3 * 16) < 1e-3F, "does all it counts");
+}
+
+static int is_number(double x) { return isfinite(x) && x > 0; }
+
+static void test_measured(void) {
+  atl_ceiling_t c = {0};
+  TAP_STATUS(ATL_OK, atl_ceiling_get(2, &c), "ceilings of two threads");
+  TAP_OK(is_number(c.read_bytes) && is_number(c.usual_read_bytes) && is_number(c.f32_flops) && is_number(c.bf16_flops),
+         "are numbers");
+  TAP_OK(c.usual_read_bytes <= c.read_bytes, "the best is not below the usual");
+  TAP_OK(c.read_way != NULL && c.f32_instruction != NULL && c.bf16_instruction != NULL, "and say how");
+  TAP_OK(atl_ceiling_rotation_bytes() >= (size_t)256 << 20 && atl_ceiling_rotation_bytes() >= 4 * atl_cpu_cache_bytes(),
+         "no cache holds a rotation");
+}
+
+int main(void) {
+  test_instructions();
+  test_tiles();
+  test_measured();
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  return tap_done();
+}
