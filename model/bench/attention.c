@@ -84,7 +84,8 @@ static atl_status_t measure_kind(atl_bench_t *bench, desk_t *desk) {
                                      .n_heads = c->n_heads,
                                      .head_size = c->head_size,
                                      .n_prefixes = 1,
-                                     .n_samples = desk->batch};
+                                     .n_samples = desk->batch,
+                                     .n_together = desk->batch};
   if (!fits(&shape)) return ATL_OK;
   ATL_TRY(desk_init(desk, bench, &shape));
   for (int i = 0; i < N_PLACES; i++)
