@@ -185,7 +185,7 @@ typedef struct {
   float *pixels, *preprocessed, *features;
 } picture_t;
 
-static atl_status_t open_picture(picture_t *p, const atl_model_t *model, bool is_ranked) {
+static atl_status_t open_picture(picture_t *p, const atl_model_t *model, atl_dtype_t dtype, bool is_ranked) {
   const atl_vae_config_t *vae = &model->vae_config;
   int64_t n_pixels = (int64_t)vae->image_size * vae->image_size, n_codes = n_pixels >> (2 * vae->n_layers);
   ATL_TRY(atl_dvae_new(model, ATL_DVAE_DECODER, &p->vae));
@@ -196,7 +196,7 @@ static atl_status_t open_picture(picture_t *p, const atl_model_t *model, bool is
   ATL_TRY(atl_image_init(&p->image, vae->image_size, vae->image_size, vae->n_channels));
   if (!is_ranked) return ATL_OK;
   int64_t side = model->clip_config.image_size;
-  ATL_TRY(atl_clip_new(model, &p->clip));
+  ATL_TRY(atl_clip_new(model, dtype, &p->clip));
   ATL_TRY(ATL_TAKE(&p->arena, 3 * side * side, &p->preprocessed));
   return ATL_TAKE(&p->arena, model->clip_config.embedding_width, &p->features);
 }
@@ -226,9 +226,10 @@ static atl_status_t make_picture(picture_t *p, atl_calibration_t *c) {
 }
 
 /* The first picture warms what the second is measured with. */
-static atl_status_t measure_picture(const atl_model_t *model, bool is_ranked, atl_calibration_t *c) {
+static atl_status_t measure_picture(const atl_model_t *model, const atl_calibration_spec_t *spec,
+                                    atl_calibration_t *c) {
   picture_t p = {0};
-  atl_status_t status = open_picture(&p, model, is_ranked);
+  atl_status_t status = open_picture(&p, model, spec->dtype, spec->is_ranked);
   for (int i = 0; i < 2 && status == ATL_OK; i++) status = make_picture(&p, c);
   close_picture(&p);
   return status;
@@ -246,5 +247,5 @@ atl_status_t atl_calibration_run(const atl_model_t *model, const atl_calibration
   if (status == ATL_OK) status = measure_head(&b, calibration);
   close_bench(&b);
   ATL_TRY(status);
-  return spec->has_decoder ? measure_picture(model, spec->is_ranked, calibration) : ATL_OK;
+  return spec->has_decoder ? measure_picture(model, spec, calibration) : ATL_OK;
 }

@@ -39,7 +39,7 @@ atl_status_t atl_clip_bind_linear(const atl_clip_source_t *source, const char *w
   atl_arena_t converted = {0};
   atl_clip_source_t temporary = *source;
   temporary.arena = &converted;
-  atl_linear_spec_t spec = {.n_out = n_out, .n_in = n_in, .dtype = ATL_F32, .activation = activation};
+  atl_linear_spec_t spec = {.n_out = n_out, .n_in = n_in, .dtype = source->dtype, .activation = activation};
   atl_status_t status = atl_clip_bind(&temporary, weight, (int64_t[4]){n_out, n_in}, &spec.weight);
   if (status == ATL_OK && bias) status = atl_clip_bind(&temporary, bias, (int64_t[4]){n_out}, &spec.bias);
   if (status == ATL_OK) status = atl_linear_new(&spec, linear);
@@ -47,13 +47,13 @@ atl_status_t atl_clip_bind_linear(const atl_clip_source_t *source, const char *w
   return status;
 }
 
-static atl_status_t new_transposed(const float *projection, atl_arena_t *arena, int64_t n_in, int64_t n_out,
-                                   atl_linear_t **linear) {
+static atl_status_t new_transposed(const float *projection, const atl_clip_source_t *source, int64_t n_in,
+                                   int64_t n_out, atl_linear_t **linear) {
   float *transposed;
-  ATL_TRY(ATL_TAKE(arena, n_in * n_out, &transposed));
+  ATL_TRY(ATL_TAKE(source->arena, n_in * n_out, &transposed));
   for (int64_t i = 0; i < n_in; i++)
     for (int64_t o = 0; o < n_out; o++) transposed[o * n_in + i] = projection[i * n_out + o];
-  const atl_linear_spec_t spec = {.weight = transposed, .n_out = n_out, .n_in = n_in, .dtype = ATL_F32};
+  const atl_linear_spec_t spec = {.weight = transposed, .n_out = n_out, .n_in = n_in, .dtype = source->dtype};
   return atl_linear_new(&spec, linear);
 }
 
@@ -64,12 +64,12 @@ atl_status_t atl_clip_bind_projection(const atl_clip_source_t *source, const cha
   temporary.arena = &converted;
   const float *projection;
   atl_status_t status = atl_clip_bind(&temporary, name, (int64_t[4]){n_in, n_out}, &projection);
-  if (status == ATL_OK) status = new_transposed(projection, &converted, n_in, n_out, linear);
+  if (status == ATL_OK) status = new_transposed(projection, &temporary, n_in, n_out, linear);
   atl_arena_clear(&converted);
   return status;
 }
 
-static atl_status_t build(atl_clip_t *clip, const atl_model_t *model) {
+static atl_status_t build(atl_clip_t *clip, const atl_model_t *model, atl_dtype_t dtype) {
   const float *logit_scale;
   const atl_binding_t binding = {"logit_scale", 0, {0}, &logit_scale};
   atl_arena_t converted = {0};
@@ -77,17 +77,17 @@ static atl_status_t build(atl_clip_t *clip, const atl_model_t *model) {
   if (status == ATL_OK) clip->scale = exp((double)*logit_scale);
   atl_arena_clear(&converted);
   ATL_TRY(status);
-  ATL_TRY(atl_clip_text_new(model->clip, &clip->config, &clip->text));
-  if (clip->config.is_resnet) return atl_clip_resnet_new(model->clip, &clip->config, &clip->resnet);
-  return atl_clip_vit_new(model->clip, &clip->config, &clip->vit);
+  ATL_TRY(atl_clip_text_new(model->clip, &clip->config, dtype, &clip->text));
+  if (clip->config.is_resnet) return atl_clip_resnet_new(model->clip, &clip->config, dtype, &clip->resnet);
+  return atl_clip_vit_new(model->clip, &clip->config, dtype, &clip->vit);
 }
 
-atl_status_t atl_clip_new(const atl_model_t *model, atl_clip_t **clip) {
+atl_status_t atl_clip_new(const atl_model_t *model, atl_dtype_t dtype, atl_clip_t **clip) {
   *clip = NULL;
   ATL_CHECK(model->has_clip, INPUT, "%s: the model has no CLIP; add one with atelier convert --clip", model->directory);
   ATL_TRY(ATL_NEW(1, clip));
   (*clip)->config = model->clip_config;
-  atl_status_t status = build(*clip, model);
+  atl_status_t status = build(*clip, model, dtype);
   if (status != ATL_OK) atl_clip_destroy(clip);
   return status;
 }

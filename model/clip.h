@@ -1,4 +1,4 @@
-/* CLIP: OpenAI's model, ViT or ResNet: how well a picture fits a text. fp32.
+/* CLIP: OpenAI's model, ViT or ResNet: how well a picture fits a text.
  * A picture's or text's features do not depend on what shares its call. */
 #ifndef ATL_MODEL_CLIP_H
 #define ATL_MODEL_CLIP_H
@@ -7,8 +7,9 @@
 
 typedef struct atl_clip atl_clip_t;
 
-/* INPUT, MEMORY. Borrows the model: it must outlive CLIP. Caller owns. */
-atl_status_t atl_clip_new(const atl_model_t *model, atl_clip_t **clip);
+/* dtype BF16: linear layers and convolutions multiply in bf16; everything else is fp32. INPUT, MEMORY. Borrows the
+ * model: it must outlive CLIP. Caller owns. */
+atl_status_t atl_clip_new(const atl_model_t *model, atl_dtype_t dtype, atl_clip_t **clip);
 void atl_clip_destroy(atl_clip_t **clip);
 /* out(3,n,n) <- rgb(height,width,3): resize the shorter side to n (Pillow's antialiased bicubic in fixed point), centre
  * crop, scale to 0..1, normalise. MEMORY. */

@@ -19,6 +19,7 @@ typedef struct {
   const atl_safetensors_t *file;
   atl_arena_t *arena;
   char prefix[64];
+  atl_dtype_t dtype; /* what linear layers and convolutions multiply in: ATL_F32 or ATL_BF16 */
 } atl_clip_source_t;
 
 enum { ATL_CLIP_NAME_BYTES = 160 };
@@ -46,40 +47,43 @@ typedef struct atl_clip_tower atl_clip_tower_t;
 atl_status_t atl_clip_tower_new(const atl_clip_source_t *source, const atl_clip_tower_spec_t *spec,
                                 atl_clip_tower_t **tower);
 void atl_clip_tower_destroy(atl_clip_tower_t **tower);
-/* x(n_sequences,n_positions,W) in place. */
-void atl_clip_tower_run(atl_clip_tower_t *tower, float *x, int32_t n_sequences, int32_t n_positions);
+/* x(n_sequences,n_positions,W) in place, of which only position `wanted` of each sequence is a result. */
+void atl_clip_tower_run(atl_clip_tower_t *tower, float *x, int32_t n_sequences, int32_t n_positions, int32_t wanted);
 size_t atl_clip_tower_bytes(const atl_clip_tower_t *tower);
 
-/* features(q,E) <- softmax(q k^T E^-1/2) v: what a head does for query rows [first, first + n_queries) of n_keys; a
- * causal query i sees keys 0..i. Rows of q, k, v, features are `stride`, `stride`, `stride`, `out_stride` apart.
- * scratch holds atl_clip_attention_items(n_keys, head_size) floats. */
+/* features(q,E) <- softmax(q k^T E^-1/2) v: what a head does for query rows [first_query, first_query + n_queries)
+ * of n_keys, features beginning with the first of them; a causal query i sees keys 0..i. Rows of q, k, v, features are
+ * `stride`, `stride`, `stride`, `out_stride` apart. scratch holds atl_clip_attention_items(n_keys, head_size) floats.
+ */
 typedef struct {
   const float *q, *k, *v;
   int64_t stride;
   float *features;
   int64_t out_stride;
-  int32_t n_queries, n_keys, head_size;
+  int32_t first_query, n_queries, n_keys, head_size;
   bool is_causal;
 } atl_clip_attention_t;
 void atl_clip_attend(const atl_clip_attention_t *head, float *scratch);
 size_t atl_clip_attention_items(int32_t n_keys, int32_t head_size);
 
 typedef struct atl_clip_text atl_clip_text_t;
-atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_clip_text_t **text);
+atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                               atl_clip_text_t **text);
 void atl_clip_text_destroy(atl_clip_text_t **text);
 /* features(E) <- ids(context), all below the vocabulary. */
 void atl_clip_text_run(atl_clip_text_t *text, float *features, const int32_t *ids);
 size_t atl_clip_text_bytes(const atl_clip_text_t *text);
 
 typedef struct atl_clip_vit atl_clip_vit_t;
-atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_clip_vit_t **vit);
+atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                              atl_clip_vit_t **vit);
 void atl_clip_vit_destroy(atl_clip_vit_t **vit);
 /* features(n,E) <- images(n,3,size,size). */
 void atl_clip_vit_run(atl_clip_vit_t *vit, float *features, const float *images, int32_t n);
 size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit);
 
 typedef struct atl_clip_resnet atl_clip_resnet_t;
-atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config,
+atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
                                  atl_clip_resnet_t **resnet);
 void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet);
 void atl_clip_resnet_run(atl_clip_resnet_t *resnet, float *features, const float *images, int32_t n);

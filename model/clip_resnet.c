@@ -79,6 +79,7 @@ static atl_status_t read_conv(const atl_clip_source_t *given, const char *name, 
   atl_arena_t temporary = {0};
   atl_clip_source_t source = *given;
   source.arena = &temporary;
+  spec.dtype = source.dtype;
   atl_status_t status = fold(&source, name, norm, &spec);
   if (status == ATL_OK) status = atl_conv_new(&spec, conv);
   atl_arena_clear(&temporary);
@@ -177,8 +178,9 @@ static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t
   return ATL_TAKE(&resnet->arena, items, &resnet->scratch);
 }
 
-static atl_status_t build(atl_clip_resnet_t *resnet, const atl_safetensors_t *file, const atl_clip_config_t *config) {
-  atl_clip_source_t source = {.file = file, .arena = &resnet->arena, .prefix = "visual."};
+static atl_status_t build(atl_clip_resnet_t *resnet, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                          atl_dtype_t dtype) {
+  atl_clip_source_t source = {.file = file, .arena = &resnet->arena, .prefix = "visual.", .dtype = dtype};
   int32_t side = config->image_size / 32;
   ATL_CHECK(config->vision_width % 2 == 0, INPUT, "%s: a ResNet's width should be even, found %d",
             atl_safetensors_path(file), config->vision_width);
@@ -195,10 +197,10 @@ static atl_status_t build(atl_clip_resnet_t *resnet, const atl_safetensors_t *fi
   return ATL_OK;
 }
 
-atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config,
+atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
                                  atl_clip_resnet_t **resnet) {
   ATL_TRY(ATL_NEW(1, resnet));
-  atl_status_t status = build(*resnet, file, config);
+  atl_status_t status = build(*resnet, file, config, dtype);
   if (status != ATL_OK) atl_clip_resnet_destroy(resnet);
   return status;
 }

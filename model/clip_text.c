@@ -15,9 +15,10 @@ struct atl_clip_text {
   float *x;                 /* (context,W) */
 };
 
-static atl_status_t build(atl_clip_text_t *text, const atl_safetensors_t *file, const atl_clip_config_t *config) {
+static atl_status_t build(atl_clip_text_t *text, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                          atl_dtype_t dtype) {
   int64_t width = config->text_width;
-  atl_clip_source_t source = {.file = file, .arena = &text->arena};
+  atl_clip_source_t source = {.file = file, .arena = &text->arena, .dtype = dtype};
   text->width = config->text_width, text->context_length = config->context_length;
   text->embedding_width = config->embedding_width;
   ATL_TRY(atl_clip_bind(&source, "token_embedding.weight", (int64_t[4]){config->vocabulary, width}, &text->tokens));
@@ -33,13 +34,14 @@ static atl_status_t build(atl_clip_text_t *text, const atl_safetensors_t *file, 
                                       .n_positions = config->context_length,
                                       .n_sequences = 1,
                                       .is_causal = true};
-  atl_clip_source_t blocks = {.file = file, .arena = &text->arena, .prefix = "transformer."};
+  atl_clip_source_t blocks = {.file = file, .arena = &text->arena, .prefix = "transformer.", .dtype = dtype};
   return atl_clip_tower_new(&blocks, &spec, &text->tower);
 }
 
-atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_clip_text_t **text) {
+atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                               atl_clip_text_t **text) {
   ATL_TRY(ATL_NEW(1, text));
-  atl_status_t status = build(*text, file, config);
+  atl_status_t status = build(*text, file, config, dtype);
   if (status != ATL_OK) atl_clip_text_destroy(text);
   return status;
 }
@@ -60,7 +62,7 @@ void atl_clip_text_run(atl_clip_text_t *text, float *features, const int32_t *id
   for (int32_t i = 0; i <= end; i++)
     for (int64_t j = 0; j < width; j++)
       text->x[i * width + j] = text->tokens[ids[i] * width + j] + text->positions[i * width + j];
-  atl_clip_tower_run(text->tower, text->x, 1, end + 1);
+  atl_clip_tower_run(text->tower, text->x, 1, end + 1, end);
   float *last = text->x + end * width;
   atl_norm_layer(last, last, text->norm_weight, text->norm_bias, 1, width);
   atl_linear_apply(text->projection, features, text->embedding_width, last, width, 1, NULL);

@@ -1,5 +1,6 @@
 /* x + out(attention(ln_1(x))); x + down(quick_gelu(up(ln_2(x)))), in rows of all sequences at once where a row stands
- * for itself, in heads of one sequence where it does not. */
+ * for itself, in heads of one sequence where it does not. Of the last block only one position of each sequence is
+ * read, so after its attention the others are left as they are. */
 #include <omp.h>
 #include <stdio.h>
 
@@ -80,20 +81,24 @@ void atl_clip_tower_destroy(atl_clip_tower_t **tower) {
   ATL_DESTROY(tower);
 }
 
-/* mixed(n_sequences,n_positions,W) <- all heads of all sequences, from qkv. */
-static void attend(atl_clip_tower_t *tower, int32_t n_sequences, int32_t n_positions) {
+/* mixed(n_sequences,n_queries,W) <- all heads of all sequences, from qkv: queries [first_query, first_query +
+ * n_queries).
+ */
+static void attend(atl_clip_tower_t *tower, int32_t n_sequences, int32_t n_positions, int32_t first_query,
+                   int32_t n_queries) {
   int64_t width = tower->spec.width, n_heads = tower->spec.n_heads, head_size = width / n_heads;
 #pragma omp parallel for num_threads(tower->n_threads)
   for (int64_t i = 0; i < n_sequences * n_heads; i++) {
-    int64_t first_row = i / n_heads * n_positions, column = i % n_heads * head_size;
-    const float *qkv = tower->qkv + first_row * 3 * width + column;
+    int64_t i_sequence = i / n_heads, column = i % n_heads * head_size;
+    const float *qkv = tower->qkv + i_sequence * n_positions * 3 * width + column;
     atl_clip_attention_t head = {.q = qkv,
                                  .k = qkv + width,
                                  .v = qkv + 2 * width,
                                  .stride = 3 * width,
-                                 .features = tower->mixed + first_row * width + column,
+                                 .features = tower->mixed + i_sequence * n_queries * width + column,
                                  .out_stride = width,
-                                 .n_queries = n_positions,
+                                 .first_query = first_query,
+                                 .n_queries = n_queries,
                                  .n_keys = n_positions,
                                  .head_size = (int32_t)head_size,
                                  .is_causal = tower->spec.is_causal};
@@ -101,19 +106,38 @@ static void attend(atl_clip_tower_t *tower, int32_t n_sequences, int32_t n_posit
   }
 }
 
-void atl_clip_tower_run(atl_clip_tower_t *tower, float *x, int32_t n_sequences, int32_t n_positions) {
-  int64_t w = tower->spec.width, n_rows = (int64_t)n_sequences * n_positions;
-  ATL_ASSERT(n_sequences <= tower->spec.n_sequences && n_positions <= tower->spec.n_positions);
-  const atl_epilogue_t add = {.residual = x, .ld_residual = w};
-  for (int32_t i = 0; i < tower->spec.n_layers; i++) {
-    const block_t *block = &tower->blocks[i];
-    atl_norm_layer(tower->normed, x, block->ln_1_weight, block->ln_1_bias, n_rows, w);
-    atl_linear_apply(block->qkv, tower->qkv, 3 * w, tower->normed, w, n_rows, NULL);
-    attend(tower, n_sequences, n_positions);
-    atl_linear_apply(block->out, x, w, tower->mixed, w, n_rows, &add);
+/* What is needed of all rows, whoever is wanted: queries, keys and values. */
+static void project(atl_clip_tower_t *tower, const block_t *block, const float *x, int64_t n_rows) {
+  int64_t w = tower->spec.width;
+  atl_norm_layer(tower->normed, x, block->ln_1_weight, block->ln_1_bias, n_rows, w);
+  atl_linear_apply(block->qkv, tower->qkv, 3 * w, tower->normed, w, n_rows, NULL);
+}
+
+/* x(n_rows,W), rows ldx apart: what attention gave is in mixed(n_rows,W). */
+static void finish(atl_clip_tower_t *tower, const block_t *block, float *x, int64_t ldx, int64_t n_rows) {
+  int64_t w = tower->spec.width;
+  const atl_epilogue_t add = {.residual = x, .ld_residual = ldx};
+  atl_linear_apply(block->out, x, ldx, tower->mixed, w, n_rows, &add);
+  if (ldx == w)
     atl_norm_layer(tower->normed, x, block->ln_2_weight, block->ln_2_bias, n_rows, w);
-    atl_linear_apply(block->up, tower->hidden, 4 * w, tower->normed, w, n_rows, NULL);
-    atl_linear_apply(block->down, x, w, tower->hidden, 4 * w, n_rows, &add);
+  else
+    for (int64_t i = 0; i < n_rows; i++)
+      atl_norm_layer(tower->normed + i * w, x + i * ldx, block->ln_2_weight, block->ln_2_bias, 1, w);
+  atl_linear_apply(block->up, tower->hidden, 4 * w, tower->normed, w, n_rows, NULL);
+  atl_linear_apply(block->down, x, ldx, tower->hidden, 4 * w, n_rows, &add);
+}
+
+void atl_clip_tower_run(atl_clip_tower_t *tower, float *x, int32_t n_sequences, int32_t n_positions, int32_t wanted) {
+  int64_t w = tower->spec.width, n_rows = (int64_t)n_sequences * n_positions;
+  ATL_ASSERT(n_sequences <= tower->spec.n_sequences && n_positions <= tower->spec.n_positions && wanted < n_positions);
+  for (int32_t i = 0; i < tower->spec.n_layers; i++) {
+    bool is_last = i == tower->spec.n_layers - 1;
+    project(tower, &tower->blocks[i], x, n_rows);
+    attend(tower, n_sequences, n_positions, is_last ? wanted : 0, is_last ? 1 : n_positions);
+    if (is_last)
+      finish(tower, &tower->blocks[i], x + wanted * w, n_positions * w, n_sequences);
+    else
+      finish(tower, &tower->blocks[i], x, w, n_rows);
   }
 }
 

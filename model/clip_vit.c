@@ -31,7 +31,8 @@ static atl_status_t read_patches(atl_clip_vit_t *vit, const atl_clip_source_t *s
                           .kernel = config->patch_size,
                           .stride = config->patch_size,
                           .height = config->image_size,
-                          .width = config->image_size};
+                          .width = config->image_size,
+                          .dtype = source->dtype};
   atl_arena_t converted = {0};
   atl_clip_source_t temporary = *source;
   temporary.arena = &converted;
@@ -42,13 +43,15 @@ static atl_status_t read_patches(atl_clip_vit_t *vit, const atl_clip_source_t *s
   return status;
 }
 
-static atl_status_t read_tower(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config) {
+static atl_status_t read_tower(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                               atl_dtype_t dtype) {
   const atl_clip_tower_spec_t spec = {.width = vit->width,
                                       .n_heads = config->vision_heads,
                                       .n_layers = config->vision_layers,
                                       .n_positions = vit->n_positions,
                                       .n_sequences = vit->n_at_once};
-  atl_clip_source_t source = {.file = file, .arena = &vit->arena, .prefix = "visual.transformer."};
+  const atl_clip_source_t source = {
+      .file = file, .arena = &vit->arena, .prefix = "visual.transformer.", .dtype = dtype};
   return atl_clip_tower_new(&source, &spec, &vit->tower);
 }
 
@@ -62,24 +65,26 @@ static atl_status_t read_vectors(atl_clip_vit_t *vit, const atl_clip_source_t *s
   return atl_clip_bind(source, "positional_embedding", (int64_t[4]){vit->n_positions, vit->width}, &vit->positions);
 }
 
-static atl_status_t build(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config) {
+static atl_status_t build(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                          atl_dtype_t dtype) {
   int32_t grid = config->image_size / config->patch_size;
-  atl_clip_source_t source = {.file = file, .arena = &vit->arena, .prefix = "visual."};
+  atl_clip_source_t source = {.file = file, .arena = &vit->arena, .prefix = "visual.", .dtype = dtype};
   vit->size = config->image_size, vit->width = config->vision_width, vit->embedding_width = config->embedding_width;
   vit->n_positions = grid * grid + 1;
   int32_t n = ROWS_AT_ONCE / vit->n_positions;
   vit->n_at_once = n < 1 ? 1 : n > MOST_AT_ONCE ? MOST_AT_ONCE : n;
   ATL_TRY(read_vectors(vit, &source));
   ATL_TRY(read_patches(vit, &source, config));
-  ATL_TRY(read_tower(vit, file, config));
+  ATL_TRY(read_tower(vit, file, config, dtype));
   ATL_TRY(atl_clip_bind_projection(&source, "proj", vit->width, vit->embedding_width, &vit->projection));
   ATL_TRY(ATL_TAKE(&vit->arena, (int64_t)vit->size * vit->size * 3, &vit->picture));
   return ATL_TAKE(&vit->arena, (int64_t)vit->n_at_once * vit->n_positions * vit->width, &vit->x);
 }
 
-atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_clip_vit_t **vit) {
+atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                              atl_clip_vit_t **vit) {
   ATL_TRY(ATL_NEW(1, vit));
-  atl_status_t status = build(*vit, file, config);
+  atl_status_t status = build(*vit, file, config, dtype);
   if (status != ATL_OK) atl_clip_vit_destroy(vit);
   return status;
 }
@@ -107,7 +112,7 @@ static void run_some(atl_clip_vit_t *vit, float *features, const float *images, 
   int64_t width = vit->width, image_items = (int64_t)vit->size * vit->size * 3, n_positions = vit->n_positions;
   for (int32_t i = 0; i < n; i++) embed(vit, vit->x + i * n_positions * width, images + i * image_items);
   atl_norm_layer(vit->x, vit->x, vit->pre_weight, vit->pre_bias, n * n_positions, width);
-  atl_clip_tower_run(vit->tower, vit->x, n, vit->n_positions);
+  atl_clip_tower_run(vit->tower, vit->x, n, vit->n_positions, 0);
   for (int32_t i = 0; i < n; i++) {
     float *token = vit->x + i * n_positions * width;
     atl_norm_layer(token, token, vit->post_weight, vit->post_bias, 1, width);

@@ -313,7 +313,7 @@ static atl_status_t probe_clip(probe_t *p) {
   if (rgb == NULL && text == NULL) return ATL_OK;
   atl_clip_t *clip;
   float *images = NULL, *texts = NULL;
-  ATL_TRY(atl_clip_new(p->model, &clip));
+  ATL_TRY(atl_clip_new(p->model, atl_dtype_find(p->settings.dtype, strlen(p->settings.dtype)), &clip));
   atl_status_t status = ATL_OK;
   if (rgb != NULL) status = probe_clip_images(p, clip, rgb, &images);
   if (status == ATL_OK && text != NULL) status = probe_clip_texts(p, clip, text, &texts);

@@ -227,7 +227,7 @@ static atl_status_t run_model(const settings_t *settings, const atl_model_t *mod
             "%s: expected a CLIP with its tokenizer, found %s; convert with --clip and --clip-tokenizer",
             settings->model, model->has_clip ? "no CLIP tokenizer" : "no CLIP");
   atl_status_t status = atl_tokenizer_open(model->clip_tokenizer_path, &tokenizer);
-  if (status == ATL_OK) status = atl_clip_new(model, &clip);
+  if (status == ATL_OK) status = atl_clip_new(model, ATL_F32, &clip);
   if (status == ATL_OK) status = run_job(&job, model, clip, tokenizer);
   atl_arena_clear(&job.arena);
   atl_clip_destroy(&clip);

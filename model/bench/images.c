@@ -48,7 +48,7 @@ atl_status_t atl_bench_images(atl_bench_t *bench, const atl_model_t *model) {
   atl_arena_t arena = {0};
   ATL_TRY(bench_dvae(bench, model));
   if (!model->has_clip) return ATL_OK;
-  ATL_TRY(atl_clip_new(model, &clip));
+  ATL_TRY(atl_clip_new(model, bench->dtype, &clip));
   int32_t side = model->has_vae ? model->vae_config.image_size : 256;
   atl_status_t status = measure_seeing(bench, clip, &model->clip_config, side, &arena);
   atl_clip_destroy(&clip);

@@ -14,6 +14,7 @@
 #include "common/memory.h"
 #include "model/kernels/activation.h"
 #include "model/kernels/conv_onednn.h"
+#include "model/kernels/round.h"
 
 enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
 
@@ -31,6 +32,7 @@ struct atl_conv {
   int32_t window, window_stride, out_stride;
   int32_t n_phases;
   phase_t phases[MAX_PHASES];
+  uint16_t *rounded;         /* x(H,W,I) of one picture as bf16 for oneDNN; NULL when x is taken as it is */
   float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
   int32_t grid_rows_at_once; /* rows of the grid in one linear call */
   float *part;       /* (grid_height,grid_width,O): one of several phases, before it is spread over y; or NULL */
@@ -57,7 +59,7 @@ static atl_status_t new_linear(const atl_conv_t *conv, const atl_conv_spec_t *sp
                                     .bias = spec->bias,
                                     .n_out = spec->n_out,
                                     .n_in = (int64_t)conv->window * conv->window * spec->n_in,
-                                    .dtype = ATL_F32,
+                                    .dtype = spec->dtype,
                                     .backend = spec->backend,
                                     .activation = spec->has_relu && !spec->accumulates ? ATL_ACTIVATION_RELU
                                                                                        : ATL_ACTIVATION_NONE};
@@ -79,12 +81,14 @@ static atl_status_t new_onednn(const atl_conv_t *conv, const atl_conv_spec_t *sp
                                          .out_height = conv->grid_height,
                                          .out_width = conv->grid_width,
                                          .has_relu = spec->has_relu,
-                                         .accumulates = spec->accumulates};
+                                         .accumulates = spec->accumulates,
+                                         .dtype = spec->dtype};
   return atl_conv_onednn_new(&onednn, &phase->onednn);
 }
 
 static bool is_onednn(const atl_conv_spec_t *spec) {
-  return spec->backend == ATL_BACKEND_ONEDNN || spec->backend == ATL_BACKEND_AUTO;
+  return spec->backend == ATL_BACKEND_ONEDNN ||
+         (spec->backend == ATL_BACKEND_AUTO && atl_backend_is_available(ATL_BACKEND_ONEDNN, spec->dtype));
 }
 
 static atl_status_t new_phase(const atl_conv_t *conv, const atl_conv_spec_t *spec, phase_t *phase) {
@@ -109,6 +113,11 @@ static atl_status_t build_phases(atl_conv_t *conv, const atl_conv_spec_t *spec) 
   return ATL_OK;
 }
 
+static size_t rounded_items(const atl_conv_t *conv) {
+  if (!conv->phases[0].onednn || conv->spec.dtype != ATL_BF16) return 0;
+  return (size_t)conv->spec.height * (size_t)conv->spec.width * (size_t)conv->spec.n_in;
+}
+
 static size_t part_items(const atl_conv_t *conv) {
   return conv->n_phases == 1 ? 0 : (size_t)conv->grid_height * (size_t)conv->grid_width * (size_t)conv->spec.n_out;
 }
@@ -128,6 +137,7 @@ static atl_status_t build(atl_conv_t *conv, const atl_conv_spec_t *spec) {
   int32_t rows = ROWS_AT_ONCE / conv->grid_width;
   conv->grid_rows_at_once = rows < 1 ? 1 : rows < conv->grid_height ? rows : conv->grid_height;
   ATL_TRY(build_phases(conv, spec));
+  if (rounded_items(conv) > 0) ATL_TRY(ATL_NEW(rounded_items(conv), &conv->rounded));
   if (part_items(conv) > 0) ATL_TRY(ATL_NEW(part_items(conv), &conv->part));
   if (part_after_items(conv) > 0) ATL_TRY(ATL_NEW(part_after_items(conv), &conv->part_after));
   if (gathered_items(conv) > 0) ATL_TRY(ATL_NEW(gathered_items(conv), &conv->gathered));
@@ -159,6 +169,9 @@ atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv) {
             UNSUPPORTED,
             "a transposed convolution must be 4x4 with stride 2 and padding 1 and not accumulate, found %dx%d, %d, %d",
             spec->kernel, spec->kernel, spec->stride, spec->padding);
+  ATL_CHECK(spec->backend == ATL_BACKEND_AUTO || atl_backend_is_available(spec->backend, spec->dtype), UNSUPPORTED,
+            "this processor cannot run %s convolutions with %s; try auto", atl_dtype_name(spec->dtype),
+            atl_backend_name(spec->backend));
   const atl_conv_t *then = spec->then;
   ATL_ASSERT(!then || (spec->is_transposed && then->n_phases == 1 && then->spec.n_in == spec->n_out &&
                        then->out_height == spec->height && then->out_width == spec->width));
@@ -175,6 +188,7 @@ void atl_conv_destroy(atl_conv_t **conv) {
     atl_linear_destroy(&(*conv)->phases[i].linear);
     atl_conv_onednn_destroy(&(*conv)->phases[i].onednn);
   }
+  ATL_DESTROY(&(*conv)->rounded);
   ATL_DESTROY(&(*conv)->part);
   ATL_DESTROY(&(*conv)->part_after);
   ATL_DESTROY(&(*conv)->gathered);
@@ -232,7 +246,7 @@ static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *out, 
   if (phase->linear)
     run_linear(conv, phase, out, x_image);
   else
-    atl_conv_onednn_apply(phase->onednn, out, x_image);
+    atl_conv_onednn_apply(phase->onednn, out, conv->rounded ? (const void *)conv->rounded : x_image);
 }
 
 /* The pixels of y that belong to a phase <- part(grid_height,grid_width,n_results) */
@@ -246,7 +260,16 @@ static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image,
   }
 }
 
+/* x as bf16, once for all phases. */
+static void round_picture(const atl_conv_t *conv, const float *x_image) {
+  int64_t row_items = (int64_t)conv->spec.width * conv->spec.n_in;
+#pragma omp parallel for if (conv->spec.height * row_items >= LEAST_PARALLEL_ITEMS)
+  for (int64_t y = 0; y < conv->spec.height; y++)
+    atl_round_bf16(conv->rounded + y * row_items, x_image + y * row_items, row_items);
+}
+
 static void run_picture(const atl_conv_t *conv, float *y_image, const float *x_image) {
+  if (conv->rounded) round_picture(conv, x_image);
   if (!conv->part) {
     run_phase(conv, &conv->phases[0], y_image, x_image);
     return;
@@ -269,7 +292,8 @@ int32_t atl_conv_out_width(const atl_conv_t *conv) { return conv->out_width; }
 int32_t atl_conv_n_results(const atl_conv_t *conv) { return conv->n_results; }
 
 size_t atl_conv_bytes(const atl_conv_t *conv) {
-  size_t bytes = (part_items(conv) + part_after_items(conv) + gathered_items(conv)) * sizeof(float);
+  size_t bytes = (part_items(conv) + part_after_items(conv) + gathered_items(conv)) * sizeof(float) +
+                 rounded_items(conv) * sizeof *conv->rounded;
   for (int32_t i = 0; i < conv->n_phases; i++)
     bytes += conv->phases[i].linear ? atl_linear_bytes(conv->phases[i].linear)
                                     : atl_conv_onednn_bytes(conv->phases[i].onednn);

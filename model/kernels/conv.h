@@ -10,6 +10,8 @@
  *
  * Each picture's result is bit for bit the same for any number of pictures in the call and any number of threads, on
  * every backend: each is computed alone. Channels last makes a 1x1 convolution a linear layer over pixels.
+ *
+ * dtype BF16 means what it does for a linear layer: weights and x rounded to bf16, sums, bias and y in fp32.
  */
 #ifndef ATL_MODEL_KERNELS_CONV_H
 #define ATL_MODEL_KERNELS_CONV_H
@@ -29,7 +31,9 @@ typedef struct {
                              way out, so that the wide picture is never written; or NULL. Borrowed */
   bool has_relu;
   bool accumulates;      /* y holds what the convolution is added to */
-  atl_backend_t backend; /* ONEDNN and AUTO: its primitives; others: gathered rows through that linear backend */
+  atl_dtype_t dtype;     /* ATL_F32 or ATL_BF16 */
+  atl_backend_t backend; /* ONEDNN, and AUTO where it has the dtype: its primitives; others: gathered rows through that
+                            linear backend */
 } atl_conv_spec_t;
 
 /* UNSUPPORTED when the backend is not to be had; MEMORY. Caller owns. */

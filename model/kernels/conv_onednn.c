@@ -31,10 +31,11 @@ static atl_status_t describe(const atl_conv_onednn_spec_t *spec, descs_t *descs)
   const dnnl_dims_t x = {1, spec->n_in, spec->height, spec->width};
   const dnnl_dims_t y = {1, spec->n_out, spec->out_height, spec->out_width};
   const dnnl_dims_t weights = {spec->n_out, spec->n_in, spec->kernel, spec->kernel}, bias = {spec->n_out};
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->x, 4, x, dnnl_f32, dnnl_nhwc));
+  dnnl_data_type_t type = spec->dtype == ATL_BF16 ? dnnl_bf16 : dnnl_f32;
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->x, 4, x, type, dnnl_nhwc));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->y, 4, y, dnnl_f32, dnnl_nhwc));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->given_weights, 4, weights, dnnl_f32, dnnl_ohwi));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->weights, 4, weights, dnnl_f32, dnnl_format_tag_any));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->weights, 4, weights, type, dnnl_format_tag_any));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&descs->bias, 1, bias, dnnl_f32, dnnl_a));
   return ATL_OK;
 }
@@ -154,7 +155,7 @@ void atl_conv_onednn_destroy(atl_conv_onednn_t **conv) {
 }
 
 /* The handles were checked when they were made, and setting a pointer and running a finished primitive cannot fail. */
-void atl_conv_onednn_apply(const atl_conv_onednn_t *conv, float *y, const float *x) {
+void atl_conv_onednn_apply(const atl_conv_onednn_t *conv, float *y, const void *x) {
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, conv->x},
                                        {DNNL_ARG_WEIGHTS, conv->weights},
                                        {DNNL_ARG_BIAS, conv->bias},

@@ -1,13 +1,8 @@
-/* Packing: weights into panels once a layer, rows of x into blocks once a call. Rounding to bf16 happens here. */
+/* Packing: weights into panels once a layer, rows of x into blocks once a call. */
 #include <string.h>
 
 #include "model/kernels/linear_private.h"
-
-#if defined(__x86_64__)
-#define ROUND_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define ROUND_CLONES
-#endif
+#include "model/kernels/round.h"
 
 int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column) {
   int64_t i_result = i_panel * linear->panel_results + column % linear->panel_results;
@@ -15,27 +10,9 @@ int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t c
   return column < linear->panel_results ? i_result : linear->n_results + i_result;
 }
 
-typedef uint32_t bits_t __attribute__((vector_size(64)));
-typedef uint16_t halves_t __attribute__((vector_size(32)));
-
-/* out(n) <- x(n) rounded to bf16 as atl_bf16_from_f32 does it, 16 numbers at a time. */
-ROUND_CLONES static void round_row(uint16_t *out, const float *x, int64_t n) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    bits_t bits, is_nan;
-    memcpy(&bits, x + i, sizeof bits);
-    is_nan = (bits_t)((bits & 0x7fffffffU) > 0x7f800000U);
-    bits_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
-    bits_t result = (is_nan & (bits >> 16 | 0x40U)) | (~is_nan & rounded);
-    halves_t halves = __builtin_convertvector(result, halves_t);
-    memcpy(out + i, &halves, sizeof halves);
-  }
-  for (; i < n; i++) out[i] = atl_bf16_from_f32(x[i]);
-}
-
 void linear_round_row(atl_dtype_t dtype, void *out, const float *x, int64_t n) {
   if (dtype == ATL_BF16)
-    round_row(out, x, n);
+    atl_round_bf16(out, x, n);
   else
     memcpy(out, x, (size_t)n * sizeof *x);
 }

@@ -49,7 +49,7 @@ static void add_tap(const atl_conv_spec_t *s, double *out, const float *in, int3
   for (int64_t o = 0; o < s->n_out; o++)
     for (int64_t i = 0; i < s->n_in; i++) {
       int64_t row = s->is_transposed ? i * s->n_out + o : o * s->n_in + i;
-      out[o] += (double)in[i] * (double)s->weight[(row * k + ky) * k + kx];
+      out[o] += (double)round_to(in[i], s->dtype) * (double)round_to(s->weight[(row * k + ky) * k + kx], s->dtype);
     }
 }
 

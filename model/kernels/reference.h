@@ -11,8 +11,8 @@
 void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, const float *x, int64_t ldx,
                           int64_t n_rows, const atl_epilogue_t *epilogue);
 
-/* y(H',W',O) <- act([y +] conv(x(H,W,I)) + b) of one picture, sums in double. The scale of its rounding apart, what
- * atl_conv_apply gives with any backend. */
+/* y(H',W',O) <- act([y +] conv(x(H,W,I)) + b) of one picture, sums in double; BF16: of weights and x rounded to
+ * bf16. The scale of its rounding apart, what atl_conv_apply gives with any backend. */
 void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x);
 
 #endif
