@@ -17,7 +17,8 @@ static atl_transformer_bytes_t bytes_of(const atl_transformer_config_t *config, 
                                  .n_prefixes = 1,
                                  .n_samples = 1,
                                  .max_rows = max_rows_of(planning),
-                                 .dtype = planning->dtype};
+                                 .dtype = planning->dtype,
+                                 .kv = planning->kv};
   atl_transformer_bytes_t bytes;
   atl_transformer_get_bytes(config, &part, &bytes);
   return bytes;

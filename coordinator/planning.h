@@ -18,7 +18,7 @@ typedef struct {
   int64_t cache_per_rank;                                         /* bytes of last-level cache; 0: not counted on */
   double hop_seconds, hop_bytes; /* a message's latency and bytes a second; 0: partition/cost's defaults */
   double core_flops, core_bytes; /* a core's FLOPs and bytes a second; 0: partition/cost's defaults */
-  atl_dtype_t dtype;
+  atl_dtype_t dtype, kv;         /* of the weights; of the cache's image part */
 } atl_planning_t;
 
 /* vae and clip may be NULL when the job has no decoders or no ranking. */

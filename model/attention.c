@@ -30,10 +30,12 @@ size_t atl_attention_bytes(const atl_transformer_config_t *config) {
 }
 
 atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transformer_config_t *config, const float *angles,
-                                atl_dtype_t dtype, atl_backend_t backend, atl_arena_t *arena) {
+                                atl_dtype_t text_dtype, atl_dtype_t image_dtype, atl_backend_t backend,
+                                atl_arena_t *arena) {
   *work = measure(config);
-  work->item_bytes = atl_dtype_bytes(dtype);
-  work->kernels = atl_attention_kernels_get(dtype, backend);
+  work->text_kernels = atl_attention_kernels_get(text_dtype, backend);
+  work->image_kernels = atl_attention_kernels_get(image_dtype, backend);
+  work->text_item_bytes = atl_dtype_bytes(text_dtype);
   ATL_TRY(ATL_TAKE(arena, (int64_t)work->n_threads * work->thread_items, &work->scratch));
   if (angles == NULL) return ATL_OK;
   return atl_rotary_init(&work->rotary, angles, work->n_text + atl_config_image_length(config),
@@ -132,8 +134,8 @@ static void score_block(const atl_attention_work_t *work, const desk_t *desk, co
                         float *scores) {
   int64_t size = work->head_size, ld = work->ld_scores;
   bool is_whole = block->first_lane == 0;
-  work->kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK, desk->q + run->first * size,
-                           size, run->n, block->k, size);
+  work->image_kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK,
+                                 desk->q + run->first * size, size, run->n, block->k, size);
   for (int64_t m = 0; m < run->n && !is_whole; m++)
     memcpy(scores + m * ld, desk->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
 }
@@ -154,21 +156,20 @@ static void add_image(const atl_attention_work_t *work, const desk_t *desk, run_
   block_t block;
   for (int i = 0; i < run.n_spans; i++)
     for (; take_block(&run.spans[i], &block); p += block.n)
-      work->kernels.own_values(out, work->row_size, p, work->ld_scores, run.n,
-                               block.v + (size_t)(block.first_lane * work->row_size) * work->item_bytes, block.n,
-                               work->row_size);
+      work->image_kernels.own_values(out, work->row_size, p, work->ld_scores, run.n, block.v, block.first_lane, block.n,
+                                     work->row_size);
 }
 
 /* Adds the text part of a group's sums: the keys all rows see for all of them together, then each row's rest. */
 static void add_text(const atl_attention_work_t *work, const desk_t *desk, const atl_rows_t *rows,
                      const atl_row_group_t *group, const char *v) {
   int64_t n_common = n_text_keys(rows, &rows->rows[group->members[0]]), row_size = work->row_size;
-  const char *rest = v + (size_t)(n_common * row_size) * work->item_bytes;
-  work->kernels.values(desk->out, row_size, desk->scores, work->ld_scores, group->n, v, n_common, row_size);
+  const char *rest = v + (size_t)(n_common * row_size) * work->text_item_bytes;
+  work->text_kernels.values(desk->out, row_size, desk->scores, work->ld_scores, group->n, v, n_common, row_size);
   for (int32_t m = 0; m < group->n; m++) {
     int64_t n_own = n_text_keys(rows, &rows->rows[group->members[m]]) - n_common;
-    work->kernels.values(desk->out + m * row_size, 0, desk->scores + m * work->ld_scores + n_common, 0, 1, rest, n_own,
-                         row_size);
+    work->text_kernels.values(desk->out + m * row_size, 0, desk->scores + m * work->ld_scores + n_common, 0, 1, rest,
+                              n_own, row_size);
   }
 }
 
@@ -184,7 +185,7 @@ static void attend(const atl_attention_work_t *work, const atl_kvcache_t *cache,
 
   for (int32_t m = 0; m < group->n; m++)
     memcpy(desk.q + m * size, part_of(work, qkv, group->members[m], 0, head), (size_t)size * sizeof *desk.q);
-  work->kernels.scores(desk.scores, work->ld_scores, desk.q, size, group->n, text.k, n_blocks(n_most), size);
+  work->text_kernels.scores(desk.scores, work->ld_scores, desk.q, size, group->n, text.k, n_blocks(n_most), size);
   for (int32_t m = 0; m < group->n; m += runs[n_runs++].n) {
     runs[n_runs] = run_of(cache, rows, group, m, head);
     weigh(work, &desk, runs[n_runs], n_text_keys(rows, &rows->rows[group->members[m]]));

@@ -18,12 +18,12 @@
 typedef struct {
   int32_t n_heads, head_size, n_text; /* H, E, T+1 */
   int32_t n_threads;
-  int64_t row_size;     /* E' */
-  size_t item_bytes;    /* of the cache's dtype */
+  int64_t row_size; /* E' */
+  size_t text_item_bytes;
   int64_t ld_scores;    /* a line of scores: T+1+I and room for a block */
   int64_t thread_items; /* floats of scratch a thread has */
   float *scratch;       /* (n_threads,thread_items) */
-  atl_attention_kernels_t kernels;
+  atl_attention_kernels_t text_kernels, image_kernels;
   atl_rotary_t rotary; /* applied to q, k and v alike */
 } atl_attention_work_t;
 
@@ -31,7 +31,8 @@ typedef struct {
 size_t atl_attention_bytes(const atl_transformer_config_t *config);
 /* MEMORY. angles (T+1+I,R): `transformer.pos_emb`, read during the call only; NULL without rotary. The arena owns. */
 atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transformer_config_t *config, const float *angles,
-                                atl_dtype_t dtype, atl_backend_t backend, atl_arena_t *arena);
+                                atl_dtype_t text_dtype, atl_dtype_t image_dtype, atl_backend_t backend,
+                                atl_arena_t *arena);
 /* out(n,H*E) <- qkv(n,3*H*E), which is overwritten; the rows' keys and values enter the cache. */
 void atl_attention_run(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
                        const atl_rows_t *rows);

@@ -39,6 +39,7 @@ static atl_transformer_part_t part_of(const bench_t *b, int32_t first, int32_t e
                                   .n_samples = b->n_rows,
                                   .max_rows = b->max_rows,
                                   .dtype = b->spec->dtype,
+                                  .kv = b->spec->kv,
                                   .backend = b->spec->backend};
 }
 

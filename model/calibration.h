@@ -15,7 +15,7 @@
 typedef struct {
   int32_t microbatch; /* candidates of a step */
   int32_t n_streams;  /* rows a candidate has: 2 with guidance, else 1 */
-  atl_dtype_t dtype;
+  atl_dtype_t dtype, kv;
   atl_backend_t backend;
   bool has_decoder, is_ranked; /* dVAE; CLIP too */
 } atl_calibration_spec_t;

@@ -1,8 +1,17 @@
 #include "model/kvcache.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "model/kernels/attention.h"
+
+atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_dtype_t *dtype) {
+  bool is_int8 = strcmp(name, "int8") == 0;
+  *dtype = strcmp(name, "auto") == 0 ? weights : is_int8 ? ATL_I8 : atl_dtype_find(name, strlen(name));
+  ATL_CHECK(is_int8 || *dtype == ATL_F32 || *dtype == ATL_BF16, USAGE, "--kv %s: expected auto, f32, bf16 or int8",
+            name);
+  return ATL_OK;
+}
 
 static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
 
@@ -22,31 +31,39 @@ static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
                          .row_size = round_up(shape->head_size)};
 }
 
-/* Bytes of one head's keys and values of n_slots slots. */
-static size_t k_bytes(const atl_kvcache_t *cache, int64_t n_slots) {
-  return (size_t)(n_slots * cache->shape.head_size) * atl_dtype_bytes(cache->shape.dtype);
+/* Blocks of a head: of a prefix, and of a sample. */
+static size_t n_text_blocks(const atl_kvcache_t *cache) { return (size_t)(cache->n_text_slots / ATL_KEY_BLOCK); }
+static size_t n_image_blocks(const atl_kvcache_t *cache) {
+  return (size_t)(cache->n_lines * cache->line_slots / ATL_KEY_BLOCK);
 }
-static size_t v_bytes(const atl_kvcache_t *cache, int64_t n_slots) {
-  return (size_t)(n_slots * cache->row_size) * atl_dtype_bytes(cache->shape.dtype);
+
+/* Bytes of a block's keys and of its values. */
+static size_t k_bytes(const atl_kvcache_t *cache, atl_dtype_t dtype) {
+  return atl_attention_block_bytes(dtype, cache->shape.head_size);
+}
+static size_t v_bytes(const atl_kvcache_t *cache, atl_dtype_t dtype) {
+  return atl_attention_block_bytes(dtype, cache->row_size);
 }
 
 void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix, size_t *per_sample) {
   atl_kvcache_t cache = measure(shape);
-  int64_t n_image_slots = cache.n_lines * cache.line_slots;
-  *per_prefix = (size_t)shape->n_heads * (k_bytes(&cache, cache.n_text_slots) + v_bytes(&cache, cache.n_text_slots));
-  *per_sample = (size_t)shape->n_heads * (k_bytes(&cache, n_image_slots) + v_bytes(&cache, n_image_slots));
+  size_t n_heads = (size_t)shape->n_heads;
+  *per_prefix =
+      n_heads * n_text_blocks(&cache) * (k_bytes(&cache, shape->text_dtype) + v_bytes(&cache, shape->text_dtype));
+  *per_sample =
+      n_heads * n_image_blocks(&cache) * (k_bytes(&cache, shape->image_dtype) + v_bytes(&cache, shape->image_dtype));
 }
 
 atl_status_t atl_kvcache_init(atl_kvcache_t *cache, const atl_kvcache_shape_t *shape, atl_arena_t *arena) {
   *cache = measure(shape);
-  size_t n_text = (size_t)shape->n_prefixes * (size_t)shape->n_heads;
-  int64_t n_tiles = (shape->n_samples + cache->tile - 1) / cache->tile;
-  size_t n_image = (size_t)(n_tiles * cache->tile) * (size_t)shape->n_heads;
-  int64_t n_image_slots = cache->n_lines * cache->line_slots;
-  ATL_TRY(atl_arena_take(arena, n_text, k_bytes(cache, cache->n_text_slots), (void **)&cache->text_k));
-  ATL_TRY(atl_arena_take(arena, n_text, v_bytes(cache, cache->n_text_slots), (void **)&cache->text_v));
-  ATL_TRY(atl_arena_take(arena, n_image, k_bytes(cache, n_image_slots), (void **)&cache->image_k));
-  ATL_TRY(atl_arena_take(arena, n_image, v_bytes(cache, n_image_slots), (void **)&cache->image_v));
+  atl_dtype_t text = shape->text_dtype, image = shape->image_dtype;
+  size_t n_tiles = (size_t)((shape->n_samples + cache->tile - 1) / cache->tile);
+  size_t n_text = (size_t)shape->n_prefixes * (size_t)shape->n_heads * n_text_blocks(cache);
+  size_t n_image = n_tiles * (size_t)cache->tile * (size_t)shape->n_heads * n_image_blocks(cache);
+  ATL_TRY(atl_arena_take(arena, n_text, k_bytes(cache, text), (void **)&cache->text_k));
+  ATL_TRY(atl_arena_take(arena, n_text, v_bytes(cache, text), (void **)&cache->text_v));
+  ATL_TRY(atl_arena_take(arena, n_image, k_bytes(cache, image), (void **)&cache->image_k));
+  ATL_TRY(atl_arena_take(arena, n_image, v_bytes(cache, image), (void **)&cache->image_v));
   return ATL_OK;
 }
 
@@ -61,19 +78,16 @@ typedef struct {
 } store_t;
 
 static store_t text_of(const atl_kvcache_t *cache, int32_t prefix, int32_t head) {
-  size_t i = (size_t)prefix * (size_t)cache->shape.n_heads + (size_t)head;
-  return (store_t){cache->text_k + i * k_bytes(cache, cache->n_text_slots),
-                   cache->text_v + i * v_bytes(cache, cache->n_text_slots), k_bytes(cache, ATL_KEY_BLOCK),
-                   v_bytes(cache, ATL_KEY_BLOCK)};
+  size_t first = ((size_t)prefix * (size_t)cache->shape.n_heads + (size_t)head) * n_text_blocks(cache);
+  size_t k_step = k_bytes(cache, cache->shape.text_dtype), v_step = v_bytes(cache, cache->shape.text_dtype);
+  return (store_t){cache->text_k + first * k_step, cache->text_v + first * v_step, k_step, v_step};
 }
 
 static store_t image_of(const atl_kvcache_t *cache, int32_t sample, int32_t head) {
-  int32_t tile = cache->tile;
-  int64_t n_blocks = cache->n_lines * cache->line_slots / ATL_KEY_BLOCK;
-  size_t first = (size_t)(((int64_t)(sample / tile) * cache->shape.n_heads + head) * n_blocks * tile + sample % tile);
-  size_t k_block = k_bytes(cache, ATL_KEY_BLOCK), v_block = v_bytes(cache, ATL_KEY_BLOCK);
-  return (store_t){cache->image_k + first * k_block, cache->image_v + first * v_block, (size_t)tile * k_block,
-                   (size_t)tile * v_block};
+  size_t tile = (size_t)cache->tile, i_tile = (size_t)sample / tile, in_tile = (size_t)sample % tile;
+  size_t first = (i_tile * (size_t)cache->shape.n_heads + (size_t)head) * n_image_blocks(cache) * tile + in_tile;
+  size_t k_block = k_bytes(cache, cache->shape.image_dtype), v_block = v_bytes(cache, cache->shape.image_dtype);
+  return (store_t){cache->image_k + first * k_block, cache->image_v + first * v_block, tile * k_block, tile * v_block};
 }
 
 static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
@@ -118,24 +132,48 @@ static void store_f32(float *to_k, float *to_v, const float *k, const float *v, 
   memcpy(to_v, v, (size_t)size * sizeof *v);
 }
 
-static void store(const atl_kvcache_t *cache, store_t at, int64_t slot, const float *k, const float *v) {
-  int64_t size = cache->shape.head_size, lane = slot % ATL_KEY_BLOCK;
+/* to(n), apart from each other, <- x(n) as whole numbers up to 127; returns what 1 stands for: not a number if some x
+ * is none or infinite. */
+static float store_i8(int8_t *to, int64_t apart, const float *x, int64_t n) {
+  const float to_nearest = 12582912.0F; /* 3 * 2^22: a sum with it has no fraction */
+  float largest = 0, poison = 0;
+  for (int64_t i = 0; i < n; i++) {
+    largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    poison += 0.0F * x[i];
+  }
+  float factor = largest > 0 && poison == 0 ? 127.0F / largest : 0.0F;
+  for (int64_t i = 0; i < n; i++) {
+    float whole = (x[i] * factor + to_nearest) - to_nearest;
+    to[i * apart] = (int8_t)(whole >= -127 && whole <= 127 ? whole : 0);
+  }
+  return largest / 127.0F + poison;
+}
+
+static void store(const atl_kvcache_t *cache, atl_dtype_t dtype, store_t at, int64_t slot, const float *k,
+                  const float *v) {
+  int64_t size = cache->shape.head_size, row_size = cache->row_size, lane = slot % ATL_KEY_BLOCK;
   void *k_block = at.k + (size_t)(slot / ATL_KEY_BLOCK) * at.k_step;
   void *v_block = at.v + (size_t)(slot / ATL_KEY_BLOCK) * at.v_step;
-  if (cache->shape.dtype == ATL_BF16)
-    store_bf16((uint16_t *)k_block + lane, (uint16_t *)v_block + lane * cache->row_size, k, v, size);
-  else
-    store_f32((float *)k_block + lane, (float *)v_block + lane * cache->row_size, k, v, size);
+  if (dtype == ATL_I8) {
+    float *k_scales = (void *)((char *)k_block + size * ATL_KEY_BLOCK);
+    float *v_scales = (void *)((char *)v_block + row_size * ATL_KEY_BLOCK);
+    k_scales[lane] = store_i8((int8_t *)k_block + lane, ATL_KEY_BLOCK, k, size);
+    v_scales[lane] = store_i8((int8_t *)v_block + lane * row_size, 1, v, size);
+  } else if (dtype == ATL_BF16) {
+    store_bf16((uint16_t *)k_block + lane, (uint16_t *)v_block + lane * row_size, k, v, size);
+  } else {
+    store_f32((float *)k_block + lane, (float *)v_block + lane * row_size, k, v, size);
+  }
 }
 
 void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,
                             const float *v) {
-  store(cache, text_of(cache, prefix, head), position, k, v);
+  store(cache, cache->shape.text_dtype, text_of(cache, prefix, head), position, k, v);
 }
 
 void atl_kvcache_store_image(atl_kvcache_t *cache, int32_t sample, int32_t head, int32_t token, const float *k,
                              const float *v) {
-  store(cache, image_of(cache, sample, head), slot_of(cache, token), k, v);
+  store(cache, cache->shape.image_dtype, image_of(cache, sample, head), slot_of(cache, token), k, v);
 }
 
 static atl_span_t span(store_t at, int64_t first, int64_t n_keys) {
@@ -174,12 +212,12 @@ int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t he
 }
 
 void atl_kvcache_copy(atl_kvcache_t *cache, int32_t to, int32_t from, int32_t n_tokens) {
-  int64_t n_blocks = cache->n_lines * cache->line_slots / ATL_KEY_BLOCK;
-  size_t k_block = k_bytes(cache, ATL_KEY_BLOCK), v_block = v_bytes(cache, ATL_KEY_BLOCK);
-  if (cache->shape.kind == ATL_ATTENTION_FULL) n_blocks = round_up(n_tokens) / ATL_KEY_BLOCK;
+  size_t n_blocks = n_image_blocks(cache);
+  size_t k_block = k_bytes(cache, cache->shape.image_dtype), v_block = v_bytes(cache, cache->shape.image_dtype);
+  if (cache->shape.kind == ATL_ATTENTION_FULL) n_blocks = (size_t)(round_up(n_tokens) / ATL_KEY_BLOCK);
   for (int32_t head = 0; head < cache->shape.n_heads; head++) {
     store_t target = image_of(cache, to, head), source = image_of(cache, from, head);
-    for (size_t i = 0; i < (size_t)n_blocks; i++) {
+    for (size_t i = 0; i < n_blocks; i++) {
       memcpy(target.k + i * target.k_step, source.k + i * source.k_step, k_block);
       memcpy(target.v + i * target.v_step, source.v + i * source.v_step, v_block);
     }

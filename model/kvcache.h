@@ -24,7 +24,8 @@ enum { ATL_MAX_SPANS = ATL_CONV_KERNEL, ATL_MAX_TILE = 8 };
 
 typedef struct {
   atl_attention_t kind;
-  atl_dtype_t dtype;          /* ATL_F32 or ATL_BF16 */
+  atl_dtype_t text_dtype;     /* ATL_F32 or ATL_BF16 */
+  atl_dtype_t image_dtype;    /* ATL_F32, ATL_BF16, or ATL_I8: whole numbers and a scale for each head and position */
   int32_t n_text;             /* T+1 */
   int32_t image_side;         /* f */
   int32_t n_heads, head_size; /* H, E */
@@ -50,6 +51,8 @@ typedef struct {
   int64_t first_lane, n_keys;
 } atl_span_t;
 
+/* USAGE. The dtype of a cache's image part by its name: f32, bf16, int8, or auto, which is the weights'. */
+atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_dtype_t *dtype);
 /* Bytes a prefix and a sample take. Pure. */
 void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix, size_t *per_sample);
 /* MEMORY. The arena owns. */

@@ -30,7 +30,8 @@ static atl_linear_spec_t spec_out(const atl_transformer_config_t *c, const atl_t
 static atl_kvcache_shape_t cache_shape(const atl_transformer_config_t *c, const atl_transformer_part_t *part,
                                        int32_t i_layer) {
   return (atl_kvcache_shape_t){.kind = c->attention[i_layer],
-                               .dtype = part->dtype,
+                               .text_dtype = part->dtype,
+                               .image_dtype = part->kv,
                                .n_text = c->text_length + 1,
                                .image_side = c->image_side,
                                .n_heads = c->n_heads,

@@ -82,7 +82,7 @@ static atl_status_t init_attention(atl_transformer_t *t, const atl_model_t *mode
   atl_status_t status = ATL_OK;
   if (c->rotary) status = atl_weights_bind(model->transformer, &temporary, table, 1);
   if (status == ATL_OK)
-    status = atl_attention_init(&t->work.attention, c, angles, t->part.dtype, t->part.backend, &t->arena);
+    status = atl_attention_init(&t->work.attention, c, angles, t->part.dtype, t->part.kv, t->part.backend, &t->arena);
   atl_arena_clear(&temporary);
   return status;
 }

@@ -38,7 +38,8 @@ typedef struct {
   int32_t n_samples;              /* image key/value stores */
   int32_t n_together;             /* of them, [i*n,(i+1)*n) usually run together, as a microbatch; 0: all */
   int32_t max_rows;               /* rows a call may have */
-  atl_dtype_t dtype;              /* ATL_F32 or ATL_BF16: weights and cache */
+  atl_dtype_t dtype;              /* ATL_F32 or ATL_BF16: weights and the cache's text part */
+  atl_dtype_t kv;                 /* the cache's image part: ATL_F32, ATL_BF16 or ATL_I8 */
   atl_backend_t backend;
 } atl_transformer_part_t;
 

@@ -121,6 +121,7 @@ static atl_status_t check_job(const atl_job_t *job) {
   ATL_TRY(check_text("job.out", job->out));
   ATL_TRY(check_text("job.plan", job->plan));
   ATL_TRY(check_text("job.dtype", job->dtype));
+  ATL_TRY(check_text("job.kv", job->kv));
   ATL_TRY(check_text("job.backend", job->backend));
   ATL_TRY(check_sampling(&job->sampling));
   ATL_TRY(check_int("job.n_prompts", job->n_prompts, 0, ATL_MAX_PROMPTS));
@@ -426,6 +427,7 @@ static void fill_scalars(const atl_job_t *job, Atelier__Job *message) {
   message->n_prime = (size_t)job->n_prime;
   message->prime = borrow_ints(job->prime);
   message->dtype = borrow_text(job->dtype);
+  message->kv = borrow_text(job->kv);
   message->backend = borrow_text(job->backend);
   message->is_ranked = job->is_ranked;
   message->wants_logits = job->wants_logits;
@@ -505,6 +507,7 @@ atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t 
                      .null_ids = message->null_ids,
                      .prime = message->prime,
                      .dtype = message->dtype,
+                     .kv = message->kv,
                      .backend = message->backend,
                      .is_ranked = message->is_ranked,
                      .wants_logits = message->wants_logits,

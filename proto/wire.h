@@ -67,7 +67,7 @@ typedef struct {
   int32_t n_null_ids;
   const int32_t *prime; /* image codes forced at the start of every candidate */
   int32_t n_prime;
-  const char *dtype, *backend;
+  const char *dtype, *kv, *backend;
   bool is_ranked;                   /* CLIP scores */
   bool wants_logits;                /* probe */
   const atl_forced_image_t *forced; /* probe: codes of candidate i */

@@ -19,7 +19,7 @@ enum { FORWARD_MAX_STAGES = 4 };
 typedef struct {
   int n_stages;
   int32_t n_prefixes, n_samples, max_rows;
-  atl_dtype_t dtype; /* 0 is ATL_F32 */
+  atl_dtype_t dtype, kv; /* 0 is ATL_F32 */
   atl_backend_t backend;
 } forward_spec_t;
 
@@ -46,6 +46,7 @@ static inline atl_status_t forward_init(forward_t *f, const atl_model_t *model, 
                                    .n_samples = spec->n_samples,
                                    .max_rows = spec->max_rows,
                                    .dtype = spec->dtype,
+                                   .kv = spec->kv,
                                    .backend = spec->backend};
     ATL_TRY(atl_transformer_new(model, &part, &f->stages[i]));
   }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/timer.h"
+#include "model/kvcache.h"
 #include "model/transformer.h"
 #include "partition/hop.h"
 #include "partition/tags.h"
@@ -40,7 +41,9 @@ struct atl_stage {
 
 static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model_t *model) {
   atl_dtype_t dtype = atl_dtype_find(s->job->dtype, strlen(s->job->dtype));
+  atl_dtype_t kv;
   atl_backend_t backend;
+  ATL_TRY(atl_kvcache_find_dtype(s->job->kv, dtype, &kv));
   ATL_TRY(atl_backend_find(s->job->backend, &backend));
   atl_transformer_part_t part = {
       .first_layer = plan->first_layer[s->i_stage],
@@ -50,6 +53,7 @@ static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model
       .n_together = s->layout.microbatch,
       .max_rows = s->layout.max_rows,
       .dtype = dtype,
+      .kv = kv,
       .backend = backend,
   };
   return atl_transformer_new(model, &part, &s->transformer);

@@ -9,11 +9,12 @@
 #include "common/options.h"
 #include "coordinator/bench_report.h"
 #include "coordinator/command.h"
+#include "model/kvcache.h"
 #include "model/transformer.h"
 #include "partition/measure.h"
 
 typedef struct {
-  const char *model, *dtype, *kernels, *rows, *batch, *only, *json, *compare;
+  const char *model, *dtype, *kv, *kernels, *rows, *batch, *only, *json, *compare;
   double seconds;
 } settings_t;
 
@@ -23,7 +24,9 @@ typedef struct {
 static const atl_option_t the_options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL,
      "model directory; atelier convert --random makes one of any shape. Without: the machine's ceilings only"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
+    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
+     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "LIST", "auto",
      "of linear layers: auto, plain, avx2, avx512, amx, openblas, onednn, joined by commas, or all; networks "
      "take the first, or auto with all"},
@@ -134,6 +137,7 @@ static atl_status_t read_settings(const settings_t *settings, run_t *run) {
   run->bench.dtype = atl_dtype_find(settings->dtype, strlen(settings->dtype));
   ATL_CHECK(run->bench.dtype == ATL_F32 || run->bench.dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16",
             settings->dtype);
+  ATL_TRY(atl_kvcache_find_dtype(settings->kv, run->bench.dtype, &run->bench.kv));
   ATL_TRY(read_backends(settings->kernels, run));
   ATL_TRY(read_numbers("rows", settings->rows, run->rows, &run->n_rows));
   ATL_TRY(read_numbers("batch", settings->batch, run->batches, &run->n_batches));

@@ -17,11 +17,12 @@
 #include "coordinator/prime.h"
 #include "coordinator/progress.h"
 #include "coordinator/prompts.h"
+#include "model/kvcache.h"
 #include "model/sampler.h"
 #include "model/tokenizer/tokenizer.h"
 
 typedef struct {
-  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kernels, *plan, *trace;
+  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kv, *kernels, *plan, *trace;
   atl_text_list_t prompt;
   int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
   double temperature, top_p, filter_thres, guidance;
@@ -67,7 +68,9 @@ static const atl_option_t the_options[] = {
     {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: what is free at the start)"},
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
     {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
+    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
+     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
     {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
@@ -133,6 +136,8 @@ static atl_status_t check_settings(const settings_t *s) {
   ATL_TRY(atl_backend_find(s->kernels, &backend));
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
+  atl_dtype_t kv;
+  ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
   ATL_CHECK(backend == ATL_BACKEND_AUTO || atl_backend_is_available(backend, dtype), UNSUPPORTED,
             "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto", s->kernels, s->dtype);
   return ATL_OK;
@@ -230,6 +235,7 @@ static atl_status_t find_costs(const generate_t *g, const atl_job_t *job, atl_pl
                                  .dtype = atl_dtype_find(g->settings.dtype, strlen(g->settings.dtype)),
                                  .has_decoder = true,
                                  .is_ranked = job->is_ranked};
+  ATL_TRY(atl_kvcache_find_dtype(g->settings.kv, spec.dtype, &spec.kv));
   ATL_TRY(atl_backend_find(g->settings.kernels, &spec.backend));
   return atl_costs_find(&spec, ATL_COSTS_MEASURE_IF_LONG, g->model, request);
 }
@@ -257,6 +263,7 @@ static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *pla
   };
   atl_plan_request_t request;
   atl_plan_t plan;
+  ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
   atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
                        job->is_ranked ? &g->model->clip_config : NULL, &request);
   ATL_TRY(find_costs(g, job, &request));
@@ -325,6 +332,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   job->prompts = g->prompts.items;
   job->n_prompts = g->prompts.n;
   job->dtype = s->dtype;
+  job->kv = s->kv;
   job->backend = s->kernels;
   job->n_keep = (int32_t)s->top;
   job->trace = s->trace;
@@ -367,12 +375,13 @@ static atl_status_t describe_kernels(generate_t *g, const atl_job_t *job, char *
 static atl_status_t describe_pixels(generate_t *g, const atl_job_t *job) {
   const atl_job_sampling_t *s = &job->sampling;
   char *kernels;
+  const char *kv = strcmp(job->kv, "auto") == 0 ? job->dtype : job->kv;
   ATL_TRY(describe_kernels(g, job, &kernels));
   g->pixels =
-      json_pack("{s:s, s:s, s:s, s:s, s:b, s:f, s:i, s:f, s:f, s:f, s:s?, s:i}", "model", g->model->name,
-                "model_digest", g->model->digest, "dtype", job->dtype, "kernels", kernels, "greedy", s->greedy,
-                "temperature", s->temperature, "top_k", s->top_k, "top_p", s->top_p, "filter_thres", s->filter_thres,
-                "guidance", s->guidance, "negative", g->settings.negative, "n_prime", job->n_prime);
+      json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:f, s:i, s:f, s:f, s:f, s:s?, s:i}", "model", g->model->name,
+                "model_digest", g->model->digest, "dtype", job->dtype, "kv", kv, "kernels", kernels, "greedy",
+                s->greedy, "temperature", s->temperature, "top_k", s->top_k, "top_p", s->top_p, "filter_thres",
+                s->filter_thres, "guidance", s->guidance, "negative", g->settings.negative, "n_prime", job->n_prime);
   ATL_CHECK(g->pixels != NULL, MEMORY, "no memory for run.json");
   json_t *codes = json_array();
   for (int32_t i = 0; i < job->n_prime; i++) json_array_append_new(codes, json_integer(job->prime[i]));

@@ -11,11 +11,12 @@
 #include "coordinator/costs.h"
 #include "coordinator/planning.h"
 #include "coordinator/prompts.h"
+#include "model/kvcache.h"
 #include "model/model.h"
 #include "partition/simulate.h"
 
 typedef struct {
-  const char *model, *shape, *prompts, *dtype, *plan;
+  const char *model, *shape, *prompts, *dtype, *kv, *plan;
   atl_text_list_t prompt;
   int64_t prompt_count, samples;
   double guidance, decode_seconds, flops, bandwidth, jitter;
@@ -29,7 +30,9 @@ static const atl_option_t the_options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
     {"shape", ATL_OPTION_TEXT, FIELD(shape), "K=N,...", NULL,
      "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights and cache"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
+    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
+     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The job"},
     {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
     {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL, "prompts, as `generate` reads them"},
@@ -179,6 +182,7 @@ static atl_status_t find_costs(const settings_t *s, const atl_planning_t *planni
   atl_calibration_spec_t spec = {.microbatch = request->costs.microbatch,
                                  .n_streams = planning->is_guided ? 2 : 1,
                                  .dtype = planning->dtype,
+                                 .kv = planning->kv,
                                  .backend = ATL_BACKEND_AUTO,
                                  .has_decoder = planning->has_decoders,
                                  .is_ranked = planning->is_ranked};
@@ -191,6 +195,8 @@ static atl_status_t make_request(const settings_t *s, const atl_transformer_conf
                                  atl_plan_request_t *request) {
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
+  atl_dtype_t kv;
+  ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
   bool has_vae = model != NULL && model->has_vae, has_clip = model != NULL && model->has_clip;
   atl_planning_t planning = {.n_ranks = (int32_t)s->ranks,
                              .n_cores = (int32_t)s->cores,
@@ -206,7 +212,8 @@ static atl_status_t make_request(const settings_t *s, const atl_transformer_conf
                              .cache_per_rank = s->cache,
                              .core_flops = s->flops * 1e9,
                              .core_bytes = s->bandwidth * 1e9,
-                             .dtype = dtype};
+                             .dtype = dtype,
+                             .kv = kv};
   ATL_TRY(count_images(s, &planning));
   atl_planning_request(&planning, config, has_vae ? &model->vae_config : NULL, has_clip ? &model->clip_config : NULL,
                        request);

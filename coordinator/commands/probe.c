@@ -11,9 +11,10 @@
 #include "coordinator/planning.h"
 #include "model/clip.h"
 #include "model/dvae.h"
+#include "model/kvcache.h"
 
 typedef struct {
-  const char *model, *in, *out, *dtype, *kernels;
+  const char *model, *in, *out, *dtype, *kv, *kernels;
   bool greedy;
   double guidance;
   int64_t stages, pipelines, slots, microbatch;
@@ -29,6 +30,8 @@ static const atl_option_t the_options[] = {
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "draw the text's pictures by argmax instead of its logits"},
     {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "with --greedy: l_null + G (l - l_null)"},
     {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32 or bf16"},
+    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
+     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
     {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages (0: a stage per rank)"},
     {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "1", "pipelines"},
@@ -171,6 +174,7 @@ static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
   atl_plan_request_t request;
   atl_plan_t plan;
   json_t *object;
+  ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
   atl_planning_request(&planning, c, NULL, NULL, &request);
   ATL_TRY(atl_plan_make(&request, &plan));
   ATL_TRY(atl_plan_to_json(&plan, &object));
@@ -190,6 +194,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   job->model = s->model;
   job->out = "";
   job->dtype = s->dtype;
+  job->kv = s->kv;
   job->backend = s->kernels;
   job->n_keep = 1;
   job->sampling =

@@ -43,7 +43,7 @@ static bool fits(const atl_kvcache_shape_t *shape) {
 static atl_status_t desk_init(desk_t *desk, const atl_bench_t *bench, const atl_kvcache_shape_t *shape) {
   int64_t batch = desk->batch, inner = (int64_t)shape->n_heads * shape->head_size;
   ATL_TRY(atl_kvcache_init(&desk->cache, shape, &desk->arena));
-  ATL_TRY(atl_attention_init(&desk->work, desk->config, NULL, bench->dtype, bench->backend, &desk->arena));
+  ATL_TRY(atl_attention_init(&desk->work, desk->config, NULL, bench->dtype, bench->kv, bench->backend, &desk->arena));
   ATL_TRY(atl_rows_init(&desk->rows, shape->n_text, desk->batch, desk->batch, &desk->arena));
   ATL_TRY(ATL_TAKE(&desk->arena, batch, &desk->call));
   ATL_TRY(ATL_TAKE(&desk->arena, batch * 3 * inner, &desk->fresh));
@@ -66,7 +66,7 @@ static atl_status_t measure_place(atl_bench_t *bench, desk_t *desk, int32_t plac
     atl_attention_run(&desk->work, &desk->cache, desk->out, desk->qkv, &desk->rows);
   }
   atl_roof_t roof = atl_bench_roof(bench);
-  const atl_roofline_part_t part = {.n_samples = desk->batch, .dtype = bench->dtype};
+  const atl_roofline_part_t part = {.n_samples = desk->batch, .dtype = bench->dtype, .kv = bench->kv};
   atl_bound_t bound = atl_roofline_attention(&roof, c, desk->kind, &part, place);
   return atl_bench_add(bench, laps.best, &bound, "attention %s batch=%d position=%d", atl_attention_name(desk->kind),
                        desk->batch, place);
@@ -78,7 +78,8 @@ static atl_status_t measure_kind(atl_bench_t *bench, desk_t *desk) {
   int32_t n_image = atl_config_image_length(c);
   const int32_t places[N_PLACES] = {0, n_image / 2 + c->image_side / 2, n_image - 1};
   const atl_kvcache_shape_t shape = {.kind = desk->kind,
-                                     .dtype = bench->dtype,
+                                     .text_dtype = bench->dtype,
+                                     .image_dtype = bench->kv,
                                      .n_text = c->text_length + 1,
                                      .image_side = c->image_side,
                                      .n_heads = c->n_heads,

@@ -84,8 +84,11 @@ atl_status_t atl_bench_jobs(atl_bench_t *bench, const atl_transformer_config_t *
   atl_roof_t roof = atl_bench_roof(bench);
   for (int i = 0; i < n_batches; i++) {
     ATL_TRY(ATL_RESIZE(bench->n_jobs + 1, &bench->jobs));
-    const atl_roofline_part_t part = {
-        .end_layer = config->n_layers, .has_head = true, .n_samples = (int32_t)batches[i], .dtype = bench->dtype};
+    const atl_roofline_part_t part = {.end_layer = config->n_layers,
+                                      .has_head = true,
+                                      .n_samples = (int32_t)batches[i],
+                                      .dtype = bench->dtype,
+                                      .kv = bench->kv};
     bench->jobs[bench->n_jobs++] =
         (atl_bench_job_t){batches[i], atl_config_image_length(config), atl_roofline_image(&roof, config, &part)};
   }

@@ -1,6 +1,6 @@
 /* Bench: how long the parts of a model take on this machine, next to how long they would have to take at least.
  *
- *     atl_bench_t bench = {.dtype = ATL_BF16, .seconds = 0.3};
+ *     atl_bench_t bench = {.dtype = ATL_BF16, .kv = ATL_BF16, .seconds = 0.3};
  *     ATL_TRY(atl_bench_init(&bench));                      -- measures the machine's ceilings
  *     ATL_TRY(atl_bench_linears(&bench, &model->transformer_config, backends, n, rows, n));
  *     bench.entries[0].name, .seconds, .bound.seconds ...
@@ -32,7 +32,7 @@ typedef struct {
 } atl_bench_job_t;
 
 typedef struct {
-  atl_dtype_t dtype;
+  atl_dtype_t dtype, kv;  /* of the weights; of the cache's image part */
   atl_backend_t backend;  /* of whole networks */
   double seconds;         /* to repeat each measurement for */
   size_t rotation_bytes;  /* to go through before anything is read again; 0: init decides, by the caches */

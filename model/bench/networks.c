@@ -106,7 +106,8 @@ static atl_bound_t step_bound(const atl_bench_t *bench, const ring_t *ring, int3
                                     .end_layer = ring->part.end_layer,
                                     .has_head = ring->has_ends,
                                     .n_samples = ring->part.n_samples,
-                                    .dtype = ring->part.dtype};
+                                    .dtype = ring->part.dtype,
+                                    .kv = ring->part.kv};
   atl_roof_t roof = atl_bench_roof(bench);
   return atl_roofline_step(&roof, &ring->model->transformer_config, &part, place);
 }
@@ -138,6 +139,7 @@ static ring_t new_ring(const atl_bench_t *bench, const atl_model_t *model, int32
                            .n_samples = (int32_t)batch,
                            .max_rows = max_rows,
                            .dtype = bench->dtype,
+                           .kv = bench->kv,
                            .backend = bench->backend}};
 }
 

@@ -1,5 +1,7 @@
 #include "model/bench/roofline.h"
 
+#include "model/kernels/attention.h"
+
 static double larger(double a, double b) { return a > b ? a : b; }
 
 atl_bound_t atl_roofline_kernel(const atl_roof_t *roof, double flops, double bytes) {
@@ -32,7 +34,9 @@ atl_bound_t atl_roofline_attention(const atl_roof_t *roof, const atl_transformer
   double inner = (double)c->n_heads * c->head_size, batch = part->n_samples;
   double text_keys = c->text_length + 1, image_keys = keys_seen(c, kind, place);
   double flops = 2 * batch * 2 * inner * (text_keys + image_keys);
-  double bytes = (double)atl_dtype_bytes(part->dtype) * 2 * inner * (text_keys + batch * image_keys);
+  double text_bytes = (double)atl_dtype_bytes(part->dtype) * 2 * inner * text_keys;
+  double item_bytes = (double)atl_attention_block_bytes(part->kv, c->head_size) / (ATL_KEY_BLOCK * c->head_size);
+  double bytes = text_bytes + item_bytes * 2 * inner * batch * image_keys;
   return atl_roofline_kernel(roof, flops, bytes);
 }
 

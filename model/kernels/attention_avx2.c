@@ -25,6 +25,11 @@ VEC void vec_store(float *y, vec_t x) {
   _mm256_storeu_ps(y + 8, x.high);
 }
 VEC vec_t vec_splat(float x) { return (vec_t){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+VEC __m256 half_i8(const int8_t *x) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)x)));
+}
+VEC vec_t vec_load_i8(const int8_t *x) { return (vec_t){half_i8(x), half_i8(x + 8)}; }
+VEC vec_t vec_mul(vec_t a, vec_t b) { return (vec_t){_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
 VEC vec_t vec_add(vec_t a, vec_t b) { return (vec_t){_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
 VEC vec_t vec_fma(vec_t a, vec_t b, vec_t c) {
   return (vec_t){_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};

@@ -19,6 +19,10 @@ VEC vec_t vec_load_bf16(const uint16_t *x) {
 }
 VEC void vec_store(float *y, vec_t x) { _mm512_storeu_ps(y, x); }
 VEC vec_t vec_splat(float x) { return _mm512_set1_ps(x); }
+VEC vec_t vec_load_i8(const int8_t *x) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)x)));
+}
+VEC vec_t vec_mul(vec_t a, vec_t b) { return _mm512_mul_ps(a, b); }
 VEC vec_t vec_add(vec_t a, vec_t b) { return _mm512_add_ps(a, b); }
 VEC vec_t vec_fma(vec_t a, vec_t b, vec_t c) { return _mm512_fmadd_ps(a, b, c); }
 

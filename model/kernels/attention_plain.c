@@ -30,6 +30,15 @@ static inline vec_t vec_splat(float x) {
   for (int l = 0; l < ATL_KEY_BLOCK; l++) y.lane[l] = x;
   return y;
 }
+static inline vec_t vec_load_i8(const int8_t *x) {
+  vec_t y;
+  for (int l = 0; l < ATL_KEY_BLOCK; l++) y.lane[l] = (float)x[l];
+  return y;
+}
+static inline vec_t vec_mul(vec_t a, vec_t b) {
+  for (int l = 0; l < ATL_KEY_BLOCK; l++) a.lane[l] *= b.lane[l];
+  return a;
+}
 static inline vec_t vec_add(vec_t a, vec_t b) {
   for (int l = 0; l < ATL_KEY_BLOCK; l++) a.lane[l] += b.lane[l];
   return a;

@@ -1,17 +1,19 @@
 /* Attention tiles: the kernels of one instruction set and one cache dtype, written once over a vector of 16 lanes.
  *
- * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_fma), TARGET, the tile
- * sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
- * cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
+ * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_mul, vec_fma), TARGET, the
+ * tile sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
+ * cache's ITEM, its LOAD, whether its blocks end in scales (HAS_SCALES) and NAME(stem). Tile sizes decide only which
+ * chains run side by side, never a chain's order.
  *
- * What comes from memory, the blocks of `own`, is read in the order of its addresses: a core reads a third faster so.
+ * What comes from memory, the blocks of `own`, is read in the order of its addresses: a core reads half as fast again
+ * so.
  */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
-/* Into L2, a little before its turn. */
-INLINE void NAME(fetch)(const ITEM *x) {
-  const int64_t line = 64 / (int64_t)sizeof *x;
-  for (int64_t i = 0; i < ATL_KEY_BLOCK; i += line) __builtin_prefetch(x + ATTENTION_AHEAD_BYTES / sizeof *x + i, 0, 2);
+/* The line that comes a little later goes into L2; i counts vectors from the beginning of a line. */
+INLINE void NAME(fetch)(const ITEM *x, int64_t i) {
+  const int64_t a_line = 4 / (int64_t)sizeof *x;
+  if (i % a_line == 0) __builtin_prefetch(x + ATTENTION_AHEAD_BYTES / sizeof *x, 0, 2);
 }
 
 /* One tile of scores: n_rows x n_blocks sums, each of two chains: even and odd channels. Sizes are constants after
@@ -26,7 +28,7 @@ INLINE void NAME(score_tile)(const int n_rows, const int n_blocks, const bool is
       vec_t k_e[LONE_BLOCKS];
       UNROLL for (int b = 0; b < n_blocks; b++) {
         const ITEM *lanes = k + (b * head_size + e + odd) * ATL_KEY_BLOCK;
-        if (is_own) NAME(fetch)(lanes);
+        if (is_own) NAME(fetch)(lanes, e + odd);
         k_e[b] = LOAD(lanes);
       }
       UNROLL for (int m = 0; m < n_rows; m++) {
@@ -58,12 +60,19 @@ TARGET static void NAME(scores)(float *scores, int64_t ld_scores, const float *q
   for (; n_rows > 0; n_rows--, q += ldq, scores += ld_scores) NAME(lone_scores)(scores, q, k, n_blocks, head_size);
 }
 
+/* The scales of a block of 16 slots of `size` items, behind them. */
+INLINE const float *NAME(scales)(const char *block, int64_t size) {
+  return (const void *)(block + size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM));
+}
+
 TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const float *q, int64_t ldq, int64_t n_rows,
-                                    const void *k_items, int64_t head_size) {
-  const ITEM *k = k_items;
-  for (int64_t m = 0; m < n_rows; m++)
-    NAME(score_tile)
-    (1, 1, true, scores + m * ld_scores, 0, q + m * ldq, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
+                                    const void *blocks, int64_t head_size) {
+  const char *k = blocks;
+  const int64_t step = head_size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM) + (HAS_SCALES ? ATL_SCALES_BYTES : 0);
+  for (int64_t m = 0; m < n_rows; m++, k += step, scores += ld_scores) {
+    NAME(score_tile)(1, 1, true, scores, 0, q + m * ldq, 0, (const void *)k, head_size);
+    if (HAS_SCALES) vec_store(scores, vec_mul(vec_load(scores), vec_load(NAME(scales)(k, head_size))));
+  }
 }
 
 /* One tile of sums: n_rows x n_vecs chains over keys. */
@@ -76,7 +85,7 @@ INLINE void NAME(value_tile)(const int n_rows, const int n_vecs, const bool is_o
     vec_t v_i[VALUE_WIDTH];
     UNROLL for (int w = 0; w < n_vecs; w++) {
       const ITEM *lanes = v + i * row_size + w * ATL_KEY_BLOCK;
-      if (is_own) NAME(fetch)(lanes);
+      if (is_own) NAME(fetch)(lanes, w);
       v_i[w] = LOAD(lanes);
     }
     UNROLL for (int m = 0; m < n_rows; m++) {
@@ -107,10 +116,20 @@ TARGET static void NAME(values)(float *out, int64_t ldo, const float *p, int64_t
 }
 
 TARGET static void NAME(own_values)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
-                                    const void *v_items, int64_t n_keys, int64_t row_size) {
-  const ITEM *v = v_items;
-  for (int64_t m = 0; m < n_rows; m++)
-    NAME(value_rows)(1, true, out + m * ldo, ldo, p + m * ldp, ldp, v + m * ATL_KEY_BLOCK * row_size, n_keys, row_size);
+                                    const void *blocks, int64_t first_lane, int64_t n_keys, int64_t row_size) {
+  const char *v = blocks;
+  const int64_t step = row_size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM) + (HAS_SCALES ? ATL_SCALES_BYTES : 0);
+  for (int64_t m = 0; m < n_rows; m++, v += step, out += ldo, p += ldp) {
+    const float *weights = p;
+    float scaled[ATL_KEY_BLOCK];
+    if (HAS_SCALES) {
+      const float *scales = NAME(scales)(v, row_size) + first_lane;
+      for (int64_t i = 0; i < n_keys; i++) scaled[i] = p[i] * scales[i];
+      weights = scaled;
+    }
+    NAME(value_rows)
+    (1, true, out, ldo, weights, 0, (const ITEM *)(const void *)v + first_lane * row_size, n_keys, row_size);
+  }
 }
 
 #undef INLINE

@@ -1,7 +1,7 @@
 /* Time of one step of drawing, along the image: a random model of width 1024 with 12 layers of 16 heads of 64, 256 text
  * and 1024 image tokens, 32 samples of one prompt. Prints tokens a second, and where a step's time goes.
  *
- *     build/release/tests/bench/steps [bf16] [ATTENTION] [SAMPLES]
+ *     build/release/tests/bench/steps [bf16] [ATTENTION] [SAMPLES] [int8]
  */
 #include <stdlib.h>
 #include <time.h>
@@ -76,7 +76,8 @@ static void time_position(forward_t *f, float *logits, int32_t token, int32_t n_
 }
 
 int main(int argc, char **argv) {
-  bool is_bf16 = argc > 1 && strcmp(argv[1], "bf16") == 0;
+  bool is_bf16 = argc > 1 && strcmp(argv[1], "bf16") == 0, is_int8 = argc > 4 && strcmp(argv[4], "int8") == 0;
+  atl_dtype_t kv = is_int8 ? ATL_I8 : is_bf16 ? ATL_BF16 : ATL_F32;
   int kind = argc > 2 ? atoi(argv[2]) : 0, n_samples = argc > 3 ? atoi(argv[3]) : 32;
   atl_transformer_config_t config = config_of((atl_attention_t)kind);
   static random_model_t random;
@@ -85,7 +86,8 @@ int main(int argc, char **argv) {
                          .n_prefixes = 1,
                          .n_samples = n_samples,
                          .max_rows = 257 > n_samples ? 257 : n_samples,
-                         .dtype = is_bf16 ? ATL_BF16 : ATL_F32};
+                         .dtype = is_bf16 ? ATL_BF16 : ATL_F32,
+                         .kv = kv};
   if (random_model_init(&random, &config, "/dev/shm/atl-bench.safetensors", 2) != ATL_OK ||
       forward_init(&f, &random.model, &spec) != ATL_OK) {
     fprintf(stderr, "%s\n", atl_status_message());

@@ -196,6 +196,7 @@ generate_on 3 "a plan for other ranks" "for 4 ranks, there are 3" $m --plan "$sc
 
 # ---- options ----
 option "a dtype that is none" "--dtype int8|f32 or bf16" --dtype int8
+option "a cache of no kind" "--kv int4|auto, f32, bf16 or int8" --kv int4
 option "a dtype that does not compute" "--dtype f16|f32 or bf16" --dtype f16
 option "kernels that are none" "'cuda'|openblas" --kernels cuda
 option "no temperature" "--temperature|--greedy" --temperature 0

@@ -36,6 +36,17 @@ layout "microbatch 3" 1 1 --microbatch 3
 layout "microbatch 8, 2 threads" 2 2 --microbatch 8
 layout "4 stages, 7 slots of 2" 4 1 --stages 4 --slots 7 --microbatch 2
 
+# The same in the other precisions, on the layouts most unlike each other.
+precision() { # NAME OPTIONS...
+  check "$1: 1 rank runs" generate "$scratch/$1" 1 1 "${@:2}"
+  check "$1: 4 ranks, 2 stages, microbatches of 3 run" generate "$scratch/$1.4" 4 1 --stages 2 --microbatch 3 "${@:2}"
+  check "$1: 2 threads, microbatches of 8 run" generate "$scratch/$1.2" 1 2 --microbatch 8 "${@:2}"
+  check "$1: the same pictures on 4 ranks" same "$scratch/$1" "$scratch/$1.4"
+  check "$1: the same pictures on 2 threads" same "$scratch/$1" "$scratch/$1.2"
+}
+precision bf16 --dtype bf16
+precision int8 --dtype bf16 --kv int8
+
 # The check can fail: another seed is another picture.
 check "another seed runs" generate "$scratch/other" 1 1 --seed 6
 if same "$scratch/1" "$scratch/other" >/dev/null; then other=false; else other=true; fi

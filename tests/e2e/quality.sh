@@ -44,4 +44,9 @@ quality() {
 # bf16 keeps 8 bits: a product of two rounded numbers is off by 2^-9 sqrt(2/3) = 0.16 % (root mean square), a sum of many
 # no more, and the errors of 8 sublayers, independent of each other, add up to sqrt(8) times that: 0.46 %. Twice that is allowed.
 quality bf16 97 0.0092 --dtype bf16
+# int8 keeps a key or value to 1/254 of the largest of its head's 64 numbers, about 2.5 times their root mean square: off by
+# 2.5/254/sqrt(3) = 0.57 %. A score and a sum average over many of them; the rest must stay below what bf16 costs: 0.46 %, and
+# beside bf16's own error the root of the sum of both squares.
+quality "int8 beside f32" 97 0.0046 --kv int8
+quality "int8 beside bf16" 97 0.0103 --dtype bf16 --kv int8
 finish

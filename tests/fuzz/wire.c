@@ -50,6 +50,7 @@ static void add_job(mutate_corpus_t *corpus) {
                          .prime = codes,
                          .n_prime = 1,
                          .dtype = "f32",
+                         .kv = "auto",
                          .backend = "auto",
                          .is_ranked = true,
                          .forced = forced,

@@ -167,6 +167,7 @@ static void check_bytes(work_t *w, atl_dtype_t dtype) {
                            .n_samples = w->n_batch + 2,
                            .max_rows = the_ways[i].n_most,
                            .dtype = dtype,
+                           .kv = dtype,
                            .backend = the_ways[i].backend};
     TAP_STATUS(ATL_OK, forward_init(&f, w->model, &spec), "the stages load");
     run_shuffled(w, &f, own, the_ways[i].n_most);
@@ -220,7 +221,7 @@ static void check_copy(work_t *w) {
 /* get_bytes against what new takes. An arena grows by 64 KiB chunks, and each linear is an object with one. */
 static void check_bytes_counted(work_t *w, atl_dtype_t dtype) {
   atl_transformer_part_t part = {
-      .end_layer = w->config->n_layers, .n_prefixes = 700, .n_samples = 900, .max_rows = 1200, .dtype = dtype};
+      .end_layer = w->config->n_layers, .n_prefixes = 700, .n_samples = 900, .max_rows = 1200, .dtype = dtype, .kv = dtype};
   atl_transformer_bytes_t bytes;
   atl_transformer_t *t;
   atl_transformer_get_bytes(w->config, &part, &bytes);

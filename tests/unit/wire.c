@@ -26,6 +26,7 @@ static atl_job_t make_job(void) {
                      .prime = the_codes,
                      .n_prime = 1,
                      .dtype = "f32",
+                     .kv = "int8",
                      .backend = "auto",
                      .is_ranked = true,
                      .forced = the_forced,
@@ -46,7 +47,7 @@ static int is_same_prompt(const atl_prompt_t *a, const atl_prompt_t *b) {
 
 static int is_same_job(const atl_job_t *a, const atl_job_t *b) {
   int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->plan, b->plan) == 0 &&
-                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
+                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
                 a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits && a->n_keep == b->n_keep &&
                 a->png_level == b->png_level && a->n_prompts == b->n_prompts && a->n_forced == b->n_forced &&
                 is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
