@@ -9,6 +9,8 @@
 #include "common/version.h"
 #include "model/kernels/cpu.h"
 
+static const double MUCH = 1.25; /* between two measurements of a ceiling */
+
 atl_status_t atl_bench_report_load(const char *path, json_t **before) {
   json_t *root, *entry;
   size_t i;
@@ -138,6 +140,13 @@ void atl_bench_report_jobs(const atl_bench_report_t *report) {
   }
 }
 
+void atl_bench_report_end(const atl_bench_report_t *report) {
+  double before = report->bench->all.read_bytes / 1e9, after = report->bench->end.read_bytes / 1e9;
+  bool has_changed = after > MUCH * before || before > MUCH * after;
+  printf("\nReading memory when all was done: %.1f GB/s, %.1f before%s\n", after, before,
+         has_changed ? ": the machine has changed, and shares are worth little; run it again" : "");
+}
+
 /* ---- JSON ---- */
 
 static json_t *ceiling_to_json(const atl_ceiling_t *c) {
@@ -186,6 +195,7 @@ atl_status_t atl_bench_report_save(const atl_bench_report_t *report, const char 
                            atl_cpu_describe(cpu, sizeof cpu), "threads", b->n_threads, "dtype",
                            atl_dtype_name(b->dtype), "one_thread", ceiling_to_json(&b->one), "all_threads",
                            ceiling_to_json(&b->all), "entries", entries, "jobs", jobs);
+  if (b->end.read_bytes > 0) json_object_set_new(root, "all_threads_at_end", ceiling_to_json(&b->end));
   if (model_name != NULL) json_object_set_new(root, "model", json_string(model_name));
   atl_status_t status = atl_json_save(root, path);
   json_decref(root);

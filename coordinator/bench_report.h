@@ -29,6 +29,8 @@ void atl_bench_report_new(atl_bench_report_t *report);
 void atl_bench_report_ratios(const atl_bench_report_t *report, const atl_backend_t *backends, int n_backends,
                              const int64_t *rows, int n_rows);
 void atl_bench_report_jobs(const atl_bench_report_t *report);
+/* How fast memory is read at the end, next to the start. */
+void atl_bench_report_end(const atl_bench_report_t *report);
 /* model_name NULL: without one. */
 atl_status_t atl_bench_report_save(const atl_bench_report_t *report, const char *model_name, const char *path);
 

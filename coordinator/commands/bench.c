@@ -199,6 +199,8 @@ static atl_status_t measure(run_t *run) {
   if (is_wanted(run->only, "images")) ATL_TRY(atl_bench_images(&run->bench, run->model));
   atl_bench_report_new(&run->report);
   atl_bench_report_jobs(&run->report);
+  ATL_TRY(atl_bench_finish(&run->bench));
+  atl_bench_report_end(&run->report);
   return ATL_OK;
 }
 

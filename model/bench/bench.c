@@ -46,6 +46,8 @@ atl_status_t atl_bench_init(atl_bench_t *bench) {
   return ATL_OK;
 }
 
+atl_status_t atl_bench_finish(atl_bench_t *bench) { return atl_ceiling_get(bench->n_threads, &bench->end); }
+
 void atl_bench_clear(atl_bench_t *bench) {
   ATL_DESTROY(&bench->entries);
   ATL_DESTROY(&bench->jobs);

@@ -38,6 +38,7 @@ typedef struct {
   size_t rotation_bytes;  /* to go through before anything is read again; 0: init decides, by the caches */
   int n_threads;          /* set by init */
   atl_ceiling_t one, all; /* of one thread and of all; set by init */
+  atl_ceiling_t end;      /* of all, measured again by finish; zeros before */
   atl_bench_entry_t *entries;
   size_t n_entries, capacity;
   atl_bench_job_t *jobs;
@@ -47,6 +48,9 @@ typedef struct {
 /* MEMORY. Measures the ceilings; all but the settings above starts as zeros, or with entries added before. Caller
  * clears. */
 atl_status_t atl_bench_init(atl_bench_t *bench);
+/* MEMORY. Measures the ceilings of all threads once more: a machine that has changed meanwhile makes shares worthless.
+ */
+atl_status_t atl_bench_finish(atl_bench_t *bench);
 void atl_bench_clear(atl_bench_t *bench);
 
 /* Every linear layer of a transformer of this shape, with each backend and each number of rows. Weights are random and

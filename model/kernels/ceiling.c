@@ -14,7 +14,7 @@
 /* Measurements last less than a millisecond, many times over: short enough to fall between other work of the machine.
  */
 enum { WINDOW_BYTES = 8 << 20, LEAST_ROTATION_BYTES = 256 << 20, HUGE_PAGE_BYTES = 2 << 20 };
-enum { N_PASSES = 3, N_REPEATS = 60, MIN_WINDOWS = 2 };
+enum { N_PASSES = 3, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
 
 size_t atl_ceiling_rotation_bytes(void) {
   size_t bytes = 4 * atl_cpu_cache_bytes();
@@ -22,6 +22,24 @@ size_t atl_ceiling_rotation_bytes(void) {
 }
 
 /* ---- running at the same time ---- */
+
+/* The calling thread to the i-th processor of its own, when there is one for each: left to the system, two threads may
+ * take turns on one processor while other work has the next. */
+static void bind_to(int i, const cpu_set_t *allowed) {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, allowed) && i-- == 0) CPU_SET(cpu, &mine);
+  (void)sched_setaffinity(0, sizeof mine, &mine);
+}
+
+/* Until all n threads are here. They wait on their cores for a while, since one that has yielded to other work starts
+ * late. */
+static void meet(atomic_int *n_here, int n) {
+  atomic_fetch_add(n_here, 1);
+  for (int i = 0; atomic_load(n_here) < n; i++)
+    if (i > N_POLLS) sched_yield();
+}
 
 typedef float (*body_t)(const void *context, int thread);
 
@@ -37,14 +55,18 @@ static together_t run_together(int n_threads, body_t body, const void *context) 
   double first = 0, last = 0;
   int n_ran = 0;
   volatile float sink = 0;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  bool is_bound = sched_getaffinity(0, sizeof allowed, &allowed) == 0 && n_threads <= CPU_COUNT(&allowed);
 #pragma omp parallel num_threads(n_threads)
   {
     int thread = omp_get_thread_num(), n = omp_get_num_threads();
-    atomic_fetch_add(&n_here, 1);
-    while (atomic_load(&n_here) < n) sched_yield();
+    if (is_bound) bind_to(thread, &allowed);
+    meet(&n_here, n);
     double start = atl_timer_now();
     float result = body(context, thread);
     double end = atl_timer_now();
+    if (is_bound) (void)sched_setaffinity(0, sizeof allowed, &allowed);
 #pragma omp critical
     {
       if (n_ran == 0 || start < first) first = start;

@@ -23,7 +23,8 @@ check "attention" says "attention axial_row batch=3 position=15"
 check "softmax" says "softmax rows=3"
 check "draws as a share of a step" grep -q 'draw all codes=64 batch=3 .*% of a step' "$scratch/out"
 check "a job's roofline" says "job batch=3"
-for field in machine cpu threads one_thread all_threads entries jobs model dtype; do
+check "whether the machine has changed" says "Reading memory when all was done"
+for field in machine cpu threads one_thread all_threads all_threads_at_end entries jobs model dtype; do
   check "JSON: $field" holds "\"$field\":"
 done
 check "JSON: what ceilings are of" holds '"bf16_instruction":"'

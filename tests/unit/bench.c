@@ -54,6 +54,8 @@ static void measure_all(atl_bench_t *bench, const atl_model_t *model) {
 static void test_bench(const atl_model_t *model) {
   atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4, .rotation_bytes = 1 << 20};
   measure_all(&bench, model);
+  TAP_STATUS(ATL_OK, atl_bench_finish(&bench), "and ceilings again");
+  TAP_OK(bench.end.read_bytes > 0 && bench.end.bf16_flops > 0, "which are numbers");
   TAP_OK(bench.all.read_bytes >= bench.one.read_bytes && bench.all.bf16_flops >= bench.one.bf16_flops,
          "all threads do what one does");
   TAP_OK(has(&bench, "linear net.0 auto rows=5") && has(&bench, "linear head openblas rows=1") &&
