@@ -5,12 +5,13 @@
  * passes in increasing order of code, no sorting, nothing allocated. */
 #include "model/sampler.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "common/arena.h"
 #include "common/rng.h"
+#include "model/kernels/activation.h"
+#include "model/kernels/choice.h"
 
 enum { DIGIT_BITS = 11, N_BUCKETS = 1 << DIGIT_BITS };
 
@@ -19,7 +20,8 @@ struct atl_sampler {
   atl_sampling_t sampling;
   int32_t n_codes;   /* V_i */
   int32_t n_kept;    /* the smaller of top-k and what filter_thres leaves, at most V_i */
-  double *weights;   /* (V_i) unnormalised probabilities, 0 for a code that is not kept */
+  float *weights;    /* (V_i) unnormalised probabilities, 0 for a code that is not kept */
+  double *sums;      /* of each block of weights */
   double *histogram; /* (N_BUCKETS) */
 };
 
@@ -64,6 +66,7 @@ atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, in
   s->n_codes = n_codes;
   s->n_kept = n_kept_of(sampling, n_codes, n_ids);
   atl_status_t status = ATL_TAKE(&s->arena, n_codes, &s->weights);
+  if (status == ATL_OK) status = ATL_TAKE(&s->arena, n_codes / ATL_CHOICE_BLOCK + 1, &s->sums);
   if (status == ATL_OK) status = ATL_TAKE(&s->arena, N_BUCKETS, &s->histogram);
   *sampler = s;
   if (status != ATL_OK) atl_sampler_destroy(sampler);
@@ -86,7 +89,7 @@ static uint32_t key_of(float x) {
 }
 
 /* weights == NULL: every code weighs 1. */
-static threshold_t find_threshold(double *histogram, const float *logits, const double *weights, int32_t n,
+static threshold_t find_threshold(double *histogram, const float *logits, const float *weights, int32_t n,
                                   double target) {
   threshold_t t = {0, 0};
   uint32_t known = 0; /* bits of the key that are fixed already */
@@ -94,7 +97,7 @@ static threshold_t find_threshold(double *histogram, const float *logits, const 
     memset(histogram, 0, N_BUCKETS * sizeof *histogram);
     for (int32_t i = 0; i < n; i++) {
       uint32_t key = key_of(logits[i]);
-      if ((key & known) == t.key) histogram[key >> shift & (N_BUCKETS - 1)] += weights ? weights[i] : 1;
+      if ((key & known) == t.key) histogram[key >> shift & (N_BUCKETS - 1)] += weights ? (double)weights[i] : 1;
     }
     int bucket = N_BUCKETS - 1;
     while (bucket > 0 && t.before + histogram[bucket] < target) t.before += histogram[bucket--];
@@ -113,56 +116,46 @@ static bool is_kept(threshold_t *t, float logit, double weight, double target) {
   return is_below;
 }
 
-/* logits <- l_null + G (l_cond - l_null), kept finite: masked entries are the most negative float, twice. */
-static void guide(float *logits, const float *null_logits, double guidance, int32_t n) {
-  for (int32_t i = 0; i < n; i++) {
-    double x = logits[i];
-    if (null_logits != NULL && guidance != 1 && x > -(double)FLT_MAX)
-      x = null_logits[i] + guidance * (x - null_logits[i]);
-    logits[i] = x > -(double)FLT_MAX ? (float)fmin(x, FLT_MAX) : -FLT_MAX; /* NaN counts as masked */
-  }
+/* weights <- exp((logit - max) / temperature) of the k most likely codes, 0 elsewhere. */
+static void weigh(atl_sampler_t *s, const float *logits) {
+  float top = logits[atl_activation_argmax(logits, s->n_codes)];
+  atl_choice_weigh(s->weights, logits, top, (float)(1 / s->sampling.temperature), s->n_codes);
+  if (s->n_kept == s->n_codes) return;
+  threshold_t t = find_threshold(s->histogram, logits, NULL, s->n_codes, s->n_kept);
+  for (int32_t i = 0; i < s->n_codes; i++)
+    if (!is_kept(&t, logits[i], 1, s->n_kept)) s->weights[i] = 0;
 }
 
-static int32_t argmax(const float *x, int32_t n) {
-  int32_t best = 0;
-  for (int32_t i = 1; i < n; i++)
-    if (x[i] > x[best]) best = i;
-  return best;
-}
-
-/* weights <- exp((logit - max) / temperature) of the k most likely codes, 0 elsewhere; returns their sum. */
-static double weigh(atl_sampler_t *s, const float *logits) {
-  double max = logits[argmax(logits, s->n_codes)], total = 0, k = s->n_kept;
-  threshold_t t = {0, 0};
-  if (s->n_kept < s->n_codes) t = find_threshold(s->histogram, logits, NULL, s->n_codes, k);
-  for (int32_t i = 0; i < s->n_codes; i++) {
-    s->weights[i] = is_kept(&t, logits[i], 1, k) ? exp((logits[i] - max) / s->sampling.temperature) : 0;
-    total += s->weights[i];
-  }
-  return total;
-}
-
-/* Drops the codes outside the nucleus; returns the weight that is left. */
-static double cut_nucleus(atl_sampler_t *s, const float *logits, double total) {
-  double target = s->sampling.top_p * total, left = 0;
+/* Drops the codes outside the nucleus. */
+static void cut_nucleus(atl_sampler_t *s, const float *logits) {
+  double target = s->sampling.top_p * atl_choice_sum(s->sums, s->weights, s->n_codes);
   threshold_t t = find_threshold(s->histogram, logits, s->weights, s->n_codes, target);
-  for (int32_t i = 0; i < s->n_codes; i++) {
+  for (int32_t i = 0; i < s->n_codes; i++)
     if (!is_kept(&t, logits[i], s->weights[i], target)) s->weights[i] = 0;
-    left += s->weights[i];
+}
+
+/* The first code up to which the weights add up to more than a part u of all: first its block, then itself. Should
+ * rounding leave a sum short, it is the last one with weight. */
+static int32_t pick(atl_sampler_t *s, double u) {
+  int32_t n_blocks = (s->n_codes + ATL_CHOICE_BLOCK - 1) / ATL_CHOICE_BLOCK, b = 0, code = 0;
+  u *= atl_choice_sum(s->sums, s->weights, s->n_codes);
+  while (s->sums[n_blocks - 1] == 0) n_blocks--;
+  double sum = 0;
+  for (; b < n_blocks - 1 && sum + s->sums[b] <= u; b++) sum += s->sums[b];
+  int32_t end = (b + 1) * ATL_CHOICE_BLOCK < s->n_codes ? (b + 1) * ATL_CHOICE_BLOCK : s->n_codes;
+  for (int32_t i = b * ATL_CHOICE_BLOCK; i < end && !(sum > u); i++) {
+    if (s->weights[i] > 0) code = i;
+    sum += (double)s->weights[i];
   }
-  return left;
+  return code;
 }
 
 int32_t atl_sampler_draw(atl_sampler_t *s, float *logits, const float *null_logits, const atl_draw_t *draw) {
-  guide(logits, null_logits, s->sampling.guidance, s->n_codes);
-  if (s->sampling.greedy) return argmax(logits, s->n_codes);
-  double total = weigh(s, logits);
-  if (s->sampling.top_p < 1) total = cut_nucleus(s, logits, total);
-  double u = atl_rng_uniform(draw->seed, draw->prompt_key, draw->sample, draw->position) * total, sum = 0;
-  int32_t code = 0;
-  for (int32_t i = 0; i < s->n_codes && !(sum > u); i++) {
-    if (s->weights[i] > 0) code = i; /* the last one with weight, should rounding leave sum short of u */
-    sum += s->weights[i];
-  }
-  return code;
+  if (null_logits != NULL && s->sampling.guidance != 1)
+    atl_choice_guide(logits, null_logits, (float)s->sampling.guidance, s->n_codes);
+  atl_choice_make_finite(logits, s->n_codes);
+  if (s->sampling.greedy) return (int32_t)atl_activation_argmax(logits, s->n_codes);
+  weigh(s, logits);
+  if (s->sampling.top_p < 1) cut_nucleus(s, logits);
+  return pick(s, atl_rng_uniform(draw->seed, draw->prompt_key, draw->sample, draw->position));
 }

@@ -3,8 +3,8 @@
  * Order: guidance l = l_null + G (l_cond - l_null); divide by temperature; keep the top-k; softmax; keep the smallest
  * set of most likely codes whose mass reaches top-p (a code is kept while the mass before it is < p); draw by inverse
  * CDF over codes in increasing order with one uniform number of (seed, prompt key, sample, position). Ties at the k-th
- * value keep the lower code. Selection, not sorting. Sums run in double over codes in increasing order: the draw is a
- * pure function.
+ * value keep the lower code. Selection, not sorting. Sums run in double, over blocks of codes in increasing order: the
+ * draw is a pure function, the same on every CPU.
  */
 #ifndef ATL_MODEL_SAMPLER_H
 #define ATL_MODEL_SAMPLER_H
