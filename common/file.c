@@ -42,6 +42,10 @@ atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
   return ATL_OK;
 }
 
+void atl_file_release(const atl_file_map_t *map) {
+  if (map->bytes != NULL) (void)madvise((void *)(uintptr_t)map->bytes, map->n_bytes, MADV_DONTNEED);
+}
+
 void atl_file_unmap(atl_file_map_t *map) {
   if (map->bytes != NULL) munmap((void *)(uintptr_t)map->bytes, map->n_bytes);
   *map = (atl_file_map_t){0};

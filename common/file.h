@@ -14,6 +14,8 @@ typedef struct {
 
 /* Maps a regular file read-only; INPUT when it is missing, a folder or unreadable. Caller clears. */
 atl_status_t atl_file_map(const char *path, atl_file_map_t *map);
+/* Drops the pages that reading has brought into this process; reading on brings them back. */
+void atl_file_release(const atl_file_map_t *map);
 void atl_file_unmap(atl_file_map_t *map);
 /* Reads a whole file of at most max_bytes and adds a NUL. Caller owns *text (ATL_DESTROY). */
 atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes);

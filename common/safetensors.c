@@ -200,6 +200,8 @@ void atl_safetensors_destroy(atl_safetensors_t **file) {
   ATL_DESTROY(file);
 }
 
+void atl_safetensors_release(const atl_safetensors_t *file) { atl_file_release(&file->map); }
+
 const char *atl_safetensors_path(const atl_safetensors_t *file) { return file->path; }
 
 size_t atl_safetensors_n_tensors(const atl_safetensors_t *file) { return file->n_tensors; }

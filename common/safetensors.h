@@ -21,6 +21,8 @@ typedef struct atl_safetensors atl_safetensors_t;
 atl_status_t atl_safetensors_open(const char *path, atl_safetensors_t **file);
 /* The same from n bytes in memory that outlive the object; `where` names them in messages. */
 atl_status_t atl_safetensors_open_bytes(const void *bytes, size_t n_bytes, const char *where, atl_safetensors_t **file);
+/* Gives the memory of what was read back to the system, which keeps the file; what is read again comes from there. */
+void atl_safetensors_release(const atl_safetensors_t *file);
 void atl_safetensors_destroy(atl_safetensors_t **file);
 
 const char *atl_safetensors_path(const atl_safetensors_t *file);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/resident.h"
 #include "common/stop.h"
 #include "common/timer.h"
 #include "coordinator/tracefile.h"
@@ -170,8 +171,10 @@ enum { MAX_ROLES = 3 }; /* of a rank: stage, decoder, coordinator */
 static int get_reports(const launch_t *l, atl_report_t reports[MAX_ROLES]) {
   int n = l->roles->get_reports(l->worker, reports);
   if (l->is_root)
-    reports[n++] =
-        (atl_report_t){.role = "coordinator", .busy = l->traffic.coordinating, .peak_bytes = atl_memory_peak_bytes()};
+    reports[n++] = (atl_report_t){.role = "coordinator",
+                                  .busy = l->traffic.coordinating,
+                                  .peak_bytes = atl_memory_peak_bytes(),
+                                  .resident_bytes = atl_resident_peak_bytes()};
   return n;
 }
 

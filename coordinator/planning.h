@@ -19,7 +19,11 @@ typedef struct {
   double hop_seconds, hop_bytes; /* a message's latency and bytes a second; 0: partition/cost's defaults */
   double core_flops, core_bytes; /* a core's FLOPs and bytes a second; 0: partition/cost's defaults */
   atl_dtype_t dtype, kv;         /* of the weights; of the cache's image part */
+  atl_dtype_t storage;           /* of the matrices in the model's file */
 } atl_planning_t;
+
+/* What the matrices of a model's transformer are stored as. */
+atl_dtype_t atl_planning_storage(const atl_model_t *model);
 
 /* vae and clip may be NULL when the job has no decoders or no ranking. */
 void atl_planning_request(const atl_planning_t *planning, const atl_transformer_config_t *config,

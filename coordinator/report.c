@@ -38,7 +38,7 @@ static void print_against(const char *what, double predicted, double measured, F
 static uint64_t get_peak(const atl_run_summary_t *summary) {
   uint64_t peak = 0;
   for (int32_t i = 0; i < summary->n_reports; i++)
-    if (summary->reports[i].peak_bytes > peak) peak = summary->reports[i].peak_bytes;
+    if (summary->reports[i].resident_bytes > peak) peak = summary->reports[i].resident_bytes;
   return peak;
 }
 
@@ -66,6 +66,7 @@ static void print_prediction(const atl_run_summary_t *summary, FILE *out) {
   print_against("seconds", plan->seconds, summary->seconds, out);
   print_against("images/s", plan->images_per_second, per((double)summary->n_images, summary->seconds), out);
   print_against("MiB a rank", (double)plan->rank_bytes / 0x1p20, (double)get_peak(summary) / 0x1p20, out);
+  fprintf(out, "a sample in flight takes %.1f MiB of its pipeline\n", (double)plan->sample_bytes / 0x1p20);
 }
 
 /* A row per stage of the pipelines: what the plan expected of a step, the mean of all pipelines, and the slowest. */
@@ -149,20 +150,23 @@ static void print_roles(const atl_run_summary_t *summary, const atl_report_t **s
   fprintf(out, "\n%6s %-14s", "rank", "role");
   static const char *const the_parts[] = {"busy", "waiting", "credit", "prefill", "draw", "poke", "score", "io"};
   for (size_t i = 0; i < sizeof the_parts / sizeof the_parts[0]; i++) fprintf(out, " %9s %5s", the_parts[i], "");
-  fprintf(out, " %10s %10s %9s\n", "rows", "steps", "peak MiB");
+  fprintf(out, " %10s %10s %9s %9s %9s\n", "rows", "steps", "plan MiB", "peak MiB", "own MiB");
   for (int32_t i = 0; i < summary->n_reports; i++) {
     const atl_report_t *report = sorted[i];
     const double parts[] = {report->busy, report->waiting, report->credit, report->prefill,
                             report->draw, report->poke,    report->score,  report->io};
     fprintf(out, "%6" PRId32 " %-14.31s", report->rank, report->role);
     for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) print_seconds(parts[j], summary->seconds, out);
-    fprintf(out, " %10" PRIu64 " %10" PRIu64 " %9.1f\n", report->n_rows, report->n_steps,
-            (double)report->peak_bytes / 0x1p20);
+    double planned = summary->plan != NULL ? (double)atl_plan_bytes_of_rank(summary->plan, report->rank) : 0;
+    fprintf(out, " %10" PRIu64 " %10" PRIu64 " %9.1f %9.1f %9.1f\n", report->n_rows, report->n_steps, planned / 0x1p20,
+            (double)report->resident_bytes / 0x1p20, (double)report->peak_bytes / 0x1p20);
   }
   fprintf(
       out,
       "\nseconds, and shares of the run's time; credit is a part of waiting; prefill, draw, poke and score are parts "
-      "of busy\n");
+      "of busy\n"
+      "memory is the rank's, the same for all its roles: what the plan says, what the system gave it at most, and what "
+      "the program itself asked for\n");
 }
 
 atl_status_t atl_report_print(const atl_run_summary_t *summary, FILE *out) {

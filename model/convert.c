@@ -84,8 +84,7 @@ static void assign_tokenizers(conversion_t *conversion) {
 
 /* ---- do they fit ---- */
 
-/* A tokenizer must open and not give ids that its network has no embedding for. */
-static atl_status_t check_tokenizer(const char *path, const char *network, int32_t n_known) {
+atl_status_t atl_convert_check_tokenizer(const char *path, const char *network, int32_t n_known) {
   atl_tokenizer_t *tokenizer;
   ATL_TRY(atl_tokenizer_open(path, &tokenizer));
   int32_t n_ids = atl_tokenizer_n_ids(tokenizer);
@@ -105,15 +104,16 @@ static atl_status_t check_parts(const conversion_t *conversion) {
   ATL_CHECK(conversion->tokenizers[1] == NULL || clip != NULL, USAGE,
             "--clip-tokenizer is CLIP's, and there is no CLIP among the sources");
   if (conversion->tokenizers[0] != NULL)
-    ATL_TRY(check_tokenizer(conversion->tokenizers[0], "transformer", dalle->transformer_config.n_text_tokens));
+    ATL_TRY(
+        atl_convert_check_tokenizer(conversion->tokenizers[0], "transformer", dalle->transformer_config.n_text_tokens));
   if (conversion->tokenizers[1] != NULL)
-    ATL_TRY(check_tokenizer(conversion->tokenizers[1], "CLIP", clip->clip_config.vocabulary));
+    ATL_TRY(atl_convert_check_tokenizer(conversion->tokenizers[1], "CLIP", clip->clip_config.vocabulary));
   return ATL_OK;
 }
 
-static atl_status_t path_in(const conversion_t *conversion, const char *name, char path[PATH_BYTES]) {
-  int n = snprintf(path, PATH_BYTES, "%s/%s", conversion->folder, name);
-  ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", conversion->folder);
+static atl_status_t path_in(const char *folder, const char *name, char path[PATH_BYTES]) {
+  int n = snprintf(path, PATH_BYTES, "%s/%s", folder, name);
+  ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", folder);
   return ATL_OK;
 }
 
@@ -153,10 +153,10 @@ static atl_status_t check_fits(const char *path, const atl_tensor_t *tensor) {
 }
 
 /* {"file": name, "sha256": ...} of a file just written. */
-static atl_status_t describe_file(const conversion_t *conversion, const char *name, json_t **object) {
+static atl_status_t describe_file(const char *folder, const char *name, json_t **object) {
   char path[PATH_BYTES], digest[65];
   atl_file_map_t map;
-  ATL_TRY(path_in(conversion, name, path));
+  ATL_TRY(path_in(folder, name, path));
   ATL_TRY(atl_file_map(path, &map));
   atl_file_sha256(map.bytes, map.n_bytes, digest);
   atl_file_unmap(&map);
@@ -174,7 +174,7 @@ static atl_status_t save_tensors(const conversion_t *conversion, const atl_check
                                  const char *name) {
   const atl_checkpoint_part_t *tensors = &checkpoint->parts[part];
   char path[PATH_BYTES];
-  ATL_TRY(path_in(conversion, name, path));
+  ATL_TRY(path_in(conversion->folder, name, path));
   atl_dtype_t *stored;
   ATL_TRY(ATL_NEW(tensors->n_tensors, &stored));
   atl_status_t status = ATL_OK;
@@ -195,7 +195,7 @@ static atl_status_t write_part(const conversion_t *conversion, atl_part_t part) 
   json_t *object, *config;
   snprintf(name, sizeof name, "%s.safetensors", atl_part_name(part));
   ATL_TRY(save_tensors(conversion, checkpoint, part, name));
-  ATL_TRY(describe_file(conversion, name, &object));
+  ATL_TRY(describe_file(conversion->folder, name, &object));
   json_object_set_new(conversion->root, atl_part_name(part), object);
   ATL_TRY(config_to_json(checkpoint, part, &config));
   json_object_set_new(object, "config", config);
@@ -210,19 +210,18 @@ static const char *tokenizer_suffix(const atl_file_map_t *map) {
   return map->n_bytes >= 2 && map->bytes[0] == 0x1f && map->bytes[1] == 0x8b ? "bpe.txt.gz" : "bpe.txt";
 }
 
-static atl_status_t write_tokenizer(const conversion_t *conversion, int i_tokenizer) {
-  if (conversion->tokenizers[i_tokenizer] == NULL) return ATL_OK;
+atl_status_t atl_convert_add_tokenizer(const char *from, const char *part, const char *folder, json_t *root) {
   atl_file_map_t map;
   char name[64], path[PATH_BYTES];
   json_t *object;
-  ATL_TRY(atl_file_map(conversion->tokenizers[i_tokenizer], &map));
-  snprintf(name, sizeof name, "%s.%s", the_tokenizer_parts[i_tokenizer], tokenizer_suffix(&map));
-  atl_status_t status = path_in(conversion, name, path);
+  ATL_TRY(atl_file_map(from, &map));
+  snprintf(name, sizeof name, "%s.%s", part, tokenizer_suffix(&map));
+  atl_status_t status = path_in(folder, name, path);
   if (status == ATL_OK) status = atl_file_write(path, map.bytes, map.n_bytes);
   atl_file_unmap(&map);
   ATL_TRY(status);
-  ATL_TRY(describe_file(conversion, name, &object));
-  json_object_set_new(conversion->root, the_tokenizer_parts[i_tokenizer], object);
+  ATL_TRY(describe_file(folder, name, &object));
+  json_object_set_new(root, part, object);
   return ATL_OK;
 }
 
@@ -271,9 +270,12 @@ static atl_status_t write_folder(conversion_t *conversion) {
                                settings->name != NULL ? settings->name : last_component(settings->out));
   ATL_CHECK(conversion->root != NULL, INPUT, "the model's name is not UTF-8 text; try --name NAME");
   for (int part = 0; part < ATL_N_PARTS; part++) ATL_TRY(write_part(conversion, (atl_part_t)part));
-  for (int i = 0; i < 2; i++) ATL_TRY(write_tokenizer(conversion, i));
+  for (int i = 0; i < 2; i++)
+    if (conversion->tokenizers[i] != NULL)
+      ATL_TRY(atl_convert_add_tokenizer(conversion->tokenizers[i], the_tokenizer_parts[i], conversion->folder,
+                                        conversion->root));
   ATL_TRY(describe_sources(conversion));
-  ATL_TRY(path_in(conversion, "model.json", path));
+  ATL_TRY(path_in(conversion->folder, "model.json", path));
   return atl_json_save(conversion->root, path);
 }
 

@@ -133,7 +133,6 @@ static atl_status_t init_linears(atl_branch_t *branch, table_t table, const atl_
 
 static atl_status_t init_branch(atl_branch_t *branch, const table_t *table, const atl_transformer_part_t *part,
                                 const atl_branch_t *owner, atl_arena_t *arena) {
-  const atl_transformer_config_t *c = &table->model->transformer_config;
   atl_arena_t temporary = {0};
   atl_status_t status = init_vectors(branch, *table, arena, &temporary);
   if (owner != NULL) {
@@ -143,9 +142,7 @@ static atl_status_t init_branch(atl_branch_t *branch, const table_t *table, cons
     status = init_linears(branch, *table, part, &temporary);
   }
   atl_arena_clear(&temporary);
-  ATL_TRY(status);
-  if (!c->shift_tokens) return ATL_OK;
-  return atl_shift_init(&branch->shift, c->width, c->image_side, part->n_prefixes, part->n_samples, arena);
+  return status;
 }
 
 atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const atl_transformer_part_t *part,
@@ -157,9 +154,17 @@ atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const 
   const atl_branch_t *owner = attention_owner ? &attention_owner->attention : NULL;
   ATL_TRY(init_branch(&layer->attention, &attention, part, owner, arena));
   owner = feed_forward_owner ? &feed_forward_owner->feed_forward : NULL;
-  ATL_TRY(init_branch(&layer->feed_forward, &feed_forward, part, owner, arena));
-  atl_kvcache_shape_t shape = cache_shape(&model->transformer_config, part, i_layer);
-  return atl_kvcache_init(&layer->cache, &shape, arena);
+  return init_branch(&layer->feed_forward, &feed_forward, part, owner, arena);
+}
+
+atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *c,
+                                  const atl_transformer_part_t *part, int32_t i_layer, atl_arena_t *arena) {
+  atl_kvcache_shape_t shape = cache_shape(c, part, i_layer);
+  ATL_TRY(atl_kvcache_init(&layer->cache, &shape, arena));
+  atl_shift_t *const shifts[] = {&layer->attention.shift, &layer->feed_forward.shift};
+  for (int i = 0; i < 2 && c->shift_tokens; i++)
+    ATL_TRY(atl_shift_init(shifts[i], c->width, c->image_side, part->n_prefixes, part->n_samples, arena));
+  return ATL_OK;
 }
 
 static void clear_branch(atl_branch_t *branch) {

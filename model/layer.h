@@ -46,11 +46,15 @@ typedef struct {
 /* Bytes of one layer: its own weights, those of its linears when it owns them, cache and shift state. Pure. */
 void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part, int32_t i_layer,
                          bool owns_attention, bool owns_feed_forward, atl_transformer_bytes_t *bytes);
-/* Loads layer i_layer of a part; a branch takes its linears from the given layer's when that is not NULL.
- * INPUT, MEMORY. The arena owns all but the linears: clear, also after a failure. */
+/* Loads the weights of layer i_layer of a part; a branch takes its linears from the given layer's when that is not
+ * NULL. INPUT, MEMORY. The arena owns all but the linears: clear, also after a failure. */
 atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const atl_transformer_part_t *part,
                             int32_t i_layer, const atl_layer_t *attention_owner, const atl_layer_t *feed_forward_owner,
                             atl_arena_t *arena);
+/* Then its sequences: cache and shift memory. After the weights of all layers, because loading takes memory for a while
+ * that the caches need for good. MEMORY. */
+atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *config,
+                                  const atl_transformer_part_t *part, int32_t i_layer, atl_arena_t *arena);
 void atl_layer_clear(atl_layer_t *layer);
 /* x(n,C,D) through the layer, in place; rows are those set in work->rows. */
 void atl_layer_run(atl_layer_t *layer, atl_layer_work_t *work, float *x);

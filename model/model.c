@@ -133,6 +133,12 @@ atl_status_t atl_model_open(const char *directory, atl_model_t **model) {
   return ATL_OK;
 }
 
+void atl_model_release(const atl_model_t *model) {
+  const atl_safetensors_t *const files[] = {model->transformer, model->vae, model->clip};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    if (files[i] != NULL) atl_safetensors_release(files[i]);
+}
+
 void atl_model_destroy(atl_model_t **model) {
   if (model == NULL || *model == NULL) return;
   atl_safetensors_destroy(&(*model)->transformer);

@@ -29,6 +29,8 @@ typedef struct {
 
 /* INPUT when the directory or a file of it is missing or does not fit its config. Caller owns. */
 atl_status_t atl_model_open(const char *directory, atl_model_t **model);
+/* Drops what reading the files has brought into this process's memory; they stay open. Cheap. */
+void atl_model_release(const atl_model_t *model);
 void atl_model_destroy(atl_model_t **model);
 /* Do a transformer and a dVAE fit: the same codes, the same side? INPUT says where they differ. */
 atl_status_t atl_model_check(const atl_transformer_config_t *transformer, const atl_vae_config_t *vae,

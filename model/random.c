@@ -12,6 +12,7 @@
 #include "common/rng.h"
 #include "common/safetensors.h"
 #include "common/version.h"
+#include "model/convert.h"
 #include "model/expect.h"
 #include "model/shape.h"
 
@@ -156,19 +157,41 @@ static atl_status_t write_all(writer_t *writer, const atl_shape_t *shape) {
   return atl_json_save(writer->root, path);
 }
 
-atl_status_t atl_random_model_write(const char *text, atl_dtype_t storage, const char *directory) {
+/* Asked before anything is made. */
+static atl_status_t check_tokenizers(const atl_random_model_t *wanted, const atl_shape_t *shape) {
+  ATL_CHECK(wanted->clip_tokenizer == NULL || shape->has_clip, USAGE,
+            "--clip-tokenizer is CLIP's, and the shape %s has none; add clip=1", wanted->shape);
+  if (wanted->tokenizer != NULL)
+    ATL_TRY(atl_convert_check_tokenizer(wanted->tokenizer, "transformer", shape->transformer.n_text_tokens));
+  if (wanted->clip_tokenizer != NULL)
+    ATL_TRY(atl_convert_check_tokenizer(wanted->clip_tokenizer, "CLIP", shape->clip.vocabulary));
+  return ATL_OK;
+}
+
+static atl_status_t write_tokenizers(const writer_t *writer, const atl_random_model_t *wanted) {
+  const char *const parts[][2] = {{"tokenizer", wanted->tokenizer}, {"clip_tokenizer", wanted->clip_tokenizer}};
+  for (int i = 0; i < 2; i++)
+    if (parts[i][1] != NULL)
+      ATL_TRY(atl_convert_add_tokenizer(parts[i][1], parts[i][0], wanted->directory, writer->root));
+  return ATL_OK;
+}
+
+atl_status_t atl_random_model_write(const atl_random_model_t *wanted) {
   atl_shape_t shape;
-  ATL_TRY(atl_shape_parse(text, &shape));
-  ATL_CHECK(!atl_file_exists(directory), INPUT, "%s: exists already; choose another folder", directory);
-  ATL_TRY(atl_file_make_directory(directory));
-  writer_t writer = {.directory = directory, .storage = storage};
-  writer.root = json_pack("{s:i, s:s, s:{s:s, s:s}}", "format", 1, "name", text, "provenance", "tool",
-                          "atelier " ATL_VERSION, "weights", "random numbers");
-  atl_status_t status = write_all(&writer, &shape);
+  ATL_TRY(atl_shape_parse(wanted->shape, &shape));
+  ATL_TRY(check_tokenizers(wanted, &shape));
+  ATL_CHECK(!atl_file_exists(wanted->directory), INPUT, "%s: exists already; choose another folder", wanted->directory);
+  ATL_TRY(atl_file_make_directory(wanted->directory));
+  writer_t writer = {.directory = wanted->directory, .storage = wanted->storage};
+  writer.root = json_pack("{s:i, s:s, s:{s:s, s:s}}", "format", 1, "name", wanted->name ? wanted->name : wanted->shape,
+                          "provenance", "tool", "atelier " ATL_VERSION, "weights", "random numbers");
+  atl_status_t status = writer.root != NULL ? write_tokenizers(&writer, wanted)
+                                            : ATL_FAIL(INPUT, "the model's name is not UTF-8 text; try another --name");
+  if (status == ATL_OK) status = write_all(&writer, &shape);
   json_decref(writer.root);
   if (status == ATL_OK) return ATL_OK;
   char reason[1024]; /* is what the user hears, not what cleaning up may say */
   snprintf(reason, sizeof reason, "%s", atl_status_message());
-  (void)atl_file_remove_directory(directory);
+  (void)atl_file_remove_directory(wanted->directory);
   return atl_status_fail(status, __FILE__, __LINE__, __func__, "%s", reason);
 }

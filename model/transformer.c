@@ -100,13 +100,17 @@ static atl_status_t init_layers(atl_transformer_t *t, const atl_model_t *model) 
   return ATL_OK;
 }
 
+/* What takes the most memory while it is read comes first, what is only zeros at first comes last: so that loading
+ * never takes more than running. */
 static atl_status_t fill(atl_transformer_t *t, const atl_model_t *model) {
-  ATL_TRY(init_work(t));
-  ATL_TRY(init_attention(t, model));
+  if (is_last(&t->config, &t->part)) ATL_TRY(atl_head_init(&t->head, model, t->part.dtype, t->part.backend, &t->arena));
   if (is_first(&t->part)) ATL_TRY(atl_embedding_init(&t->embedding, model, &t->arena));
   ATL_TRY(init_layers(t, model));
-  if (is_last(&t->config, &t->part)) ATL_TRY(atl_head_init(&t->head, model, t->part.dtype, t->part.backend, &t->arena));
-  return ATL_OK;
+  atl_model_release(model);
+  for (int32_t i = t->part.first_layer; i < t->part.end_layer; i++)
+    ATL_TRY(atl_layer_init_state(&t->layers[i - t->part.first_layer], &t->config, &t->part, i, &t->arena));
+  ATL_TRY(init_attention(t, model));
+  return init_work(t);
 }
 
 atl_status_t atl_transformer_new(const atl_model_t *model, const atl_transformer_part_t *part, atl_transformer_t **t) {

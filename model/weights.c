@@ -42,6 +42,7 @@ static atl_status_t bind_one(const atl_safetensors_t *file, atl_arena_t *arena, 
 }
 
 atl_status_t atl_weights_bind(const atl_safetensors_t *file, atl_arena_t *arena, const atl_binding_t *table, size_t n) {
+  atl_safetensors_release(file);
   for (size_t i = 0; i < n; i++) ATL_TRY(bind_one(file, arena, &table[i]));
   return ATL_OK;
 }

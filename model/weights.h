@@ -4,7 +4,9 @@
  *     const atl_binding_t table[] = {{"codebook.weight", 2, {n_tokens, width}, &vae->codebook}, ...};
  *     ATL_TRY(atl_weights_bind(file, &vae->arena, table, n));
  *
- * fp32 tensors that are 4-byte aligned are bound as views into the map; others are converted into the arena.
+ * fp32 tensors that are 4-byte aligned are bound as views into the map; others are converted into the arena. Each call
+ * first drops what earlier ones have read from memory: views stay good and are read again when they are used, and a
+ * file is never held whole beside what is made of it.
  */
 #ifndef ATL_MODEL_WEIGHTS_H
 #define ATL_MODEL_WEIGHTS_H

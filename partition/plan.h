@@ -36,9 +36,12 @@ typedef struct {
 /* Bytes of the model's pieces, from atl_transformer_get_bytes and friends. */
 typedef struct {
   int64_t layer_weights, head_weights, embedding_weights;
-  int64_t layer_per_prefix, layer_per_sample; /* cache of one layer for a text store, for an image store */
-  int64_t scratch, packet;                    /* per stage; per packet buffer */
-  int64_t decoder;                            /* dVAE + CLIP */
+  int64_t layer_loading, end_loading; /* for a while beside the weights, of a layer, of head or embedding */
+  int64_t per_prefix[ATL_MAX_STAGES]; /* cache of each layer for a text store; they see different positions */
+  int64_t per_sample[ATL_MAX_STAGES]; /* likewise for an image store */
+  int64_t scratch, packet;            /* per stage; per packet buffer */
+  int64_t decoder;                    /* dVAE + CLIP */
+  int64_t process;                    /* of any rank: the program, its libraries, MPI */
 } atl_plan_bytes_t;
 
 typedef struct {
@@ -68,7 +71,10 @@ typedef struct {
   double balance;                                                   /* mean / max of stage seconds */
   double bubble;      /* share of the stages' time without work: fill, drain, imbalance, too few slots, tail */
   int64_t rank_bytes; /* the fullest rank */
-  char reason[256];   /* why this layout, one sentence */
+  /* What it is made of: of any rank, of a stage, of a decoder. */
+  int64_t process_bytes, stage_bytes[ATL_MAX_STAGES], decoder_bytes;
+  int64_t sample_bytes; /* of those: what a candidate in flight takes, in all stages of its pipeline together */
+  char reason[256];     /* why this layout, one sentence */
 } atl_plan_t;
 
 /* The plan that is done first, among those whose roles fit the ranks and their memory; of equals the one with the
@@ -83,6 +89,8 @@ double atl_plan_stage_seconds(const atl_plan_t *plan, const atl_plan_request_t *
 /* Bytes of a rank with this stage (-1: none) and maybe a decoder. */
 int64_t atl_plan_rank_bytes(const atl_plan_t *plan, const atl_plan_request_t *request, int32_t i_stage,
                             bool has_decoder);
+/* The same of rank `rank`, from the plan's own numbers. */
+int64_t atl_plan_bytes_of_rank(const atl_plan_t *plan, int32_t rank);
 int32_t atl_plan_stage_rank(const atl_plan_t *plan, int32_t i_pipeline, int32_t i_stage);
 int32_t atl_plan_decoder_rank(const atl_plan_t *plan, int32_t i_decoder);
 /* Index of the first decoder / the stage on a rank, or -1. */

@@ -72,6 +72,46 @@ static double with_decoding(const atl_plan_t *plan, const atl_plan_request_t *q,
   return drawing + fmax(fmax(burst, an_image), all / rate - (drawing - last));
 }
 
+int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t *q) {
+  int64_t n_in_flight = (int64_t)plan->n_slots * plan->microbatch;
+  return (int32_t)(n_in_flight < q->n_prompts ? n_in_flight : q->n_prompts) + (q->is_guided ? 1 : 0);
+}
+
+static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Ends are loaded first, then layers; only then come the caches and what else a stage works in. The peak is the largest
+ * of what is there at the end and of what is there while something is read. */
+static int64_t stage_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage) {
+  const atl_plan_bytes_t *bytes = &q->bytes;
+  int64_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
+  int64_t n_stores = (int64_t)plan->n_slots * plan->microbatch * (q->is_guided ? 2 : 1), ends = 0;
+  if (q->is_primed) n_stores += plan->n_prefixes;
+  if (i_stage == 0) ends += bytes->embedding_weights;
+  if (i_stage == plan->n_stages - 1) ends += bytes->head_weights;
+  int64_t weights = ends + n_layers * bytes->layer_weights;
+  int64_t state = bytes->scratch + (plan->n_slots + ATL_PLAN_SPARE_BUFFERS) * bytes->packet;
+  for (int32_t i = plan->first_layer[i_stage]; i < plan->first_layer[i_stage + 1]; i++) {
+    state += plan->n_prefixes * bytes->per_prefix[i] + n_stores * bytes->per_sample[i];
+    if (n_stores * bytes->per_sample[i] >= ATL_PLAN_LARGE_CACHE) state += ATL_PLAN_CACHE_ROUNDING;
+  }
+  int64_t loading = max_of(weights + bytes->layer_loading, ends > 0 ? ends + bytes->end_loading : 0);
+  return max_of(weights + state, loading);
+}
+
+int64_t atl_plan_rank_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage, bool has_decoder) {
+  int64_t total = q->bytes.process + (has_decoder ? q->bytes.decoder : 0);
+  return i_stage < 0 ? total : total + stage_bytes(plan, q, i_stage);
+}
+
+static void predict_bytes(const atl_plan_request_t *q, atl_plan_t *plan) {
+  plan->rank_bytes = atl_plan_fullest_rank(plan, q);
+  plan->process_bytes = q->bytes.process;
+  plan->decoder_bytes = plan->n_decoders > 0 ? q->bytes.decoder : 0;
+  plan->sample_bytes = 0;
+  for (int32_t i = 0; i < q->n_layers; i++) plan->sample_bytes += q->bytes.per_sample[i] * (q->is_guided ? 2 : 1);
+  for (int32_t s = 0; s < plan->n_stages; s++) plan->stage_bytes[s] = stage_bytes(plan, q, s);
+}
+
 void atl_plan_predict(const atl_plan_request_t *q, atl_plan_t *plan) {
   int64_t n_images = (q->n_images + plan->n_pipelines - 1) / plan->n_pipelines;
   int64_t wave = (int64_t)plan->n_slots * plan->microbatch, n_waves = n_images / wave, n_last = n_images % wave;
@@ -92,26 +132,13 @@ void atl_plan_predict(const atl_plan_request_t *q, atl_plan_t *plan) {
                         : 0;
   double available = plan->seconds * plan->n_stages * plan->n_pipelines;
   plan->bubble = fmax(0, 1 - (work * plan->n_pipelines + decoding) / available);
-  plan->rank_bytes = atl_plan_fullest_rank(plan, q);
+  predict_bytes(q, plan);
 }
 
-int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t *q) {
-  int64_t n_in_flight = (int64_t)plan->n_slots * plan->microbatch;
-  return (int32_t)(n_in_flight < q->n_prompts ? n_in_flight : q->n_prompts) + (q->is_guided ? 1 : 0);
-}
-
-int64_t atl_plan_rank_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage, bool has_decoder) {
-  const atl_plan_bytes_t *bytes = &q->bytes;
-  int64_t total = has_decoder ? bytes->decoder : 0;
-  if (i_stage < 0) return total;
-  int64_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
-  int64_t n_stores = (int64_t)plan->n_slots * plan->microbatch * (q->is_guided ? 2 : 1);
-  if (q->is_primed) n_stores += plan->n_prefixes;
-  if (i_stage == 0) total += bytes->embedding_weights;
-  if (i_stage == plan->n_stages - 1) total += bytes->head_weights;
-  total += n_layers *
-           (bytes->layer_weights + plan->n_prefixes * bytes->layer_per_prefix + n_stores * bytes->layer_per_sample);
-  return total + bytes->scratch + (plan->n_slots + ATL_PLAN_SPARE_BUFFERS) * bytes->packet;
+int64_t atl_plan_bytes_of_rank(const atl_plan_t *plan, int32_t rank) {
+  int32_t i_pipeline, i_stage = atl_plan_find_stage(plan, rank, &i_pipeline);
+  return plan->process_bytes + (i_stage >= 0 ? plan->stage_bytes[i_stage] : 0) +
+         (atl_plan_find_decoder(plan, rank) >= 0 ? plan->decoder_bytes : 0);
 }
 
 int64_t atl_plan_fullest_rank(const atl_plan_t *plan, const atl_plan_request_t *q) {

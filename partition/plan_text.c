@@ -57,7 +57,8 @@ static void print_stages(const atl_plan_t *plan, const atl_plan_request_t *q, FI
   char ranks[32], bytes[24];
   snprintf(ranks, sizeof ranks, "%d .. %d", (int)plan->first_decoder_rank,
            (int)(plan->first_decoder_rank + plan->n_decoders - 1));
-  fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", ranks, "decoder", "", "", format_bytes(q->bytes.decoder, bytes));
+  fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", ranks, "decoder", "", "",
+          format_bytes(atl_plan_rank_bytes(plan, q, -1, true), bytes));
 }
 
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *out) {
@@ -73,7 +74,8 @@ void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *o
           q->costs.is_measured ? "predicted from measured costs" : "estimated from FLOPs and bytes",
           atl_plan_format_seconds(plan->seconds, seconds), q->n_images,
           atl_plan_format_rate(plan->images_per_second, rate), 100 * plan->balance, 100 * plan->bubble);
-  fprintf(out, "  fullest rank: %s\n", format_bytes(plan->rank_bytes, bytes));
+  fprintf(out, "  fullest rank: %s", format_bytes(plan->rank_bytes, bytes));
+  fprintf(out, "; a candidate in flight takes %s of its pipeline\n", format_bytes(plan->sample_bytes, bytes));
   fprintf(out, "  why: %s\n", plan->reason);
 }
 
@@ -110,6 +112,12 @@ static json_t *reals_of(const double *values, int32_t n) {
   return array;
 }
 
+static json_t *integers_of(const int64_t *values, int32_t n) {
+  json_t *array = json_array();
+  for (int32_t i = 0; i < n; i++) json_array_append_new(array, json_integer(values[i]));
+  return array;
+}
+
 atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object) {
   json_t *made = json_object(), *layers = json_array();
   int n_failed = 0;
@@ -124,6 +132,10 @@ atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object) {
   n_failed += json_object_set_new(made, "balance", json_real(plan->balance)) != 0;
   n_failed += json_object_set_new(made, "bubble", json_real(plan->bubble)) != 0;
   n_failed += json_object_set_new(made, "rank_bytes", json_integer(plan->rank_bytes)) != 0;
+  n_failed += json_object_set_new(made, "sample_bytes", json_integer(plan->sample_bytes)) != 0;
+  n_failed += json_object_set_new(made, "process_bytes", json_integer(plan->process_bytes)) != 0;
+  n_failed += json_object_set_new(made, "decoder_bytes", json_integer(plan->decoder_bytes)) != 0;
+  n_failed += json_object_set_new(made, "stage_bytes", integers_of(plan->stage_bytes, plan->n_stages)) != 0;
   n_failed += json_object_set_new(made, "reason", json_string(plan->reason)) != 0;
   *object = made;
   if (n_failed == 0) return ATL_OK;
@@ -183,17 +195,22 @@ static atl_status_t check_against(const atl_plan_request_t *q, const char *where
 }
 
 static atl_status_t read_predictions(const json_t *object, const char *where, atl_plan_t *plan) {
-  const json_t *seconds = json_object_get(object, "stage_seconds");
+  const json_t *seconds = json_object_get(object, "stage_seconds"), *bytes = json_object_get(object, "stage_bytes");
   const char *reason;
   ATL_TRY(atl_json_get_real(object, where, "seconds", &plan->seconds));
   ATL_TRY(atl_json_get_real(object, where, "images_per_second", &plan->images_per_second));
   ATL_TRY(atl_json_get_real(object, where, "balance", &plan->balance));
   ATL_TRY(atl_json_get_real(object, where, "bubble", &plan->bubble));
   ATL_TRY(atl_json_get_int(object, where, "rank_bytes", 0, INT64_MAX, &plan->rank_bytes));
+  ATL_TRY(atl_json_get_int(object, where, "sample_bytes", 0, INT64_MAX, &plan->sample_bytes));
+  ATL_TRY(atl_json_get_int(object, where, "process_bytes", 0, INT64_MAX, &plan->process_bytes));
+  ATL_TRY(atl_json_get_int(object, where, "decoder_bytes", 0, INT64_MAX, &plan->decoder_bytes));
   ATL_TRY(atl_json_get_text(object, where, "reason", &reason));
   snprintf(plan->reason, sizeof plan->reason, "%s", reason);
-  for (int32_t s = 0; s < plan->n_stages; s++)
+  for (int32_t s = 0; s < plan->n_stages; s++) {
     plan->stage_seconds[s] = json_number_value(json_array_get(seconds, (size_t)s));
+    plan->stage_bytes[s] = json_integer_value(json_array_get(bytes, (size_t)s));
+  }
   return ATL_OK;
 }
 

@@ -328,6 +328,7 @@ atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buff
   message.n_rows = report->n_rows;
   message.n_steps = report->n_steps;
   message.peak_bytes = report->peak_bytes;
+  message.resident_bytes = report->resident_bytes;
   message.poke = report->poke;
   message.prefill = report->prefill;
   message.credit = report->credit;
@@ -349,6 +350,7 @@ atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena
                            .n_rows = message->n_rows,
                            .n_steps = message->n_steps,
                            .peak_bytes = message->peak_bytes,
+                           .resident_bytes = message->resident_bytes,
                            .poke = message->poke,
                            .prefill = message->prefill,
                            .credit = message->credit,

@@ -121,14 +121,16 @@ typedef struct {
   double waiting; /* no role of its rank had anything to do */
   double draw;    /* of busy: logits and sampling */
   double io;      /* PNGs made and written; not in busy */
-  uint64_t n_rows, n_steps, peak_bytes;
-  double poke;          /* of busy: moving messages on */
-  double prefill;       /* of busy: packets of text */
-  double credit;        /* of waiting: with work to do and no packet buffer free */
-  double before, after; /* of waiting: before its first step, and since its last */
-  double last;          /* when its last step ended */
-  double score;         /* of busy: CLIP */
-  uint64_t n_prefills;  /* of n_steps: packets of text */
+  uint64_t n_rows, n_steps;
+  uint64_t peak_bytes;     /* its rank's: what the program has asked for at most */
+  uint64_t resident_bytes; /* its rank's: what the system has given the process at most; 0: not known */
+  double poke;             /* of busy: moving messages on */
+  double prefill;          /* of busy: packets of text */
+  double credit;           /* of waiting: with work to do and no packet buffer free */
+  double before, after;    /* of waiting: before its first step, and since its last */
+  double last;             /* when its last step ended */
+  double score;            /* of busy: CLIP */
+  uint64_t n_prefills;     /* of n_steps: packets of text */
 } atl_report_t;
 
 /* Bytes that grow and are reused; all zero is an empty buffer. */

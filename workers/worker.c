@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "common/memory.h"
+#include "common/resident.h"
 #include "common/timer.h"
 #include "partition/tags.h"
 #include "workers/decoder.h"
@@ -41,8 +42,9 @@ static atl_status_t make_roles(atl_worker_t *w) {
   int rank = atl_comm_rank(w->traffic->world);
   int32_t i_pipeline, i_stage = atl_plan_find_stage(plan, rank, &i_pipeline);
   int32_t i_decoder = atl_plan_find_decoder(plan, rank);
-  if (i_stage >= 0) ATL_TRY(atl_stage_new(w->job, plan, w->model, w->traffic, i_pipeline, i_stage, &w->stage));
   if (i_decoder >= 0) ATL_TRY(atl_decoder_new(w->job, plan, w->model, w->traffic, i_decoder, &w->decoder));
+  if (i_stage >= 0) ATL_TRY(atl_stage_new(w->job, plan, w->model, w->traffic, i_pipeline, i_stage, &w->stage));
+  atl_model_release(w->model);
   w->packets_per_picture = atl_config_image_length(&w->model->transformer_config) / plan->microbatch + 1;
   return ATL_OK;
 }
@@ -213,6 +215,7 @@ int atl_worker_get_reports(const atl_worker_t *w, atl_report_t reports[2]) {
   for (int i = 0; i < n; i++) {
     reports[i].waiting = waiting;
     reports[i].peak_bytes = atl_memory_peak_bytes();
+    reports[i].resident_bytes = atl_resident_peak_bytes();
   }
   if (w->stage == NULL) return n;
   reports[0].credit = w->credit;

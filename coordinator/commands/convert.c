@@ -35,10 +35,11 @@ static const atl_usage_t the_usage = {
     .command = "convert",
     .synopsis = "CHECKPOINT ... --out DIR [options]",
     .summary = "Turns checkpoints (DALLE-pytorch, its DiscreteVAE, OpenAI CLIP) into a model directory.",
-    .examples = "  atelier convert dalle.pt clip.pt --tokenizer bpe.txt --clip-tokenizer bpe.txt --out mymodel\n"
-                "  atelier convert --dalle dalle.pt --clip ViT-B-32.pt --storage f16 --out mymodel\n"
-                "  atelier convert mymodel --storage bf16 --out mymodel-bf16\n"
-                "  atelier convert --random dalle-1024-full,layers=2 --storage bf16 --out bench-model\n",
+    .examples =
+        "  atelier convert dalle.pt clip.pt --tokenizer bpe.txt --clip-tokenizer bpe.txt --out mymodel\n"
+        "  atelier convert --dalle dalle.pt --clip ViT-B-32.pt --storage f16 --out mymodel\n"
+        "  atelier convert mymodel --storage bf16 --out mymodel-bf16\n"
+        "  atelier convert --random dalle-1024-full,layers=2 --storage bf16 --tokenizer bpe.txt --out bench-model\n",
     .options = the_options,
     .operands = "CHECKPOINT ..."};
 
@@ -73,12 +74,21 @@ static void print_done(const atl_model_t *model) {
 }
 
 static atl_status_t write_random(const settings_t *settings, const atl_text_list_t *operands, const char *out) {
-  atl_dtype_t storage;
-  ATL_CHECK(operands->n == 0, USAGE, "--random makes a model of its own; expected no CHECKPOINT, found %s",
-            operands->items[0]);
+  atl_random_model_t wanted = {.shape = settings->random,
+                               .directory = out,
+                               .name = settings->name,
+                               .tokenizer = settings->tokenizer,
+                               .clip_tokenizer = settings->clip_tokenizer};
+  const char *source = operands->n > 0   ? operands->items[0]
+                       : settings->dalle ? settings->dalle
+                       : settings->vae   ? settings->vae
+                                         : settings->clip;
+  ATL_CHECK(source == NULL, USAGE, "--random makes a model of its own; expected no checkpoint, found %s", source);
+  ATL_CHECK(!settings->force, USAGE, "--force does not go with --random; remove %s, or choose another --out", out);
   ATL_CHECK(*out != '\0', USAGE, "where to? name the model directory with --out DIR");
-  ATL_TRY(read_storage(settings->storage, &storage));
-  return atl_random_model_write(settings->random, storage == ATL_N_DTYPES ? ATL_F32 : storage, out);
+  ATL_TRY(read_storage(settings->storage, &wanted.storage));
+  if (wanted.storage == ATL_N_DTYPES) wanted.storage = ATL_F32;
+  return atl_random_model_write(&wanted);
 }
 
 static atl_status_t convert_sources(const settings_t *settings, const atl_text_list_t *operands, const char *out) {

@@ -260,6 +260,7 @@ static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *pla
       .hop_seconds = place->hop_seconds,
       .hop_bytes = place->hop_bytes,
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
+      .storage = atl_planning_storage(g->model),
   };
   atl_plan_request_t request;
   atl_plan_t plan;

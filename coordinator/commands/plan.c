@@ -213,7 +213,8 @@ static atl_status_t make_request(const settings_t *s, const atl_transformer_conf
                              .core_flops = s->flops * 1e9,
                              .core_bytes = s->bandwidth * 1e9,
                              .dtype = dtype,
-                             .kv = kv};
+                             .kv = kv,
+                             .storage = model != NULL ? atl_planning_storage(model) : dtype};
   ATL_TRY(count_images(s, &planning));
   atl_planning_request(&planning, config, has_vae ? &model->vae_config : NULL, has_clip ? &model->clip_config : NULL,
                        request);

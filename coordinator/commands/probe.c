@@ -170,6 +170,7 @@ static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
       .n_slots = job->wants_logits ? 1 : (int32_t)s->slots,
       .microbatch = job->wants_logits ? p->n_texts : (int32_t)s->microbatch,
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
+      .storage = atl_planning_storage(p->model),
   };
   atl_plan_request_t request;
   atl_plan_t plan;

@@ -3,6 +3,7 @@
 # The commands that need no ranks, as a user runs them: help, plan, bench, tokenize, inspect.
 . tests/tap.sh
 m=weights/emoji
+export XDG_CACHE_HOME=$scratch/cache # plans from estimates alone, whatever other tests have measured
 
 says() { # WORDS COMMAND...: the command succeeds and says WORDS
   local words=$1
@@ -54,6 +55,17 @@ printf 'a\nb\n' >"$scratch/prompts"
 check "plan: a prompt file counts" says "16 images of 2 prompts" plan --prompts "$scratch/prompts" --samples 8
 check "plan: for no ranks" refuses "--ranks 0" plan --ranks 0
 check "plan: for more stages than ranks" refuses "need 3 ranks, there are 2" plan --ranks 2 --stages 3
+
+# ---- convert --random ----
+random() { "$ATELIER" convert --random "$@"; }
+draw() { "$ATELIER" generate --model "$scratch/$1" --prompt heart --samples 1 --quiet --out "$scratch/$1.run" 2>/dev/null; }
+check "random: a model that draws" says "model wild" random tiny,text_ids=2048 --tokenizer $m/tokenizer.bpe.txt --name wild --out "$scratch/wild"
+check "random: with its tokenizer" draw wild
+check "random: CLIP's tokenizer needs CLIP" refuses "--clip-tokenizer" random tiny --clip-tokenizer $m/tokenizer.bpe.txt --out "$scratch/none"
+check "random: a tokenizer of another model" refuses "another model's" random tiny --tokenizer $m/tokenizer.bpe.txt --out "$scratch/none"
+check "random: no checkpoint" refuses "no checkpoint, found x.pt" random tiny --vae x.pt --out "$scratch/none"
+check "random: no --force" refuses "--force" random tiny --force --out "$scratch/wild"
+check "random: nothing is left of what was refused" test ! -e "$scratch/none"
 
 # ---- tokenize ----
 check "tokenize: arguments" says '{"text":"red heart","ids":[761,582],"decoded":"red heart "}' "$ATELIER" tokenize --model $m "red heart"

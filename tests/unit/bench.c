@@ -89,7 +89,7 @@ int main(void) {
   atl_model_t *model;
   if (mkdtemp(folder) == NULL) return 1;
   snprintf(path, sizeof path, "%s/model", folder);
-  TAP_STATUS(ATL_OK, atl_random_model_write("tiny", ATL_F32, path), "a tiny model");
+  TAP_STATUS(ATL_OK, atl_random_model_write(&(atl_random_model_t){.shape = "tiny", .directory = path}), "a tiny model");
   if (TAP_STATUS(ATL_OK, atl_model_open(path, &model), "opens")) test_bench(model);
   atl_model_destroy(&model);
   TAP_STATUS(ATL_OK, atl_file_remove_directory(path), "gone");

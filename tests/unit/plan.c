@@ -9,32 +9,33 @@
 
 /* Milliseconds and megabytes of a middling model. */
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_layers) {
-  return (atl_plan_request_t){.n_ranks = n_ranks,
-                              .n_layers = n_layers,
-                              .image_length = 256,
-                              .text_length = 64,
-                              .n_images = 512,
-                              .n_prompts = 4,
-                              .has_decoders = true,
-                              .costs = {.microbatch = 32,
-                                        .layer = 2e-3,
-                                        .head = 3e-3,
-                                        .embed = 1e-5,
-                                        .draw = 1e-3,
-                                        .layer_fixed = 1e-3,
-                                        .head_fixed = 1e-3,
-                                        .prefill_row = 3e-5,
-                                        .hop = 1e-5,
-                                        .decode = 0.1,
-                                        .score = 0.05},
-                              .bytes = {.layer_weights = 12 << 20,
-                                        .head_weights = 16 << 20,
-                                        .embedding_weights = 8 << 20,
-                                        .layer_per_prefix = 1 << 18,
-                                        .layer_per_sample = 1 << 20,
-                                        .scratch = 4 << 20,
-                                        .packet = 1 << 17,
-                                        .decoder = 64 << 20}};
+  atl_plan_request_t request = {.n_ranks = n_ranks,
+                                .n_layers = n_layers,
+                                .image_length = 256,
+                                .text_length = 64,
+                                .n_images = 512,
+                                .n_prompts = 4,
+                                .has_decoders = true,
+                                .costs = {.microbatch = 32,
+                                          .layer = 2e-3,
+                                          .head = 3e-3,
+                                          .embed = 1e-5,
+                                          .draw = 1e-3,
+                                          .layer_fixed = 1e-3,
+                                          .head_fixed = 1e-3,
+                                          .prefill_row = 3e-5,
+                                          .hop = 1e-5,
+                                          .decode = 0.1,
+                                          .score = 0.05},
+                                .bytes = {.layer_weights = 12 << 20,
+                                          .head_weights = 16 << 20,
+                                          .embedding_weights = 8 << 20,
+                                          .scratch = 4 << 20,
+                                          .packet = 1 << 17,
+                                          .decoder = 64 << 20}};
+  for (int32_t i = 0; i < n_layers && i < ATL_MAX_STAGES; i++)
+    request.bytes.per_prefix[i] = 1 << 18, request.bytes.per_sample[i] = 1 << 20;
+  return request;
 }
 
 static int has_each_layer_once(const atl_plan_t *p, int32_t n_layers) {

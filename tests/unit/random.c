@@ -58,14 +58,18 @@ static void test_run(const atl_model_t *model) {
   atl_transformer_destroy(&transformer);
 }
 
+static atl_status_t write_tiny(atl_dtype_t storage, const char *path) {
+  return atl_random_model_write(&(atl_random_model_t){.shape = "tiny", .storage = storage, .directory = path});
+}
+
 static void test_model(const char *folder) {
   char first[512], second[512];
   atl_model_t *model, *again;
   snprintf(first, sizeof first, "%s/first", folder);
   snprintf(second, sizeof second, "%s/second", folder);
-  TAP_STATUS(ATL_OK, atl_random_model_write("tiny", ATL_BF16, first), "a tiny model is written");
-  TAP_STATUS(ATL_INPUT, atl_random_model_write("tiny", ATL_BF16, first), "but not over what exists");
-  TAP_STATUS(ATL_OK, atl_random_model_write("tiny", ATL_BF16, second), "and a second time elsewhere");
+  TAP_STATUS(ATL_OK, write_tiny(ATL_BF16, first), "a tiny model is written");
+  TAP_STATUS(ATL_INPUT, write_tiny(ATL_BF16, first), "but not over what exists");
+  TAP_STATUS(ATL_OK, write_tiny(ATL_BF16, second), "and a second time elsewhere");
   if (TAP_STATUS(ATL_OK, atl_model_open(first, &model), "it opens")) {
     test_run(model);
     if (TAP_STATUS(ATL_OK, atl_model_open(second, &again), "the second opens")) {

@@ -6,24 +6,32 @@
 #include "common/memory.h"
 #include "tests/tap.h"
 
-static const atl_report_t the_reports[] = {
-    {.rank = 3,
-     .role = "decoder 0",
-     .busy = 4,
-     .waiting = 6,
-     .io = 0.5,
-     .n_rows = 384,
-     .n_steps = 384,
-     .peak_bytes = 40 << 20},
-    {.rank = 1, .role = "stage 0.10", .busy = 9, .waiting = 1, .n_rows = 384, .n_steps = 24576, .peak_bytes = 90 << 20},
-    {.rank = 1,
-     .role = "stage 0.9",
-     .busy = 3,
-     .waiting = 1,
-     .draw = 0.5,
-     .n_rows = 384,
-     .n_steps = 24576,
-     .peak_bytes = 90 << 20}};
+static const atl_report_t the_reports[] = {{.rank = 3,
+                                            .role = "decoder 0",
+                                            .busy = 4,
+                                            .waiting = 6,
+                                            .io = 0.5,
+                                            .n_rows = 384,
+                                            .n_steps = 384,
+                                            .peak_bytes = 40 << 20,
+                                            .resident_bytes = 60 << 20},
+                                           {.rank = 1,
+                                            .role = "stage 0.10",
+                                            .busy = 9,
+                                            .waiting = 1,
+                                            .n_rows = 384,
+                                            .n_steps = 24576,
+                                            .peak_bytes = 70 << 20,
+                                            .resident_bytes = 90 << 20},
+                                           {.rank = 1,
+                                            .role = "stage 0.9",
+                                            .busy = 3,
+                                            .waiting = 1,
+                                            .draw = 0.5,
+                                            .n_rows = 384,
+                                            .n_steps = 24576,
+                                            .peak_bytes = 70 << 20,
+                                            .resident_bytes = 90 << 20}};
 
 static char *print(const atl_run_summary_t *summary) {
   char *text = NULL;
@@ -48,6 +56,12 @@ int main(void) {
                      .seconds = 10,
                      .images_per_second = 40,
                      .rank_bytes = 100 << 20,
+                     .process_bytes = 10 << 20,
+                     .stage_bytes = {90 << 20, 80 << 20},
+                     .decoder_bytes = 35 << 20,
+                     .sample_bytes = 2 << 20,
+                     .first_stage_rank = 1,
+                     .first_decoder_rank = 3,
                      .reason = "because"};
   atl_run_summary_t summary = {.seconds = 12,
                                .setup_seconds = 1.5,
@@ -64,6 +78,9 @@ int main(void) {
   has(text, "seconds                 10          12   +20%");
   has(text, "images/s                40          32   -20%");
   has(text, "MiB a rank             100          90   -10%");
+  has(text, "a sample in flight takes 2.0 MiB");
+  has(text, "384        384      45.0      60.0      40.0");
+  has(text, "384      24576     100.0      90.0      70.0");
   has(text, "stage               2     50.0%     75.0%      8.3%     0.667");
   has(text, "decoder             1     33.3%     33.3%     50.0%     1.000");
   const char *nine = strstr(text, "stage 0.9"), *ten = strstr(text, "stage 0.10"),

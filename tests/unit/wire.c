@@ -196,12 +196,12 @@ static void test_report(void) {
   atl_arena_t arena = {0};
   atl_buffer_t buffer = {0};
   atl_report_t got,
-      report = {5, "stage 0.1", 1.5, 2.5, 0.25, 0.125, 1000, 256, 1 << 20, 0.5, 0.75, 0.3, 0.2, 0.1, 9.5, 0.4, 7};
+      report = {5, "stage 0.1", 1.5, 2.5, 0.25, 0.125, 1000, 256, 1 << 20, 1 << 21, 0.5, 0.75, 0.3, 0.2, 0.1, 9.5, 0.4, 7};
   TAP_STATUS(ATL_OK, atl_wire_pack_report(&report, &buffer), "a report is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "a report is unpacked");
   TAP_OK(got.rank == 5 && strcmp(got.role, "stage 0.1") == 0 && got.busy == 1.5 && got.waiting == 2.5 &&
              got.draw == 0.25 && got.io == 0.125 && got.n_rows == 1000 && got.n_steps == 256 &&
-             got.peak_bytes == 1 << 20 && got.poke == 0.5 && got.prefill == 0.75,
+             got.peak_bytes == 1 << 20 && got.resident_bytes == 1 << 21 && got.poke == 0.5 && got.prefill == 0.75,
          "a report survives");
   TAP_OK(got.credit == 0.3 && got.before == 0.2 && got.after == 0.1 && got.last == 9.5 && got.score == 0.4 &&
              got.n_prefills == 7,
