@@ -71,7 +71,7 @@ static atl_status_t read_real(const atl_option_t *option, const char *text, doub
   return ATL_OK;
 }
 
-/* "1536", "2G", "2GiB": binary multiples. */
+/* "1536", "2G", "2GiB", "0.5G": binary multiples. */
 static atl_status_t read_bytes(const atl_option_t *option, const char *text, int64_t *value) {
   static const char the_suffixes[] = "KMGT";
   char *end;
@@ -85,6 +85,11 @@ static atl_status_t read_bytes(const atl_option_t *option, const char *text, int
   }
   ATL_CHECK(end != text && *end == 0 && isfinite(read) && read >= 0 && read * scale < 0x1p62, USAGE,
             "--%s %s: expected a number of bytes such as 800M or 64G, found '%s'", option->name, option->argument,
+            text);
+  ATL_CHECK(suffix || read == floor(read), USAGE,
+            "--%s %s: expected whole bytes, or a unit such as in 0.5G or 800M, found '%s'", option->name,
+            option->argument, text);
+  ATL_CHECK(read == 0 || read * scale >= 1, USAGE, "--%s %s: '%s' is less than a byte", option->name, option->argument,
             text);
   *value = (int64_t)(read * scale);
   return ATL_OK;

@@ -3,6 +3,7 @@
 #ifndef ATL_COORDINATOR_COMMAND_H
 #define ATL_COORDINATOR_COMMAND_H
 
+#include "common/options.h"
 #include "common/status.h"
 #include "coordinator/roles.h"
 
@@ -25,5 +26,12 @@
 ATL_COMMANDS(LAUNCHED, LOCAL)
 #undef LAUNCHED
 #undef LOCAL
+
+/* What a LOCAL command does once its words are read: `settings` is a struct of its own; `operands` are NULL unless its
+ * usage has some. Borrows. */
+typedef atl_status_t (*atl_command_body_t)(const void *settings, const atl_text_list_t *operands);
+/* Reads the words into settings_bytes of settings, then prints the help or runs the body. */
+atl_status_t atl_command_run(const atl_usage_t *usage, int argc, char **argv, size_t settings_bytes,
+                             atl_command_body_t body);
 
 #endif

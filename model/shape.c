@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ATTENTION_TEXT = 128, MAX_TEXT = 1024 };
+enum { MAX_ATTENTION_TEXT = 1024, MAX_TEXT = 2048 };
 
 /* What a shape is made from; every field is a key. */
 typedef struct {
@@ -39,6 +39,10 @@ enum { N_KEYS = sizeof the_keys / sizeof the_keys[0] };
 #define DALLE_1024                                                                                                     \
   .width = 1024, .layers = 12, .heads = 16, .head_size = 64, .text = 256, .text_ids = 10000, .side = 32,               \
   .codes = 8192, .rotary = 1, .shift = 1, .vae_layers = 3, .vae_blocks = 1, .vae_width = 64, .codebook = 512
+
+/* The paper's sparse layers: every fourth sees columns, the last of all 64 a neighbourhood. */
+#define FOUR_LAYERS "axial_row:axial_col:axial_row:axial_row:"
+#define TWENTY_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS
 
 static const struct {
   const char *name;
@@ -79,6 +83,21 @@ static const struct {
       .vae_width = 128,
       .codebook = 256,
       .attention = "full"}},
+    {"dalle-12b",
+     {.width = 3968,
+      .layers = 64,
+      .heads = 62,
+      .head_size = 64,
+      .text = 256,
+      .text_ids = 16384,
+      .side = 32,
+      .codes = 8192,
+      .shift = 0,
+      .vae_layers = 3,
+      .vae_blocks = 2,
+      .vae_width = 256,
+      .codebook = 512,
+      .attention = TWENTY_LAYERS TWENTY_LAYERS TWENTY_LAYERS "axial_row:axial_col:axial_row:conv_like"}},
 };
 enum { N_SHAPES = sizeof the_shapes / sizeof the_shapes[0] };
 
@@ -88,7 +107,9 @@ static atl_status_t set_name(keys_t *keys, const char *name) {
       *keys = the_shapes[i].keys;
       return ATL_OK;
     }
-  return ATL_FAIL(USAGE, "there is no shape '%s'; known are tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b",
+  return ATL_FAIL(USAGE,
+                  "there is no shape '%s'; known are tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, "
+                  "dalle-12b",
                   name);
 }
 

@@ -3,9 +3,9 @@
  *     atl_shape_t shape;
  *     ATL_TRY(atl_shape_parse("dalle-1024-full,layers=2,clip=1", &shape));
  *
- * Names: tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b. Keys: width layers heads head_size text text_ids side
- * codes attention (kinds joined by ':', repeated over the layers) rotary shift stable sandwich reversible share
- * vae_layers vae_blocks vae_width codebook clip.
+ * Names: tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, dalle-12b (of the paper). Keys: width layers heads
+ * head_size text text_ids side codes attention (kinds joined by ':', repeated over the layers) rotary shift stable
+ * sandwich reversible share vae_layers vae_blocks vae_width codebook clip.
  */
 #ifndef ATL_MODEL_SHAPE_H
 #define ATL_MODEL_SHAPE_H

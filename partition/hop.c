@@ -168,7 +168,7 @@ static atl_status_t look_for_arrival(atl_hop_t *hop) {
 
 static atl_status_t check_packet(const atl_hop_t *hop, const atl_packet_header_t *header) {
   bool is_sane = hop->n_arrived >= sizeof *header && header->kind >= ATL_PACKET_ROWS &&
-                 header->kind <= ATL_PACKET_END && header->n_rows >= 0 && header->n_rows <= hop->spec.max_rows;
+                 header->kind <= ATL_PACKET_BEGIN && header->n_rows >= 0 && header->n_rows <= hop->spec.max_rows;
   ATL_CHECK(
       is_sane && hop->n_arrived == wire_bytes(hop, header), COMM,
       "a packet of %zu bytes came from rank %d with kind %d and %d rows; expected at most %d rows of %lld floats. "

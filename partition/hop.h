@@ -17,10 +17,9 @@
 #include "partition/comm.h"
 
 typedef enum {
-  ATL_PACKET_ROWS,  /* rows to compute */
-  ATL_PACKET_BEGIN, /* a slot begins: rows[i] = {sample store, prefix store}; no activations; `draws` says who they are
-                     */
-  ATL_PACKET_END    /* no more packets will come */
+  ATL_PACKET_ROWS, /* rows to compute */
+  ATL_PACKET_BEGIN /* a slot begins: rows[i] = {sample store, prefix store}; no activations; `draws` says who they are
+                    */
 } atl_packet_kind_t;
 
 /* What the last stage does with a row. Layout on the wire; both sides are the same binary. */

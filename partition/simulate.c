@@ -236,6 +236,9 @@ static atl_status_t run(const atl_plan_t *plan, const atl_plan_request_t *q, dou
   for (int k = 0; k < 2; k++)
     if (n_kinds[k] > 0) add_shares(&kinds[k], (double)n_kinds[k], end, total, out);
   settle(out, tail_decode / total);
+  out->efficiency = out->work + out->prefill + out->decode;
+  out->rank_efficiency =
+      (out->efficiency * plan->n_stages * plan->n_pipelines + out->decoder_load * plan->n_decoders) / plan->n_ranks;
   out->seconds = end;
   out->images_per_second = (double)q->n_images / end;
   return ATL_OK;
@@ -262,6 +265,8 @@ void atl_simulate_print(const atl_simulation_t *s, FILE *out) {
           atl_plan_format_rate(s->images_per_second, rate), (long long)s->n_steps);
   if (s->first_image > 0) fprintf(out, "; the first image after %s", atl_plan_format_seconds(s->first_image, first));
   fprintf(out, "\n");
+  fprintf(out, "  efficiency: %.1f %% of the stages' time is work, %.1f %% of all ranks'\n", 100 * s->efficiency,
+          100 * s->rank_efficiency);
   fprintf(out, "  the stages' time: drawing %.1f %%, texts %.1f %%, decoding %.1f %%\n", 100 * s->work,
           100 * s->prefill, 100 * s->decode);
   fprintf(out, "  waiting: imbalance %.1f %%, slots %.1f %%, fill and drain %.1f %%, tail %.1f %%\n",

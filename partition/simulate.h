@@ -16,7 +16,9 @@
 /* Shares are of the stages' time, from the first step to the last image; together they make 1. */
 typedef struct {
   double seconds, images_per_second;
-  double first_image;           /* seconds until it is decoded */
+  double efficiency;      /* share of the stages' time that is work: work, prefill and decode together */
+  double rank_efficiency; /* the same of all ranks, those included that decode, coordinate or have nothing to do */
+  double first_image;     /* seconds until it is decoded */
   double work, prefill, decode; /* shares: drawing tokens; texts; decoding on the stages' ranks */
   double imbalance;             /* the slowest stage works, others wait */
   double fill;                  /* before a stage's first step and after its last */

@@ -26,7 +26,8 @@ static const atl_option_t the_options[] = {
      "store matrices as f32, f16 or bf16 (default: as in the source)"},
     {"name", ATL_OPTION_TEXT, offsetof(settings_t, name), "NAME", NULL, "the model's name (default: the directory's)"},
     {"random", ATL_OPTION_TEXT, offsetof(settings_t, random), "SHAPE", NULL,
-     "make a model of random weights instead: dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, tiny; or/and "
+     "make a model of random weights instead: dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, dalle-12b, tiny; "
+     "or/and "
      "KEY=VALUE,... (width layers heads head_size text text_ids side codes attention rotary shift ... clip)"},
     {"force", ATL_OPTION_FLAG, offsetof(settings_t, force), NULL, NULL, "replace an existing model directory"},
     {0}};
@@ -105,7 +106,8 @@ static atl_status_t convert_sources(const settings_t *settings, const atl_text_l
   return atl_convert_run(&wanted);
 }
 
-static atl_status_t convert(const settings_t *settings, const atl_text_list_t *operands) {
+static atl_status_t run(const void *context, const atl_text_list_t *operands) {
+  const settings_t *settings = context;
   char out[4096];
   ATL_TRY(trim(settings->out, out));
   ATL_TRY(settings->random != NULL ? write_random(settings, operands, out) : convert_sources(settings, operands, out));
@@ -117,15 +119,5 @@ static atl_status_t convert(const settings_t *settings, const atl_text_list_t *o
 }
 
 atl_status_t atl_command_convert(int argc, char **argv) {
-  settings_t settings;
-  atl_text_list_t *operands;
-  bool wants_help;
-  ATL_TRY(ATL_NEW(1, &operands));
-  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, operands, &wants_help);
-  if (status == ATL_OK && wants_help)
-    atl_options_help(&the_usage, stdout);
-  else if (status == ATL_OK)
-    status = convert(&settings, operands);
-  ATL_DESTROY(&operands);
-  return status;
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

@@ -194,22 +194,21 @@ static atl_status_t decode_all(const atl_model_t *model, const settings_t *setti
   return status;
 }
 
-atl_status_t atl_command_decode(int argc, char **argv) {
-  settings_t settings;
-  bool wants_help;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
-  if (wants_help) {
-    atl_options_help(&the_usage, stdout);
-    return ATL_OK;
-  }
-  ATL_CHECK(settings.model && settings.tokens && settings.out, USAGE,
+static atl_status_t run(const void *context, const atl_text_list_t *operands) {
+  (void)operands;
+  const settings_t *settings = context;
+  ATL_CHECK(settings->model && settings->tokens && settings->out, USAGE,
             "decode needs --model DIR, --tokens FILE and --out DIR; see atelier decode --help");
-  ATL_TRY(atl_output_check(settings.out));
+  ATL_TRY(atl_output_check(settings->out));
   atl_model_t *model;
-  ATL_TRY(atl_model_open(settings.model, &model));
+  ATL_TRY(atl_model_open(settings->model, &model));
   grids_t grids = {0};
-  atl_status_t status = decode_all(model, &settings, &grids);
+  atl_status_t status = decode_all(model, settings, &grids);
   ATL_DESTROY(&grids.codes);
   atl_model_destroy(&model);
   return status;
+}
+
+atl_status_t atl_command_decode(int argc, char **argv) {
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

@@ -64,27 +64,17 @@ static atl_status_t encode_all(const atl_model_t *model, const settings_t *setti
   return status;
 }
 
-static atl_status_t run(int argc, char **argv, atl_text_list_t *images) {
-  settings_t settings;
-  bool wants_help;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, images, &wants_help));
-  if (wants_help) {
-    atl_options_help(&the_usage, stdout);
-    return ATL_OK;
-  }
-  ATL_CHECK(settings.model, USAGE, "encode needs --model DIR; see atelier encode --help");
+static atl_status_t run(const void *context, const atl_text_list_t *images) {
+  const settings_t *settings = context;
+  ATL_CHECK(settings->model, USAGE, "encode needs --model DIR; see atelier encode --help");
   ATL_CHECK(images->n > 0, USAGE, "encode needs at least one PNG picture; see atelier encode --help");
   atl_model_t *model;
-  ATL_TRY(atl_model_open(settings.model, &model));
-  atl_status_t status = encode_all(model, &settings, images);
+  ATL_TRY(atl_model_open(settings->model, &model));
+  atl_status_t status = encode_all(model, settings, images);
   atl_model_destroy(&model);
   return status;
 }
 
 atl_status_t atl_command_encode(int argc, char **argv) {
-  atl_text_list_t *images;
-  ATL_TRY(ATL_NEW(1, &images));
-  atl_status_t status = run(argc, argv, images);
-  ATL_DESTROY(&images);
-  return status;
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

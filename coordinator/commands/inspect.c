@@ -39,18 +39,12 @@ static atl_status_t inspect(const settings_t *settings, const char *path) {
   return ATL_OK;
 }
 
+static atl_status_t run(const void *settings, const atl_text_list_t *files) {
+  ATL_CHECK(files->n > 0, USAGE, "expected a file to inspect; atelier inspect --help tells more");
+  for (int i = 0; i < files->n; i++) ATL_TRY(inspect(settings, files->items[i]));
+  return ATL_OK;
+}
+
 atl_status_t atl_command_inspect(int argc, char **argv) {
-  settings_t settings;
-  atl_text_list_t *operands;
-  bool wants_help;
-  ATL_TRY(ATL_NEW(1, &operands));
-  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, operands, &wants_help);
-  if (status == ATL_OK && wants_help)
-    atl_options_help(&the_usage, stdout);
-  else if (status == ATL_OK && operands->n == 0)
-    status = ATL_FAIL(USAGE, "expected a file to inspect; atelier inspect --help tells more");
-  for (int i = 0; status == ATL_OK && !wants_help && i < operands->n; i++)
-    status = inspect(&settings, operands->items[i]);
-  ATL_DESTROY(&operands);
-  return status;
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

@@ -13,6 +13,7 @@
 #include "coordinator/prompts.h"
 #include "model/kvcache.h"
 #include "model/model.h"
+#include "model/shape.h"
 #include "partition/simulate.h"
 
 typedef struct {
@@ -29,7 +30,8 @@ static const atl_option_t the_options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The model"},
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
     {"shape", ATL_OPTION_TEXT, FIELD(shape), "K=N,...", NULL,
-     "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes"},
+     "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes; or a shape with a name, as `convert "
+     "--random` takes it: dalle-12b, mindalle-1.3b, ..."},
     {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
     {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
      "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
@@ -68,9 +70,12 @@ static const atl_usage_t the_usage = {
     .command = "plan",
     .synopsis = "(--model DIR | --shape SIZES) --ranks N [options]",
     .summary = "Says who would do what on so many ranks, how long it would take and how much memory, without MPI.",
-    .examples = "  atelier plan --model weights/emoji --ranks 16 --cores 4 --samples 512\n"
-                "  atelier plan --shape layers=64,width=3968,heads=62,text=256,side=32,text-ids=16384,codes=8192 \\\n"
-                "      --dtype bf16 --ranks 256 --cores 32 --memory 64G --samples 512 --simulate\n",
+    .examples =
+        "  atelier plan --model weights/emoji --ranks 16 --cores 4 --samples 512\n"
+        "  atelier plan --shape layers=24,width=2048,heads=32,text=256,side=32,text-ids=16384,codes=8192 \\\n"
+        "      --dtype bf16 --ranks 256 --cores 32 --memory 64G --samples 512\n"
+        "  atelier plan --shape dalle-12b --dtype bf16 --ranks 4096 --cores 16 --memory 16G --prompt-count 256 \\\n"
+        "      --samples 512 --simulate\n",
     .options = the_options,
 };
 
@@ -190,19 +195,25 @@ static atl_status_t find_costs(const settings_t *s, const atl_planning_t *planni
   return atl_costs_find(&spec, s->measure ? ATL_COSTS_MEASURE : ATL_COSTS_KNOWN, model, request);
 }
 
-/* `model` is NULL with --shape: then nothing is decoded, unless --decode-seconds says how long it takes. */
-static atl_status_t make_request(const settings_t *s, const atl_transformer_config_t *config, const atl_model_t *model,
-                                 atl_plan_request_t *request) {
+/* What is planned for. Without a dVAE nothing is decoded, unless --decode-seconds says how long it takes. */
+typedef struct {
+  const atl_transformer_config_t *config;
+  const atl_vae_config_t *vae;   /* NULL: not known */
+  const atl_clip_config_t *clip; /* NULL: none */
+  const atl_model_t *model;      /* NULL with --shape */
+} subject_t;
+
+static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request) {
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
   atl_dtype_t kv;
   ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
-  bool has_vae = model != NULL && model->has_vae, has_clip = model != NULL && model->has_clip;
+  const atl_model_t *model = subject->model;
   atl_planning_t planning = {.n_ranks = (int32_t)s->ranks,
                              .n_cores = (int32_t)s->cores,
                              .is_guided = s->guidance != 1,
-                             .has_decoders = has_vae || s->decode_seconds > 0,
-                             .is_ranked = has_clip && !s->no_rank,
+                             .has_decoders = subject->vae != NULL || s->decode_seconds > 0,
+                             .is_ranked = subject->clip != NULL && !s->no_rank,
                              .n_stages = (int32_t)s->stages,
                              .n_pipelines = (int32_t)s->pipelines,
                              .n_decoders = (int32_t)s->decoders,
@@ -216,8 +227,7 @@ static atl_status_t make_request(const settings_t *s, const atl_transformer_conf
                              .kv = kv,
                              .storage = model != NULL ? atl_planning_storage(model) : dtype};
   ATL_TRY(count_images(s, &planning));
-  atl_planning_request(&planning, config, has_vae ? &model->vae_config : NULL, has_clip ? &model->clip_config : NULL,
-                       request);
+  atl_planning_request(&planning, subject->config, subject->vae, subject->clip, request);
   if (model != NULL) ATL_TRY(find_costs(s, &planning, model, request));
   if (s->decode_seconds > 0) request->costs.decode = s->decode_seconds, request->costs.score = 0;
   return ATL_OK;
@@ -235,10 +245,11 @@ static atl_status_t make_plan(const settings_t *s, const atl_plan_request_t *req
 /* ---- output ---- */
 
 static json_t *simulation_to_json(const atl_simulation_t *s) {
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", s->seconds,
-                   "images_per_second", s->images_per_second, "first_image", s->first_image, "work", s->work, "prefill",
-                   s->prefill, "decode", s->decode, "imbalance", s->imbalance, "fill", s->fill, "tail", s->tail,
-                   "slots", s->slots, "decoder_load", s->decoder_load);
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", s->seconds,
+                   "efficiency", s->efficiency, "rank_efficiency", s->rank_efficiency, "images_per_second",
+                   s->images_per_second, "first_image", s->first_image, "work", s->work, "prefill", s->prefill,
+                   "decode", s->decode, "imbalance", s->imbalance, "fill", s->fill, "tail", s->tail, "slots", s->slots,
+                   "decoder_load", s->decoder_load);
 }
 
 static atl_status_t print_json(const atl_plan_t *plan, const atl_simulation_t *simulation) {
@@ -259,15 +270,15 @@ static void print_model(const settings_t *s, const atl_transformer_config_t *c, 
          q->is_guided ? ", guided" : "");
 }
 
-static atl_status_t plan_for(const settings_t *s, const atl_transformer_config_t *config, const atl_model_t *model) {
+static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   atl_plan_request_t request;
   atl_plan_t plan;
   atl_simulation_t simulation;
-  ATL_TRY(make_request(s, config, model, &request));
+  ATL_TRY(make_request(s, subject, &request));
   ATL_TRY(make_plan(s, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
   if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
-  print_model(s, config, &request);
+  print_model(s, subject->config, &request);
   atl_plan_print(&plan, &request, stdout);
   if (s->simulate) atl_simulate_print(&simulation, stdout);
   return ATL_OK;
@@ -276,23 +287,38 @@ static atl_status_t plan_for(const settings_t *s, const atl_transformer_config_t
 static atl_status_t plan_model(const settings_t *s) {
   atl_model_t *model;
   ATL_TRY(atl_model_open(s->model, &model));
-  atl_status_t status = model->has_transformer ? plan_for(s, &model->transformer_config, model)
-                                               : ATL_FAIL(INPUT, "%s has no transformer to plan for", s->model);
+  subject_t subject = {.config = &model->transformer_config,
+                       .vae = model->has_vae ? &model->vae_config : NULL,
+                       .clip = model->has_clip ? &model->clip_config : NULL,
+                       .model = model};
+  atl_status_t status =
+      model->has_transformer ? plan_for(s, &subject) : ATL_FAIL(INPUT, "%s has no transformer to plan for", s->model);
   atl_model_destroy(&model);
   return status;
 }
 
-atl_status_t atl_command_plan(int argc, char **argv) {
-  settings_t settings;
-  bool wants_help;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
-  if (wants_help) {
-    atl_options_help(&the_usage, stdout);
-    return ATL_OK;
-  }
-  ATL_TRY(check_settings(&settings));
-  if (settings.model != NULL) return plan_model(&settings);
+/* A shape that begins with a known name is what `convert --random` takes, and has a dVAE. */
+static atl_status_t plan_shape(const settings_t *s) {
+  subject_t subject = {0};
   atl_transformer_config_t config;
-  ATL_TRY(read_shape(settings.shape, &config));
-  return plan_for(&settings, &config, NULL);
+  atl_shape_t shape;
+  if (memchr(s->shape, '=', strcspn(s->shape, ",")) == NULL) {
+    ATL_TRY(atl_shape_parse(s->shape, &shape));
+    subject = (subject_t){.config = &shape.transformer, .vae = &shape.vae, .clip = shape.has_clip ? &shape.clip : NULL};
+  } else {
+    ATL_TRY(read_shape(s->shape, &config));
+    subject.config = &config;
+  }
+  return plan_for(s, &subject);
+}
+
+static atl_status_t run(const void *context, const atl_text_list_t *operands) {
+  (void)operands;
+  const settings_t *s = context;
+  ATL_TRY(check_settings(s));
+  return s->model != NULL ? plan_model(s) : plan_shape(s);
+}
+
+atl_status_t atl_command_plan(int argc, char **argv) {
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

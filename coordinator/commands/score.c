@@ -235,13 +235,9 @@ static atl_status_t run_model(const settings_t *settings, const atl_model_t *mod
   return status;
 }
 
-static atl_status_t run(int argc, char **argv, settings_t *settings) {
-  bool wants_help;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, settings, NULL, &wants_help));
-  if (wants_help) {
-    atl_options_help(&the_usage, stdout);
-    return ATL_OK;
-  }
+static atl_status_t run(const void *context, const atl_text_list_t *operands) {
+  (void)operands;
+  const settings_t *settings = context;
   ATL_CHECK(settings->model, USAGE, "score needs --model DIR; see atelier score --help");
   ATL_CHECK(settings->images.n > 0, USAGE, "score needs --image FILE; see atelier score --help");
   ATL_CHECK(settings->texts.n > 0 || settings->labels, USAGE,
@@ -253,11 +249,6 @@ static atl_status_t run(int argc, char **argv, settings_t *settings) {
   return status;
 }
 
-/* The settings hold two lists of thousands of pointers: too much for the stack. */
 atl_status_t atl_command_score(int argc, char **argv) {
-  settings_t *settings;
-  ATL_TRY(ATL_NEW(1, &settings));
-  atl_status_t status = run(argc, argv, settings);
-  ATL_DESTROY(&settings);
-  return status;
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

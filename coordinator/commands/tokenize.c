@@ -87,25 +87,22 @@ static atl_status_t open_of_model(const settings_t *settings, atl_tokenizer_t **
   return status;
 }
 
-atl_status_t atl_command_tokenize(int argc, char **argv) {
-  settings_t settings;
-  atl_text_list_t *texts;
-  bool wants_help;
-  ATL_TRY(ATL_NEW(1, &texts));
+static atl_status_t run(const void *context, const atl_text_list_t *texts) {
+  const settings_t *settings = context;
+  ATL_CHECK(!settings->tokenizer != !settings->model, USAGE,
+            "tokenize expects one of --tokenizer FILE and --model DIR; see atelier tokenize --help");
+  ATL_CHECK(!settings->clip || settings->model, USAGE,
+            "--clip chooses among a model's tokenizers; it goes with --model DIR");
   atl_tokenizer_t *tokenizer = NULL;
-  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &settings, texts, &wants_help);
-  if (status == ATL_OK && wants_help) atl_options_help(&the_usage, stdout);
-  if (status == ATL_OK && !wants_help) {
-    if (!settings.tokenizer == !settings.model)
-      status = ATL_FAIL(USAGE, "tokenize expects one of --tokenizer FILE and --model DIR; see atelier tokenize --help");
-    else if (settings.clip && !settings.model)
-      status = ATL_FAIL(USAGE, "--clip chooses among a model's tokenizers; it goes with --model DIR");
-    else
-      status =
-          settings.model ? open_of_model(&settings, &tokenizer) : atl_tokenizer_open(settings.tokenizer, &tokenizer);
-    if (status == ATL_OK) status = run_all(tokenizer, texts);
-  }
+  if (settings->model)
+    ATL_TRY(open_of_model(settings, &tokenizer));
+  else
+    ATL_TRY(atl_tokenizer_open(settings->tokenizer, &tokenizer));
+  atl_status_t status = run_all(tokenizer, texts);
   atl_tokenizer_destroy(&tokenizer);
-  ATL_DESTROY(&texts);
   return status;
+}
+
+atl_status_t atl_command_tokenize(int argc, char **argv) {
+  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
 }

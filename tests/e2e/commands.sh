@@ -49,6 +49,19 @@ shape=layers=64,width=3968,heads=62,text=256,side=32,text-ids=16384,codes=8192
 check "plan: a model that is not there" says "64 layers of width 3968" "$ATELIER" plan --shape $shape --ranks 256 --memory 64G --cores 32 --dtype bf16
 check "plan: needs stages" says "too little fits the memory of a rank" "$ATELIER" plan --shape $shape --ranks 16 --memory 8G --cores 32 --dtype bf16
 check "plan: or finds too little memory" refuses "and has 1024.0 MiB" "$ATELIER" plan --shape $shape --ranks 2 --memory 1G
+# The paper's model on 4096 ranks: in seconds, with all that there is to know. The bounds are what its 12 billion weights say:
+# 131072 images take at least 2 x 12e9 x 1024 operations each, on 4096 x 16 cores of 50e9 a second that is 16 minutes.
+paper() { timeout 30 "$ATELIER" plan --shape dalle-12b --dtype bf16 --ranks 4096 --cores 16 --memory 16G --prompt-count 256 --samples 512 --simulate "$@"; }
+check "plan: the paper's model" says "4096 ranks: " paper
+check "plan: its efficiency" grep -q "efficiency: [0-9.]* % of the stages' time is work, [0-9.]* % of all ranks'" "$scratch/out"
+check "plan: its bubble" grep -q "waiting: imbalance [0-9.]* %, slots [0-9.]* %, fill and drain [0-9.]* %, tail [0-9.]* %" "$scratch/out"
+check "plan: its bytes" grep -q "fullest rank: 1[0-9.]* GiB; a candidate in flight takes 2[0-9.]* MiB" "$scratch/out"
+paper --json >"$scratch/paper.json"
+number() { sed -n "s/.*\"$1\": \([0-9.e+-]*\).*/\1/p" "$scratch/paper.json" | tail -1; }
+check "plan: its time, within four times what its operations take" awk -v s="$(number seconds)" 'BEGIN { exit !(s > 980 && s < 4 * 980) }'
+check "plan: its throughput" awk -v s="$(number seconds)" -v r="$(number images_per_second)" 'BEGIN { exit !(r * s > 131000 && r * s < 131144) }'
+check "plan: its efficiency is high" awk -v e="$(number rank_efficiency)" 'BEGIN { exit !(e > 0.8 && e < 1) }'
+check "plan: half a byte is a forgotten unit" refuses "0.5G" plan --memory 0.5
 check "plan: of nothing" refuses "--model DIR" "$ATELIER" plan --ranks 2
 check "plan: with a shape that is none" refuses "heigth" "$ATELIER" plan --shape heigth=3 --ranks 2
 printf 'a\nb\n' >"$scratch/prompts"

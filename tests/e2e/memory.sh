@@ -3,13 +3,13 @@
 # The plan's bytes of a rank are what the rank takes: within 10 % of the largest resident size the system has seen (VmHWM), for
 # a small model and for one of 370 MB, on one rank and on two stages, weights or cache being most of it.
 . tests/tap.sh
-if [ -n "$(nm "$ATELIER" 2>/dev/null | grep -m1 __asan_init)" ]; then
+if nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
   skip "a sanitised program takes several times the memory"
   finish
 fi
 export OMP_NUM_THREADS=1 XDG_CACHE_HOME=$scratch/cache
 
-# planned FOLDER: "rank planned measured own" of every rank, from report.txt.
+# ranks_of FOLDER: "rank planned measured own" of every rank, from report.txt.
 ranks_of() { awk '/^ *rank role/ { on = 1; next } on && $2 ~ /^(stage|decoder)/ { print $1, $(NF - 2), $(NF - 1), $NF } on && !NF { on = 0 }' "$1/report.txt" | sort -u; }
 agrees() { # FOLDER RANKS
   ranks_of "$1" | awk -v want="$2" '
@@ -25,11 +25,11 @@ memory() { # NAME RANKS MODEL OPTIONS...
 
 "$ATELIER" convert --random dalle-1024-full,layers=4,side=8 --tokenizer weights/emoji/tokenizer.bpe.txt --out "$scratch/model" >"$scratch/made"
 for n in 1 2; do
-  memory "emoji-$n" $n weights/emoji
-  memory "weights-$n" $n "$scratch/model" --slots 1 --microbatch 2
-  memory "cache-$n" $n "$scratch/model" --slots 2 --microbatch 64
-  memory "bf16-$n" $n "$scratch/model" --dtype bf16 --slots 2 --microbatch 64
-  memory "int8-$n" $n "$scratch/model" --dtype bf16 --kv int8 --slots 2 --microbatch 64
+  memory "emoji-$n" "$n" weights/emoji
+  memory "weights-$n" "$n" "$scratch/model" --slots 1 --microbatch 2
+  memory "cache-$n" "$n" "$scratch/model" --slots 2 --microbatch 64
+  memory "bf16-$n" "$n" "$scratch/model" --dtype bf16 --slots 2 --microbatch 64
+  memory "int8-$n" "$n" "$scratch/model" --dtype bf16 --kv int8 --slots 2 --microbatch 64
 done
 
 # A candidate in flight takes what the plan says: 126 more of them.

@@ -12,7 +12,6 @@ enum { N_PACKETS = 300, N_BUFFERS = 5, MAX_ROWS = 33, ROW_WIDTH = 257 };
 typedef struct {
   atl_hop_t *hop;
   int i_stage, n_stages;
-  int n_begun;    /* first stage: packets sent; END is the last */
   int n_finished; /* packets seen */
   int is_ok;
 } stage_t;
@@ -24,7 +23,6 @@ static float number_of(int i, int row, int column) { return (float)(i * 5 + row 
 static void fill(atl_packet_t *packet, int i) {
   int is_begin = i % 10 == 0;
   *packet->header = (atl_packet_header_t){is_begin ? ATL_PACKET_BEGIN : ATL_PACKET_ROWS, i % 4, rows_of(i), i};
-  if (i == N_PACKETS - 1) packet->header->kind = ATL_PACKET_END;
   for (int row = 0; row < rows_of(i); row++) {
     packet->rows[row] = (atl_packet_row_t){row, i};
     if (is_begin) packet->draws[row] = (atl_packet_row_t){i, -row};
@@ -37,7 +35,6 @@ static void fill(atl_packet_t *packet, int i) {
 static int is_packet(const atl_packet_t *packet, int i, int n_added) {
   const atl_packet_header_t *h = packet->header;
   int is_ok = h->flags == i && h->slot == i % 4 && ((size_t)packet->x & 63) == 0;
-  if (i == N_PACKETS - 1) return is_ok && h->kind == ATL_PACKET_END;
   is_ok = is_ok && h->n_rows == rows_of(i) && h->kind == (i % 10 == 0 ? ATL_PACKET_BEGIN : ATL_PACKET_ROWS);
   for (int row = 0; is_ok && row < h->n_rows; row++) {
     is_ok = packet->rows[row].sequence == row && packet->rows[row].position == i;

@@ -83,6 +83,9 @@ static void test_failures(void) {
   TAP_STATUS(ATL_USAGE, PARSE("--memory", "3Q"), "Q is no suffix");
   TAP_STATUS(ATL_USAGE, PARSE("--memory", "-1"), "bytes are not negative");
   TAP_STATUS(ATL_USAGE, PARSE("--memory", "9999999999T"), "too many bytes");
+  TAP_STATUS(ATL_USAGE, PARSE("--memory", "0.5"), "half a byte, which is a forgotten unit");
+  TAP_STATUS(ATL_USAGE, PARSE("--memory", "1e-12G"), "less than a byte");
+  TAP_OK(PARSE("--memory", "0.5G") == ATL_OK && the_settings.memory == 1 << 29, "half a gibibyte");
   TAP_STATUS(ATL_USAGE, PARSE("--greedy=yes"), "a flag takes no value");
   TAP_STATUS(ATL_USAGE, PARSE("--=3"), "an option has a name");
   TAP_STATUS(ATL_USAGE, PARSE("-s"), "one dash is refused");
