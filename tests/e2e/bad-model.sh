@@ -88,7 +88,7 @@ generate "a checkpoint for a model" "expected a model directory|atelier convert"
 copy && head -c 500 $m/model.json >"$scratch/m/model.json"
 generate "a cut model.json" "model.json: expected JSON" "$scratch/m"
 replace model.json '"width": 256' '"width": 512'
-generate "a width that the file does not have" "text_emb.weight|[2072, 512]|[2072, 256]" "$scratch/m"
+generate "a width that the file does not have" "to_logits.0.weight|[512]|[256]" "$scratch/m"
 replace model.json '"conv_like"' '"sparse"'
 generate "attention that cannot be computed" "sparse" "$scratch/m"
 replace model.json '"n_tokens": 1024' '"n_tokens": 512'
