@@ -18,7 +18,7 @@ static atl_attention_work_t measure(const atl_transformer_config_t *c) {
                                .row_size = round_up(c->head_size)};
   /* An odd number of blocks, so that the lines of a group do not fall on the same cache sets. */
   work.ld_scores = (round_up(work.n_text + atl_config_image_length(c)) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
-  work.thread_items = ATL_GROUP_ROWS * (2 * work.row_size + work.ld_scores + ATL_KEY_BLOCK);
+  work.thread_items = ATL_GROUP_ROWS * (3 * work.row_size + work.ld_scores + ATL_KEY_BLOCK);
   return work;
 }
 
@@ -71,6 +71,7 @@ static void enter(const atl_attention_work_t *work, atl_kvcache_t *cache, float 
 /* A thread's scratch, all of it lines of one row each. */
 typedef struct {
   float *q;      /* (GROUP_ROWS,E) */
+  float *own;    /* (GROUP_ROWS,E') the same for image keys */
   float *out;    /* (GROUP_ROWS,E') */
   float *scores; /* (GROUP_ROWS,ld_scores) */
   float *edge;   /* (GROUP_ROWS,16) scores of a block whose first lanes are not seen */
@@ -78,8 +79,13 @@ typedef struct {
 
 static desk_t desk_of(const atl_attention_work_t *work) {
   float *first = work->scratch + omp_get_thread_num() * work->thread_items;
-  float *out = first + ATL_GROUP_ROWS * work->row_size, *scores = out + ATL_GROUP_ROWS * work->row_size;
-  return (desk_t){.q = first, .out = out, .scores = scores, .edge = scores + ATL_GROUP_ROWS * work->ld_scores};
+  int64_t lines = ATL_GROUP_ROWS * work->row_size;
+  float *scores = first + 3 * lines;
+  return (desk_t){.q = first,
+                  .own = first + lines,
+                  .out = first + 2 * lines,
+                  .scores = scores,
+                  .edge = scores + ATL_GROUP_ROWS * work->ld_scores};
 }
 
 static int64_t n_blocks(int64_t n_keys) { return (n_keys + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK; }
@@ -132,10 +138,11 @@ static bool take_block(atl_span_t *span, block_t *block) {
  * seen is dropped, or overwritten by what comes next. */
 static void score_block(const atl_attention_work_t *work, const desk_t *desk, const run_t *run, const block_t *block,
                         float *scores) {
-  int64_t size = work->head_size, ld = work->ld_scores;
+  int64_t ld = work->ld_scores;
   bool is_whole = block->first_lane == 0;
   work->image_kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK,
-                                 desk->q + run->first * size, size, run->n, block->k, size);
+                                 desk->own + run->first * work->row_size, work->row_size, run->n, block->k,
+                                 work->head_size);
   for (int64_t m = 0; m < run->n && !is_whole; m++)
     memcpy(scores + m * ld, desk->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
 }
@@ -144,6 +151,8 @@ static void score_block(const atl_attention_work_t *work, const desk_t *desk, co
 static void weigh(const atl_attention_work_t *work, const desk_t *desk, run_t run, int64_t n_text) {
   float *lines = desk->scores + run.first * work->ld_scores, *scores = lines + n_text;
   block_t block;
+  for (int32_t m = run.first; m < run.first + run.n && run.n_spans > 0; m++)
+    work->image_kernels.own_query(desk->own + m * work->row_size, desk->q + m * work->head_size, work->head_size);
   for (int i = 0; i < run.n_spans; i++)
     for (; take_block(&run.spans[i], &block); scores += block.n) score_block(work, desk, &run, &block, scores);
   for (int64_t m = 0; m < run.n; m++) atl_activation_softmax(lines + m * work->ld_scores, n_text + run.n_keys);

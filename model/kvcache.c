@@ -132,9 +132,9 @@ static void store_f32(float *to_k, float *to_v, const float *k, const float *v, 
   memcpy(to_v, v, (size_t)size * sizeof *v);
 }
 
-/* to(n), apart from each other, <- x(n) as whole numbers up to 127; returns what 1 stands for: not a number if some x
- * is none or infinite. */
-static float store_i8(int8_t *to, int64_t apart, const float *x, int64_t n) {
+/* to <- x(n) as whole numbers up to 127, two of them `step` apart and the pairs pair_step; returns what 1 stands for:
+ * not a number if some x is none or infinite. */
+static float store_i8(int8_t *to, int64_t pair_step, int64_t step, const float *x, int64_t n) {
   const float to_nearest = 12582912.0F; /* 3 * 2^22: a sum with it has no fraction */
   float largest = 0, poison = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -144,26 +144,32 @@ static float store_i8(int8_t *to, int64_t apart, const float *x, int64_t n) {
   float factor = largest > 0 && poison == 0 ? 127.0F / largest : 0.0F;
   for (int64_t i = 0; i < n; i++) {
     float whole = (x[i] * factor + to_nearest) - to_nearest;
-    to[i * apart] = (int8_t)(whole >= -127 && whole <= 127 ? whole : 0);
+    to[i / 2 * pair_step + i % 2 * step] = (int8_t)(whole >= -127 && whole <= 127 ? whole : 0);
   }
   return largest / 127.0F + poison;
 }
 
+/* A block's slot of keys and values, and the scales behind them. */
+static void store_block_i8(const atl_kvcache_t *cache, int8_t *k_block, int8_t *v_block, int64_t lane, const float *k,
+                           const float *v) {
+  int64_t size = cache->shape.head_size, row_size = cache->row_size;
+  float *k_scales = (void *)(k_block + (size + size % 2) * ATL_KEY_BLOCK);
+  float *v_scales = (void *)(v_block + row_size * ATL_KEY_BLOCK);
+  k_scales[lane] = store_i8(k_block + 2 * lane, 2 * ATL_KEY_BLOCK, 1, k, size);
+  v_scales[lane] = store_i8(v_block + lane / 2 * 2 * row_size + lane % 2, 4, 2, v, size);
+}
+
 static void store(const atl_kvcache_t *cache, atl_dtype_t dtype, store_t at, int64_t slot, const float *k,
                   const float *v) {
-  int64_t size = cache->shape.head_size, row_size = cache->row_size, lane = slot % ATL_KEY_BLOCK;
+  int64_t size = cache->shape.head_size, first_v = slot % ATL_KEY_BLOCK * cache->row_size, lane = slot % ATL_KEY_BLOCK;
   void *k_block = at.k + (size_t)(slot / ATL_KEY_BLOCK) * at.k_step;
   void *v_block = at.v + (size_t)(slot / ATL_KEY_BLOCK) * at.v_step;
-  if (dtype == ATL_I8) {
-    float *k_scales = (void *)((char *)k_block + size * ATL_KEY_BLOCK);
-    float *v_scales = (void *)((char *)v_block + row_size * ATL_KEY_BLOCK);
-    k_scales[lane] = store_i8((int8_t *)k_block + lane, ATL_KEY_BLOCK, k, size);
-    v_scales[lane] = store_i8((int8_t *)v_block + lane * row_size, 1, v, size);
-  } else if (dtype == ATL_BF16) {
-    store_bf16((uint16_t *)k_block + lane, (uint16_t *)v_block + lane * row_size, k, v, size);
-  } else {
-    store_f32((float *)k_block + lane, (float *)v_block + lane * row_size, k, v, size);
-  }
+  if (dtype == ATL_I8)
+    store_block_i8(cache, k_block, v_block, lane, k, v);
+  else if (dtype == ATL_BF16)
+    store_bf16((uint16_t *)k_block + lane, (uint16_t *)v_block + first_v, k, v, size);
+  else
+    store_f32((float *)k_block + lane, (float *)v_block + first_v, k, v, size);
 }
 
 void atl_kvcache_store_text(atl_kvcache_t *cache, int32_t prefix, int32_t head, int32_t position, const float *k,

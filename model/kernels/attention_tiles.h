@@ -1,9 +1,8 @@
 /* Attention tiles: the kernels of one instruction set and one cache dtype, written once over a vector of 16 lanes.
  *
- * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_mul, vec_fma), TARGET, the
- * tile sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
- * cache's ITEM, its LOAD, whether its blocks end in scales (HAS_SCALES) and NAME(stem). Tile sizes decide only which
- * chains run side by side, never a chain's order.
+ * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_fma), TARGET, the tile
+ * sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
+ * cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
  *
  * What comes from memory, the blocks of `own`, is read in the order of its addresses: a core reads half as fast again
  * so.
@@ -60,19 +59,12 @@ TARGET static void NAME(scores)(float *scores, int64_t ld_scores, const float *q
   for (; n_rows > 0; n_rows--, q += ldq, scores += ld_scores) NAME(lone_scores)(scores, q, k, n_blocks, head_size);
 }
 
-/* The scales of a block of 16 slots of `size` items, behind them. */
-INLINE const float *NAME(scales)(const char *block, int64_t size) {
-  return (const void *)(block + size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM));
-}
-
-TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const float *q, int64_t ldq, int64_t n_rows,
+TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const float *own, int64_t ld_own, int64_t n_rows,
                                     const void *blocks, int64_t head_size) {
-  const char *k = blocks;
-  const int64_t step = head_size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM) + (HAS_SCALES ? ATL_SCALES_BYTES : 0);
-  for (int64_t m = 0; m < n_rows; m++, k += step, scores += ld_scores) {
-    NAME(score_tile)(1, 1, true, scores, 0, q + m * ldq, 0, (const void *)k, head_size);
-    if (HAS_SCALES) vec_store(scores, vec_mul(vec_load(scores), vec_load(NAME(scales)(k, head_size))));
-  }
+  const ITEM *k = blocks;
+  for (int64_t m = 0; m < n_rows; m++)
+    NAME(score_tile)
+    (1, 1, true, scores + m * ld_scores, 0, own + m * ld_own, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
 }
 
 /* One tile of sums: n_rows x n_vecs chains over keys. */
@@ -117,19 +109,10 @@ TARGET static void NAME(values)(float *out, int64_t ldo, const float *p, int64_t
 
 TARGET static void NAME(own_values)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
                                     const void *blocks, int64_t first_lane, int64_t n_keys, int64_t row_size) {
-  const char *v = blocks;
-  const int64_t step = row_size * ATL_KEY_BLOCK * (int64_t)sizeof(ITEM) + (HAS_SCALES ? ATL_SCALES_BYTES : 0);
-  for (int64_t m = 0; m < n_rows; m++, v += step, out += ldo, p += ldp) {
-    const float *weights = p;
-    float scaled[ATL_KEY_BLOCK];
-    if (HAS_SCALES) {
-      const float *scales = NAME(scales)(v, row_size) + first_lane;
-      for (int64_t i = 0; i < n_keys; i++) scaled[i] = p[i] * scales[i];
-      weights = scaled;
-    }
+  const ITEM *v = blocks;
+  for (int64_t m = 0; m < n_rows; m++)
     NAME(value_rows)
-    (1, true, out, ldo, weights, 0, (const ITEM *)(const void *)v + first_lane * row_size, n_keys, row_size);
-  }
+    (1, true, out + m * ldo, 0, p + m * ldp, 0, v + (m * ATL_KEY_BLOCK + first_lane) * row_size, n_keys, row_size);
 }
 
 #undef INLINE

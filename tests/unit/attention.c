@@ -21,12 +21,12 @@ static float kept(float x, atl_dtype_t dtype) {
   return dtype == ATL_BF16 ? atl_f32_from_bf16(atl_bf16_from_f32(x)) : x;
 }
 
-/* What int8 makes of a slot's numbers: whole numbers up to 127, and what 1 stands for. */
-static float whole(float x[], const float *from, int32_t size) {
+/* x <- from as whole numbers up to `most`; returns what 1 stands for. */
+static float whole(float x[], const float *from, int32_t size, float most) {
   float largest = 0;
   for (int32_t e = 0; e < size; e++) largest = fmaxf(largest, fabsf(from[e]));
-  for (int32_t e = 0; e < size; e++) x[e] = rintf(from[e] * (127.0f / largest));
-  return largest / 127.0f;
+  for (int32_t e = 0; e < size; e++) x[e] = rintf(from[e] * (most / largest));
+  return largest / most;
 }
 
 typedef struct {
@@ -78,25 +78,29 @@ static bool sums_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, in
   return true;
 }
 
-/* int8: the chains run over whole numbers; a score is scaled at its end, a weight before its sum. */
+/* int8: products of whole numbers add up exactly, a score over its channels, a sum over the keys of its block. */
 static bool int8_agrees(const numbers_t *n, int32_t n_rows, int32_t n_keys, int32_t size) {
   static float k[16][MAX_SIZE], v[16][MAX_SIZE];
-  float k_scale[16], v_scale[16];
+  float k_scale[16], v_scale[16], q[MAX_SIZE], p[16] = {0};
   for (int32_t i = 0; i < n_keys; i++) {
-    k_scale[i] = whole(k[i], n->k[i], size);
-    v_scale[i] = whole(v[i], n->v[i], size);
+    k_scale[i] = whole(k[i], n->k[i], size, 127);
+    v_scale[i] = whole(v[i], n->v[i], size, 127);
   }
   for (int32_t m = 0; m < n_rows; m++) {
+    float unit = whole(q, n->q[m], size, 32767);
     for (int32_t i = 0; i < n_keys; i++) {
-      float chain[2] = {0, 0};
-      for (int32_t e = 0; e < size; e++) chain[e % 2] = fmaf(n->q[m][e], k[i][e], chain[e % 2]);
-      float score = (chain[0] + chain[1]) * k_scale[i];
+      int64_t sum = 0;
+      for (int32_t e = 0; e < size; e++) sum += (int64_t)q[e] * (int64_t)k[i][e];
+      float score = (float)sum * k_scale[i] * unit;
       if (memcmp(&score, &n->scores[m][i], sizeof score) != 0) return false;
     }
+    for (int32_t i = 0; i < n_keys; i++) p[i] = n->p[m][i] * v_scale[i];
+    unit = whole(p, p, n_keys, 32767);
     for (int32_t e = 0; e < size; e++) {
-      float sum = 0;
-      for (int32_t i = 0; i < n_keys; i++) sum = fmaf(n->p[m][i] * v_scale[i], v[i][e], sum);
-      if (memcmp(&sum, &n->out[m][e], sizeof sum) != 0) return false;
+      int64_t sum = 0;
+      for (int32_t i = 0; i < n_keys; i++) sum += (int64_t)p[i] * (int64_t)v[i][e];
+      float value = fmaf((float)sum, unit, 0);
+      if (memcmp(&value, &n->out[m][e], sizeof value) != 0) return false;
     }
   }
   return true;
@@ -112,7 +116,9 @@ static bool own_agree(numbers_t *n, const atl_attention_kernels_t *kernels, atl_
     memcpy(v + (size_t)m * span->v_step, span->v, span->v_step);
   }
   memset(n->out, 0, sizeof n->out);
-  kernels->own_scores(n->scores[0], MAX_KEYS + 16, n->q[0], MAX_SIZE, n_rows, k, size);
+  static float own[MAX_ROWS][MAX_SIZE];
+  for (int32_t m = 0; m < n_rows; m++) kernels->own_query(own[m], n->q[m], size);
+  kernels->own_scores(n->scores[0], MAX_KEYS + 16, own[0], MAX_SIZE, n_rows, k, size);
   kernels->own_values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, n_rows, v, 0, n_keys, cache->row_size);
   if (dtype == ATL_I8) return int8_agrees(n, n_rows, n_keys, size);
   return scores_agree(n, dtype, n_rows, n_keys, size) && sums_agree(n, dtype, n_rows, n_keys, size);
