@@ -91,7 +91,8 @@ static atl_status_t make_key(const atl_calibration_spec_t *spec, const atl_model
   const char *parts = !spec->has_decoder ? "ring" : spec->is_ranked ? "ring dvae clip" : "ring dvae";
   return atl_arena_printf(arena, key, "%.16s, %s, %d threads, %d x %d rows, %s, %s cache, %s, %s", model->digest,
                           atl_cpu_describe(cpu, sizeof cpu), omp_get_max_threads(), (int)spec->microbatch,
-                          (int)spec->n_streams, atl_dtype_name(spec->dtype), atl_dtype_name(spec->kv), atl_backend_name(spec->backend), parts);
+                          (int)spec->n_streams, atl_dtype_name(spec->dtype), atl_dtype_name(spec->kv),
+                          atl_backend_name(spec->backend), parts);
 }
 
 static void use(const atl_calibration_t *c, int32_t microbatch, atl_plan_request_t *request) {

@@ -44,8 +44,8 @@ int64_t atl_output_n_done(const atl_output_t *output);
 int64_t atl_output_n_total(const atl_output_t *output);
 /* The files of the whole run. Borrows the summary. INTERNAL when candidates are missing. */
 atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *summary);
-/* The run ends, or may be ended, before its time: run.json says in which state and why. Cannot fail; a warning says when
- * it could not be written. */
+/* The run ends, or may be ended, before its time: run.json says in which state and why. Cannot fail; a warning says
+ * when it could not be written. */
 void atl_output_abandon(const atl_output_t *output, const char *state, const char *reason);
 void atl_output_destroy(atl_output_t **output);
 

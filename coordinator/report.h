@@ -1,5 +1,6 @@
 /* Report: where the seconds of a run went, as a table a user can act on: per role busy, waiting, draw, io; images/s,
- * tokens/s, images/s a core; peak memory a rank, as planned and as measured; and the plan's prediction beside what was measured. */
+ * tokens/s, images/s a core; peak memory a rank, as planned and as measured; and the plan's prediction beside what was
+ * measured. */
 #ifndef ATL_COORDINATOR_REPORT_H
 #define ATL_COORDINATOR_REPORT_H
 

@@ -13,7 +13,7 @@
 #define NAME(stem) stem##_bf16
 #include "model/kernels/attention_tiles.h"
 
-#include "model/kernels/attention_int8.h"
+#include "model/kernels/attention_int8_tiles.h"
 
 static void own_query(float *own, const float *q, int64_t head_size) { memcpy(own, q, (size_t)head_size * sizeof *q); }
 

@@ -62,9 +62,8 @@ TARGET static void NAME(scores)(float *scores, int64_t ld_scores, const float *q
 TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const float *own, int64_t ld_own, int64_t n_rows,
                                     const void *blocks, int64_t head_size) {
   const ITEM *k = blocks;
-  for (int64_t m = 0; m < n_rows; m++)
-    NAME(score_tile)
-    (1, 1, true, scores + m * ld_scores, 0, own + m * ld_own, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
+  for (int64_t m = 0; m < n_rows; m++) NAME(score_tile)
+  (1, 1, true, scores + m * ld_scores, 0, own + m * ld_own, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
 }
 
 /* One tile of sums: n_rows x n_vecs chains over keys. */
@@ -110,9 +109,8 @@ TARGET static void NAME(values)(float *out, int64_t ldo, const float *p, int64_t
 TARGET static void NAME(own_values)(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
                                     const void *blocks, int64_t first_lane, int64_t n_keys, int64_t row_size) {
   const ITEM *v = blocks;
-  for (int64_t m = 0; m < n_rows; m++)
-    NAME(value_rows)
-    (1, true, out + m * ldo, 0, p + m * ldp, 0, v + (m * ATL_KEY_BLOCK + first_lane) * row_size, n_keys, row_size);
+  for (int64_t m = 0; m < n_rows; m++) NAME(value_rows)
+  (1, true, out + m * ldo, 0, p + m * ldp, 0, v + (m * ATL_KEY_BLOCK + first_lane) * row_size, n_keys, row_size);
 }
 
 #undef INLINE

@@ -26,7 +26,8 @@ static int is_near(double got, double want) {
 /* Full attention sees 1, 2, 3, 4 image keys; 16 floats a key and value of a row, 32 flops. */
 static void test_step(void) {
   const atl_transformer_config_t c = tiny(1);
-  const atl_roofline_part_t part = {.end_layer = 1, .has_head = true, .n_samples = 5, .dtype = ATL_BF16, .kv = ATL_BF16};
+  const atl_roofline_part_t part = {
+      .end_layer = 1, .has_head = true, .n_samples = 5, .dtype = ATL_BF16, .kv = ATL_BF16};
   const atl_roof_t roof = {.flops = 1000, .bytes = 100};
   atl_bound_t step = atl_roofline_step(&roof, &c, &part, 2);
   /* 2*5*(256+40) of linears, 2*5*2*4*(3+3) of attention; 2 bytes of 296 weights and of 2*4*(3 + 5*3) keys, values */
@@ -43,7 +44,8 @@ static void test_step(void) {
 
 static void test_image(void) {
   const atl_transformer_config_t c = tiny(1);
-  const atl_roofline_part_t part = {.end_layer = 1, .has_head = true, .n_samples = 5, .dtype = ATL_BF16, .kv = ATL_BF16};
+  const atl_roofline_part_t part = {
+      .end_layer = 1, .has_head = true, .n_samples = 5, .dtype = ATL_BF16, .kv = ATL_BF16};
   const atl_roof_t roof = {.flops = 400, .bytes = 100};
   atl_bound_t image = atl_roofline_image(&roof, &c, &part);
   /* at place p: 2960 + 80*(3+p+1) flops, 592 + 16*(3 + 5*(p+1)) bytes; the mean of p+1 is 2.5 */

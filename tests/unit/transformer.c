@@ -220,8 +220,12 @@ static void check_copy(work_t *w) {
 
 /* get_bytes against what new takes. An arena grows by 64 KiB chunks, and each linear is an object with one. */
 static void check_bytes_counted(work_t *w, atl_dtype_t dtype) {
-  atl_transformer_part_t part = {
-      .end_layer = w->config->n_layers, .n_prefixes = 700, .n_samples = 900, .max_rows = 1200, .dtype = dtype, .kv = dtype};
+  atl_transformer_part_t part = {.end_layer = w->config->n_layers,
+                                 .n_prefixes = 700,
+                                 .n_samples = 900,
+                                 .max_rows = 1200,
+                                 .dtype = dtype,
+                                 .kv = dtype};
   atl_transformer_bytes_t bytes;
   atl_transformer_t *t;
   atl_transformer_get_bytes(w->config, &part, &bytes);

@@ -47,10 +47,10 @@ static int is_same_prompt(const atl_prompt_t *a, const atl_prompt_t *b) {
 
 static int is_same_job(const atl_job_t *a, const atl_job_t *b) {
   int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->plan, b->plan) == 0 &&
-                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
-                a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits && a->n_keep == b->n_keep &&
-                a->png_level == b->png_level && a->n_prompts == b->n_prompts && a->n_forced == b->n_forced &&
-                is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
+                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 &&
+                a->trace == b->trace && a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits &&
+                a->n_keep == b->n_keep && a->png_level == b->png_level && a->n_prompts == b->n_prompts &&
+                a->n_forced == b->n_forced && is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
                 is_same_ints(a->prime, a->n_prime, b->prime, b->n_prime);
   const atl_job_sampling_t *s = &a->sampling, *t = &b->sampling;
   is_same = is_same && s->greedy == t->greedy && s->temperature == t->temperature && s->top_k == t->top_k &&
@@ -195,8 +195,8 @@ static void test_record(void) {
 static void test_report(void) {
   atl_arena_t arena = {0};
   atl_buffer_t buffer = {0};
-  atl_report_t got,
-      report = {5, "stage 0.1", 1.5, 2.5, 0.25, 0.125, 1000, 256, 1 << 20, 1 << 21, 0.5, 0.75, 0.3, 0.2, 0.1, 9.5, 0.4, 7};
+  atl_report_t got, report = {5,       "stage 0.1", 1.5,  2.5, 0.25, 0.125, 1000, 256, 1 << 20,
+                              1 << 21, 0.5,         0.75, 0.3, 0.2,  0.1,   9.5,  0.4, 7};
   TAP_STATUS(ATL_OK, atl_wire_pack_report(&report, &buffer), "a report is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "a report is unpacked");
   TAP_OK(got.rank == 5 && strcmp(got.role, "stage 0.1") == 0 && got.busy == 1.5 && got.waiting == 2.5 &&
