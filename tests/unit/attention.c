@@ -218,6 +218,9 @@ static void check_cache(atl_attention_t kind, int32_t side, int32_t n_together) 
     atl_kvcache_copy(&cache, 2, 1, j + 1);
     is_right &= check_view(&cache, 2, j);
   }
+  for (int32_t next = 1; next < 3; next++)
+    TAP_OK(atl_kvcache_are_neighbours(&cache, next - 1, next) == (next % n_together != 0),
+           "samples of a tile are neighbours, others are not");
   char name[128];
   snprintf(name, sizeof name, "%s of %d, samples in tiles of %d: a token and its copy see what they may, oldest first",
            atl_attention_name(kind), side, n_together);

@@ -146,6 +146,26 @@ static void check_guidance(void) {
   TAP_OK(draw_once(&s, cond, null_logits, 3, 3) == 0, "guidance 3 moves away from the null pass");
 }
 
+/* Two codes as likely as each other, in blocks far apart: of 10000 draws the later one gets half, within 5 standard
+ * deviations of 50. */
+static void check_blocks(void) {
+  enum { N_MANY = 200, N_TRIES = 10000 };
+  const atl_sampling_t sampling = {.temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = 1};
+  atl_sampler_t *s;
+  int n_early = 0, n_late = 0;
+  TAP_STATUS(ATL_OK, atl_sampler_new(&sampling, N_MANY, N_MANY, &s), "a sampler of many codes");
+  for (uint32_t i = 0; i < N_TRIES; i++) {
+    float logits[N_MANY];
+    for (int c = 0; c < N_MANY; c++) logits[c] = c == 10 || c == 190 ? 0.0f : -1000.0f;
+    int32_t code = atl_sampler_draw(s, logits, NULL, &(atl_draw_t){.seed = 1, .position = i});
+    n_early += code == 10;
+    n_late += code == 190;
+  }
+  TAP_OK(n_early + n_late == N_TRIES && n_late > N_TRIES / 2 - 250 && n_late < N_TRIES / 2 + 250,
+         "codes of any block are drawn as often as they should be");
+  atl_sampler_destroy(&s);
+}
+
 static void check_refusals(void) {
   atl_sampler_t *sampler;
   atl_sampling_t s = the_plain;
@@ -163,6 +183,7 @@ static void check_refusals(void) {
     atl_memory_fail_after(n);
     TAP_STATUS(ATL_MEMORY, atl_sampler_new(&the_plain, V, V, &sampler), "no memory is reported");
   }
+  check_blocks();
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
 }
 
