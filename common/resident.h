@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
-/* The most it has ever taken; 0: not known. */
+/* The most it has taken since the peak was reset, or ever; 0: not known. */
 uint64_t atl_resident_peak_bytes(void);
+/* From now on. Where the system does not allow it, the peak stays what it was. */
+void atl_resident_reset_peak(void);
 
 #endif

@@ -85,14 +85,15 @@ atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibrat
 /* ---- a plan's costs ---- */
 
 /* Everything the seconds depend on. */
-static atl_status_t make_key(const atl_calibration_spec_t *spec, const atl_model_t *model, atl_arena_t *arena,
+static atl_status_t make_key(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
                              char **key) {
+  const atl_calibration_spec_t *spec = &subject->spec;
   char cpu[128];
   const char *parts = !spec->has_decoder ? "ring" : spec->is_ranked ? "ring dvae clip" : "ring dvae";
-  return atl_arena_printf(arena, key, "%.16s, %s, %d threads, %d x %d rows, %s, %s cache, %s, %s", model->digest,
-                          atl_cpu_describe(cpu, sizeof cpu), omp_get_max_threads(), (int)spec->microbatch,
-                          (int)spec->n_streams, atl_dtype_name(spec->dtype), atl_dtype_name(spec->kv),
-                          atl_backend_name(spec->backend), parts);
+  return atl_arena_printf(arena, key, "%.16s, %s, %d ranks of %d threads, %d x %d rows, %s, %s cache, %s, %s",
+                          model->digest, atl_cpu_describe(cpu, sizeof cpu), subject->n_ranks, omp_get_max_threads(),
+                          (int)spec->microbatch, (int)spec->n_streams, atl_dtype_name(spec->dtype),
+                          atl_dtype_name(spec->kv), atl_backend_name(spec->backend), parts);
 }
 
 static void use(const atl_calibration_t *c, int32_t microbatch, atl_plan_request_t *request) {
@@ -121,44 +122,41 @@ static double measuring_seconds(const atl_plan_request_t *q) {
          2 * (c->decode + c->score);
 }
 
-static bool is_long(const atl_plan_request_t *request) {
+bool atl_costs_are_worth_measuring(const atl_plan_request_t *request) {
   atl_plan_t plan;
   return atl_plan_make(request, &plan) == ATL_OK && plan.seconds > the_worth * measuring_seconds(request);
 }
 
-static atl_status_t measure(const atl_calibration_spec_t *spec, const atl_model_t *model, const char *path,
-                            const char *key, atl_calibration_t *calibration) {
-  double start = atl_timer_now();
-  ATL_TRY(atl_calibration_run(model, spec, calibration));
-  atl_memory_reset_peak(); /* the report's peak is the job's */
-  double seconds = atl_timer_now() - start;
-  if (atl_costs_put(path, key, calibration) == ATL_OK)
-    ATL_LOG_ROOT(INFO, "measured the model's costs on this machine in %.2f s; they are kept in %s", seconds, path);
-  else
-    ATL_LOG_ROOT(INFO, "measured the model's costs on this machine in %.2f s; they cannot be kept: %s", seconds,
-                 atl_status_message());
-  return ATL_OK;
+static atl_status_t find_entry(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
+                               char **path, char **key) {
+  ATL_TRY(atl_costs_path(arena, path));
+  return make_key(model, subject, arena, key);
 }
 
-static atl_status_t find(const atl_calibration_spec_t *spec, atl_costs_mode_t mode, const atl_model_t *model,
-                         atl_arena_t *arena, atl_plan_request_t *request) {
+atl_status_t atl_costs_recall(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
+                              bool *is_known) {
+  atl_arena_t arena = {0};
   char *path, *key;
   atl_calibration_t calibration;
-  ATL_TRY(atl_costs_path(arena, &path));
-  ATL_TRY(make_key(spec, model, arena, &key));
-  bool is_known = mode != ATL_COSTS_MEASURE && atl_costs_get(path, key, &calibration);
-  if (!is_known) {
-    if (mode == ATL_COSTS_KNOWN || (mode == ATL_COSTS_MEASURE_IF_LONG && !is_long(request))) return ATL_OK;
-    ATL_TRY(measure(spec, model, path, key, &calibration));
-  }
-  use(&calibration, spec->microbatch, request);
-  return ATL_OK;
+  atl_status_t status = find_entry(model, subject, &arena, &path, &key);
+  *is_known = status == ATL_OK && atl_costs_get(path, key, &calibration);
+  if (*is_known) use(&calibration, subject->spec.microbatch, request);
+  atl_arena_clear(&arena);
+  return status;
 }
 
-atl_status_t atl_costs_find(const atl_calibration_spec_t *spec, atl_costs_mode_t mode, const atl_model_t *model,
-                            atl_plan_request_t *request) {
+atl_status_t atl_costs_keep(const atl_model_t *model, const atl_costs_subject_t *subject,
+                            const atl_calibration_t *calibration, atl_plan_request_t *request) {
   atl_arena_t arena = {0};
-  atl_status_t status = find(spec, mode, model, &arena, request);
+  char *path, *key;
+  atl_status_t status = find_entry(model, subject, &arena, &path, &key);
+  if (status == ATL_OK) {
+    use(calibration, subject->spec.microbatch, request);
+    if (atl_costs_put(path, key, calibration) == ATL_OK)
+      ATL_LOG_ROOT(INFO, "the model's costs on this machine are kept in %s", path);
+    else
+      ATL_LOG_ROOT(INFO, "the model's costs on this machine cannot be kept: %s", atl_status_message());
+  }
   atl_arena_clear(&arena);
   return status;
 }

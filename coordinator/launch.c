@@ -1,6 +1,7 @@
 #include "coordinator/launch.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -8,6 +9,7 @@
 #include "common/resident.h"
 #include "common/stop.h"
 #include "common/timer.h"
+#include "coordinator/measuring.h"
 #include "coordinator/tracefile.h"
 #include "partition/tags.h"
 
@@ -61,17 +63,57 @@ static atl_status_t check_job(const launch_t *l) {
   return ATL_OK;
 }
 
-static atl_status_t load(launch_t *l, const char *bytes, size_t n_bytes) {
-  json_t *plan;
+static atl_status_t open_job(launch_t *l, const char *bytes, size_t n_bytes) {
   ATL_TRY(atl_wire_unpack_job(bytes, n_bytes, &l->arena, &l->job));
-  ATL_TRY(atl_json_parse(l->job.plan, strlen(l->job.plan), "the plan", &plan));
-  atl_status_t status = atl_plan_from_json(plan, "the plan", NULL, &l->plan);
-  json_decref(plan);
+  ATL_TRY(atl_model_open(l->job.model, &l->model));
+  return check_job(l);
+}
+
+/* The plan as JSON, in the arena. */
+static atl_status_t print_plan(launch_t *l, const atl_calibration_t *measured, char **text, size_t *n_bytes) {
+  atl_plan_t plan;
+  json_t *object;
+  ATL_TRY(l->task->make_plan(l->task->context, measured, &plan));
+  ATL_TRY(atl_plan_to_json(&plan, &object));
+  char *dump = json_dumps(object, JSON_COMPACT);
+  json_decref(object);
+  ATL_CHECK(dump != NULL, MEMORY, "no memory for the plan's text");
+  atl_status_t status = atl_arena_printf(&l->arena, text, "%s", dump);
+  *n_bytes = strlen(dump);
+  free(dump);
+  return status;
+}
+
+static atl_status_t read_plan(launch_t *l, const char *text, size_t n_bytes) {
+  json_t *object;
+  ATL_TRY(atl_json_parse(text, n_bytes, "the plan", &object));
+  atl_status_t status = atl_plan_from_json(object, "the plan", NULL, &l->plan);
+  json_decref(object);
   ATL_TRY(status);
   ATL_CHECK(l->plan.n_ranks == atl_comm_size(l->world), INPUT, "the plan is for %d ranks, there are %d",
             l->plan.n_ranks, atl_comm_size(l->world));
-  ATL_TRY(atl_model_open(l->job.model, &l->model));
-  ATL_TRY(check_job(l));
+  return ATL_OK;
+}
+
+/* Rank 0's plan on every rank. */
+static atl_status_t share_plan(launch_t *l) {
+  atl_calibration_t calibration, *measured = NULL;
+  atl_calibration_spec_t spec;
+  char *text = NULL;
+  size_t n_bytes = 0;
+  if (l->job.measured_microbatch > 0) {
+    ATL_TRY(atl_comm_agree(l->world, atl_measuring_spec(&l->job, &spec)));
+    ATL_TRY(atl_measuring_run(l->world, l->model, &spec, &calibration));
+    measured = &calibration;
+  }
+  ATL_TRY(atl_comm_agree(l->world, l->is_root ? print_plan(l, measured, &text, &n_bytes) : ATL_OK));
+  ATL_TRY(atl_comm_broadcast(l->world, 0, &text, &n_bytes));
+  atl_status_t status = read_plan(l, text, n_bytes);
+  if (!l->is_root) ATL_DESTROY(&text);
+  return atl_comm_agree(l->world, status);
+}
+
+static atl_status_t load(launch_t *l) {
   if (l->job.trace != NULL) ATL_TRY(atl_trace_new(atl_tracefile_capacity(l->plan.n_ranks), &l->trace));
   l->traffic.trace = l->trace;
   return l->roles->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker);
@@ -300,9 +342,11 @@ static atl_status_t run(launch_t *l) {
   size_t n_bytes = 0;
   ATL_TRY(find_place(l));
   atl_status_t status = share_job(l, &bytes, &n_bytes);
-  if (status == ATL_OK) status = atl_comm_agree(l->world, load(l, bytes, n_bytes));
+  if (status == ATL_OK) status = atl_comm_agree(l->world, open_job(l, bytes, n_bytes));
   ATL_DESTROY(&bytes);
   ATL_TRY(status);
+  ATL_TRY(share_plan(l));
+  ATL_TRY(atl_comm_agree(l->world, load(l)));
   atl_stop_watch(); /* before there is an output folder, which says how the run ended */
   ATL_TRY(atl_comm_agree(l->world, begin(l)));
   if (l->trace != NULL) ATL_TRY(atl_clock_measure(l->world, false, &l->clock));

@@ -1,7 +1,8 @@
 /* Launch: runs a job on all ranks of a launch, from MPI's start to its end. Every rank calls it with the same command
  * line; the coordinator's rank (0) prepares the job and gathers the results, the others only work.
  *
- *   prepare (rank 0) -> broadcast -> every rank loads its roles -> begin (rank 0) -> loop -> finish (rank 0)
+ *   prepare (rank 0) -> broadcast -> all ranks measure, if the job says so -> make_plan (rank 0) -> broadcast
+ *     -> every rank loads its roles -> begin (rank 0) -> loop -> finish (rank 0)
  *
  * Each phase before the loop ends with an agreement: one rank's failure is the same failure on all. In the loop a
  * failed rank tells rank 0 why, which says so and ends the job.
@@ -12,14 +13,17 @@
 #include "coordinator/report.h"
 #include "coordinator/roles.h"
 #include "coordinator/schedule.h"
+#include "model/calibration.h"
 #include "partition/place.h"
 
 /* A job as rank 0 runs it. Each function gets `context`. */
 typedef struct {
   void *context;
   bool wants_hops; /* the place is to say what a hop costs; the same on all ranks */
-  /* Fills the job for n_ranks ranks; its plan is in job->plan. What it points to lives as long as the context. */
+  /* Fills the job for n_ranks ranks. What it points to lives as long as the context. */
   atl_status_t (*prepare)(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job);
+  /* Who does what. measured: what job->measured_microbatch asked for, else NULL. */
+  atl_status_t (*make_plan)(void *context, const atl_calibration_t *measured, atl_plan_t *plan);
   /* All ranks have loaded: makes the output's place, and says what happens with results. */
   atl_status_t (*begin)(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
                         atl_schedule_events_t *events);

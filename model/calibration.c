@@ -19,11 +19,12 @@ static const size_t the_most_bytes = (size_t)2
 
 typedef struct {
   const atl_model_t *model;
-  const atl_calibration_spec_t *spec;
+  atl_calibration_spec_t spec;
   atl_arena_t arena;
   atl_transformer_t *body, *tail; /* the first layers; the last one with the head */
-  int32_t n_layers;               /* of body */
-  int32_t n_rows;                 /* of a microbatch */
+  atl_sampler_t *sampler;
+  int32_t n_layers; /* of body */
+  int32_t n_rows;   /* of a microbatch */
   int32_t max_rows;
   int32_t position; /* of the next image step */
   float *x, *logits;
@@ -38,9 +39,9 @@ static atl_transformer_part_t part_of(const bench_t *b, int32_t first, int32_t e
                                   .n_prefixes = 2,
                                   .n_samples = b->n_rows,
                                   .max_rows = b->max_rows,
-                                  .dtype = b->spec->dtype,
-                                  .kv = b->spec->kv,
-                                  .backend = b->spec->backend};
+                                  .dtype = b->spec.dtype,
+                                  .kv = b->spec.kv,
+                                  .backend = b->spec.backend};
 }
 
 /* Layers differ in their kind of attention, so several are measured together when they fit. */
@@ -55,7 +56,7 @@ static int32_t count_layers(const bench_t *b) {
 static atl_status_t open_bench(bench_t *b) {
   const atl_transformer_config_t *config = &b->model->transformer_config;
   int32_t n_layers = config->n_layers;
-  b->n_rows = b->spec->microbatch * b->spec->n_streams;
+  b->n_rows = b->spec.microbatch * b->spec.n_streams;
   b->max_rows = b->n_rows > FEED_ROWS ? b->n_rows : FEED_ROWS;
   b->n_layers = count_layers(b);
   atl_transformer_part_t body = part_of(b, 0, b->n_layers), tail = part_of(b, n_layers - 1, n_layers);
@@ -65,12 +66,15 @@ static atl_status_t open_bench(bench_t *b) {
   ATL_TRY(ATL_TAKE(&b->arena, b->max_rows * atl_transformer_row_width(config), &b->x));
   ATL_TRY(ATL_TAKE(&b->arena, (int64_t)b->n_rows * config->n_image_tokens, &b->logits));
   ATL_TRY(ATL_TAKE(&b->arena, b->max_rows, &b->rows));
-  return ATL_TAKE(&b->arena, b->max_rows, &b->tokens);
+  ATL_TRY(ATL_TAKE(&b->arena, b->max_rows, &b->tokens));
+  const atl_sampling_t sampling = {.temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = 1};
+  return atl_sampler_new(&sampling, config->n_image_tokens, atl_config_vocabulary(config), &b->sampler);
 }
 
 static void close_bench(bench_t *b) {
   atl_transformer_destroy(&b->body);
   atl_transformer_destroy(&b->tail);
+  atl_sampler_destroy(&b->sampler);
   atl_arena_clear(&b->arena);
 }
 
@@ -131,20 +135,22 @@ static double fixed_of(double t_many, double t_few, int32_t many, int32_t few) {
 
 static int32_t quarter_of(const bench_t *b) { return b->n_rows >= 4 ? b->n_rows / 4 : 1; }
 
-static void measure_layers(bench_t *b, atl_calibration_t *c) {
-  const atl_transformer_config_t *config = &b->model->transformer_config;
-  int32_t n_text = config->text_length + 1, n_image = atl_config_image_length(config), few = quarter_of(b);
+static void measure_text(bench_t *b, atl_calibration_t *c) {
+  int32_t n_text = b->model->transformer_config.text_length + 1;
   feed(b, 0, 0, n_text);
   c->prefill_row = feed(b, 1, 0, n_text) / n_text / b->n_layers;
+}
+
+/* Half an image for every candidate, as far as steps are left to measure. */
+static void begin_images(bench_t *b) {
+  const atl_transformer_config_t *config = &b->model->transformer_config;
+  int32_t n_text = config->text_length + 1, n_image = atl_config_image_length(config);
   int32_t half = n_image / 2, room = n_image - 2 * (N_STEPS + 1);
   if (half > room) half = room > 0 ? room : 0;
   atl_transformer_bind(b->body, 0, 0);
   feed(b, 0, n_text, n_text + half);
   for (int32_t i = 1; i < b->n_rows; i++) atl_transformer_copy(b->body, i, 0, half);
   b->position = n_text + half;
-  double ignored, many = step(b, b->n_rows, &c->embed), less = step(b, few, &ignored);
-  c->layer = many / b->n_layers;
-  c->layer_fixed = fixed_of(many, less, b->n_rows, few) / b->n_layers;
 }
 
 static double head_seconds(bench_t *b, int32_t n) {
@@ -157,21 +163,14 @@ static double head_seconds(bench_t *b, int32_t n) {
   return median(seconds, N_STEPS);
 }
 
-static atl_status_t measure_head(bench_t *b, atl_calibration_t *c) {
-  const atl_transformer_config_t *config = &b->model->transformer_config;
-  int32_t few = quarter_of(b);
-  c->head = head_seconds(b, b->n_rows);
-  c->head_fixed = fixed_of(c->head, head_seconds(b, few), b->n_rows, few);
-  const atl_sampling_t sampling = {.temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = 1};
-  atl_sampler_t *sampler;
-  ATL_TRY(atl_sampler_new(&sampling, config->n_image_tokens, atl_config_vocabulary(config), &sampler));
+/* All that is drawn from was in no cache a moment ago, as in a run. */
+static double draw_seconds(bench_t *b) {
+  int64_t n = b->model->transformer_config.n_image_tokens;
   head_seconds(b, b->n_rows);
   double start = atl_timer_now();
-  for (int32_t i = 0; i < b->spec->microbatch; i++)
-    atl_sampler_draw(sampler, b->logits + (int64_t)i * config->n_image_tokens, NULL, &(atl_draw_t){0, 0, 0, 0});
-  c->draw = atl_timer_now() - start;
-  atl_sampler_destroy(&sampler);
-  return ATL_OK;
+  for (int32_t i = 0; i < b->spec.microbatch; i++)
+    atl_sampler_draw(b->sampler, b->logits + i * n, NULL, &(atl_draw_t){0, 0, 0, 0});
+  return atl_timer_now() - start;
 }
 
 /* ---- pictures ---- */
@@ -186,7 +185,7 @@ typedef struct {
   float *pixels, *preprocessed, *features;
 } picture_t;
 
-static atl_status_t open_picture(picture_t *p, const atl_model_t *model, atl_dtype_t dtype, bool is_ranked) {
+static atl_status_t open_picture(picture_t *p, const atl_model_t *model, const atl_calibration_spec_t *spec) {
   const atl_vae_config_t *vae = &model->vae_config;
   int64_t n_pixels = (int64_t)vae->image_size * vae->image_size, n_codes = n_pixels >> (2 * vae->n_layers);
   ATL_TRY(atl_dvae_new(model, ATL_DVAE_DECODER, &p->vae));
@@ -195,9 +194,9 @@ static atl_status_t open_picture(picture_t *p, const atl_model_t *model, atl_dty
   ATL_TRY(ATL_TAKE(&p->arena, n_pixels * 3, &p->rgb));
   for (int64_t i = 0; i < n_codes; i++) p->codes[i] = (int32_t)(i * 7919 % vae->n_tokens); /* some of all */
   ATL_TRY(atl_image_init(&p->image, vae->image_size, vae->image_size, vae->n_channels));
-  if (!is_ranked) return ATL_OK;
+  if (!spec->is_ranked) return ATL_OK;
   int64_t side = model->clip_config.image_size;
-  ATL_TRY(atl_clip_new(model, dtype, &p->clip));
+  ATL_TRY(atl_clip_new(model, spec->dtype, &p->clip));
   ATL_TRY(ATL_TAKE(&p->arena, 3 * side * side, &p->preprocessed));
   return ATL_TAKE(&p->arena, model->clip_config.embedding_width, &p->features);
 }
@@ -226,27 +225,67 @@ static atl_status_t make_picture(picture_t *p, atl_calibration_t *c) {
   return ATL_OK;
 }
 
-/* The first picture warms what the second is measured with. */
-static atl_status_t measure_picture(const atl_model_t *model, const atl_calibration_spec_t *spec,
-                                    atl_calibration_t *c) {
-  picture_t p = {0};
-  atl_status_t status = open_picture(&p, model, spec->dtype, spec->is_ranked);
-  for (int i = 0; i < 2 && status == ATL_OK; i++) status = make_picture(&p, c);
-  close_picture(&p);
-  return status;
+/* ---- both ---- */
+
+struct atl_calibrator {
+  bench_t bench;
+  picture_t picture;
+};
+
+static atl_status_t open_all(atl_calibrator_t *c) {
+  ATL_TRY(open_bench(&c->bench));
+  return c->bench.spec.has_decoder ? open_picture(&c->picture, c->bench.model, &c->bench.spec) : ATL_OK;
 }
 
-atl_status_t atl_calibration_run(const atl_model_t *model, const atl_calibration_spec_t *spec,
-                                 atl_calibration_t *calibration) {
-  bench_t b = {.model = model, .spec = spec};
-  *calibration = (atl_calibration_t){0};
+atl_status_t atl_calibrator_new(const atl_model_t *model, const atl_calibration_spec_t *spec,
+                                atl_calibrator_t **calibrator) {
+  *calibrator = NULL;
   ATL_CHECK(spec->microbatch >= 1 && (spec->n_streams == 1 || spec->n_streams == 2) && model->has_transformer, INPUT,
             "a calibration needs a transformer and a candidate or more, found %d of %d rows", (int)spec->microbatch,
             (int)spec->n_streams);
-  atl_status_t status = open_bench(&b);
-  if (status == ATL_OK) measure_layers(&b, calibration);
-  if (status == ATL_OK) status = measure_head(&b, calibration);
-  close_bench(&b);
-  ATL_TRY(status);
-  return spec->has_decoder ? measure_picture(model, spec, calibration) : ATL_OK;
+  atl_calibrator_t *made;
+  ATL_TRY(ATL_NEW(1, &made));
+  made->bench.model = model;
+  made->bench.spec = *spec;
+  atl_status_t status = open_all(made);
+  if (status != ATL_OK) atl_calibrator_destroy(&made);
+  *calibrator = made;
+  return status;
+}
+
+void atl_calibrator_destroy(atl_calibrator_t **calibrator) {
+  if (*calibrator == NULL) return;
+  close_bench(&(*calibrator)->bench);
+  close_picture(&(*calibrator)->picture);
+  ATL_DESTROY(calibrator);
+}
+
+static void stay(void *context) { (void)context; }
+
+/* Only the last part can fail: whoever meets does so as often as the others. */
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, void (*meet)(void *context), void *context,
+                                atl_calibration_t *calibration) {
+  bench_t *b = &calibrator->bench;
+  int32_t few = quarter_of(b);
+  double ignored;
+  *calibration = (atl_calibration_t){0};
+  if (meet == NULL) meet = stay;
+  meet(context);
+  measure_text(b, calibration);
+  begin_images(b);
+  meet(context);
+  double many = step(b, b->n_rows, &calibration->embed);
+  meet(context);
+  double less = step(b, few, &ignored);
+  calibration->layer = many / b->n_layers;
+  calibration->layer_fixed = fixed_of(many, less, b->n_rows, few) / b->n_layers;
+  meet(context);
+  calibration->head = head_seconds(b, b->n_rows);
+  calibration->head_fixed = fixed_of(calibration->head, head_seconds(b, few), b->n_rows, few);
+  meet(context);
+  calibration->draw = draw_seconds(b);
+  meet(context);
+  for (int i = 0; i < 2 && b->spec.has_decoder; i++) /* the first warms what the second is measured with */
+    ATL_TRY(make_picture(&calibrator->picture, calibration));
+  return ATL_OK;
 }

@@ -2,9 +2,12 @@
  * image, the head, drawing, text rows, and one picture through the dVAE, PNG and CLIP. Knows nothing of plans.
  *
  *     atl_calibration_spec_t spec = {.microbatch = 32, .n_streams = 1, .dtype = ATL_F32, .has_decoder = true};
- *     ATL_TRY(atl_calibration_run(model, &spec, &calibration));
+ *     ATL_TRY(atl_calibrator_new(model, &spec, &calibrator));    loads what is measured
+ *     ATL_TRY(atl_calibrator_run(calibrator, meet, context, &calibration));
+ *     atl_calibrator_destroy(&calibrator);
  *
- * Medians of a few steps. Local.
+ * Medians of a few steps. Processes that share a machine take memory bandwidth and heat from each other, so those that
+ * will compute at once should measure at once: `meet` is where they wait for one another.
  */
 #ifndef ATL_MODEL_CALIBRATION_H
 #define ATL_MODEL_CALIBRATION_H
@@ -27,8 +30,14 @@ typedef struct {
   double decode, score;                                     /* of an image; decode with its PNG */
 } atl_calibration_t;
 
-/* INPUT, MEMORY. */
-atl_status_t atl_calibration_run(const atl_model_t *model, const atl_calibration_spec_t *spec,
-                                 atl_calibration_t *calibration);
+typedef struct atl_calibrator atl_calibrator_t;
+
+/* Borrows the model. INPUT, MEMORY. Caller owns. */
+atl_status_t atl_calibrator_new(const atl_model_t *model, const atl_calibration_spec_t *spec,
+                                atl_calibrator_t **calibrator);
+void atl_calibrator_destroy(atl_calibrator_t **calibrator);
+/* Once. meet is called before each part, as often whatever fails; NULL: nobody to wait for. MEMORY. */
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, void (*meet)(void *context), void *context,
+                                atl_calibration_t *calibration);
 
 #endif

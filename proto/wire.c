@@ -119,7 +119,6 @@ static atl_status_t check_prompt(const atl_prompt_t *prompt) {
 static atl_status_t check_job(const atl_job_t *job) {
   ATL_TRY(check_text("job.model", job->model));
   ATL_TRY(check_text("job.out", job->out));
-  ATL_TRY(check_text("job.plan", job->plan));
   ATL_TRY(check_text("job.dtype", job->dtype));
   ATL_TRY(check_text("job.kv", job->kv));
   ATL_TRY(check_text("job.backend", job->backend));
@@ -132,6 +131,7 @@ static atl_status_t check_job(const atl_job_t *job) {
   for (int32_t i = 0; i < job->n_forced; i++)
     ATL_TRY(check_int("job.forced.n_codes", job->forced[i].n_codes, 0, ATL_MAX_CODES));
   ATL_TRY(check_int("job.n_keep", job->n_keep, 0, INT32_MAX));
+  ATL_TRY(check_int("job.measured_microbatch", job->measured_microbatch, 0, ATL_MAX_MICROBATCH));
   return check_int("job.png_level", job->png_level, 0, 9);
 }
 
@@ -423,7 +423,6 @@ static void fill_sampling(const atl_job_sampling_t *sampling, Atelier__Sampling 
 static void fill_scalars(const atl_job_t *job, Atelier__Job *message) {
   message->model = borrow_text(job->model);
   message->out = borrow_text(job->out);
-  message->plan = borrow_text(job->plan);
   message->n_null_ids = (size_t)job->n_null_ids;
   message->null_ids = borrow_ints(job->null_ids);
   message->n_prime = (size_t)job->n_prime;
@@ -436,6 +435,7 @@ static void fill_scalars(const atl_job_t *job, Atelier__Job *message) {
   message->n_keep = (uint32_t)job->n_keep;
   message->trace = borrow_text(job->trace);
   message->png_level = (uint32_t)job->png_level;
+  message->measured_microbatch = (uint32_t)job->measured_microbatch;
 }
 
 static atl_status_t pack_job(const atl_job_t *job, atl_arena_t *arena, char **bytes, size_t *n_bytes) {
@@ -504,7 +504,6 @@ atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t 
   ATL_TRY(unpack(&atelier__job__descriptor, bytes, n_bytes, arena, &message));
   *job = (atl_job_t){.model = message->model,
                      .out = message->out,
-                     .plan = message->plan,
                      .sampling = sampling_of(message->sampling),
                      .null_ids = message->null_ids,
                      .prime = message->prime,
@@ -520,5 +519,6 @@ atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t 
   ATL_TRY(get_count("job.n_prime", message->n_prime, ATL_MAX_CODES, &job->n_prime));
   ATL_TRY(get_int("job.n_keep", message->n_keep, &job->n_keep));
   ATL_TRY(get_int("job.png_level", message->png_level, &job->png_level));
+  ATL_TRY(get_int("job.measured_microbatch", message->measured_microbatch, &job->measured_microbatch));
   return check_job(job);
 }

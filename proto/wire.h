@@ -59,7 +59,7 @@ typedef struct {
 
 /* Everything every rank must know before it starts. */
 typedef struct {
-  const char *model, *out, *plan; /* directory; run folder or ""; JSON (partition/plan.h) */
+  const char *model, *out; /* directory; run folder or "" */
   atl_job_sampling_t sampling;
   const atl_prompt_t *prompts;
   int32_t n_prompts;
@@ -72,9 +72,10 @@ typedef struct {
   bool wants_logits;                /* probe */
   const atl_forced_image_t *forced; /* probe: codes of candidate i */
   int32_t n_forced;
-  int32_t n_keep;    /* top K */
-  const char *trace; /* file, or NULL */
-  int32_t png_level; /* 0..9 */
+  int32_t n_keep;              /* top K */
+  const char *trace;           /* file, or NULL */
+  int32_t png_level;           /* 0..9 */
+  int32_t measured_microbatch; /* candidates of a step whose costs all ranks measure first; 0: none */
 } atl_job_t;
 
 /* Sample `sample` of prompt `prompt` (index into the job's prompts). */

@@ -12,6 +12,7 @@
 #include "coordinator/command.h"
 #include "coordinator/costs.h"
 #include "coordinator/launch.h"
+#include "coordinator/measuring.h"
 #include "coordinator/output.h"
 #include "coordinator/planning.h"
 #include "coordinator/prime.h"
@@ -98,7 +99,8 @@ typedef struct {
   atl_arena_t arena;
   atl_prompts_t prompts;
   atl_model_t *model;
-  char *plan_text;
+  atl_plan_request_t request;
+  atl_costs_subject_t costs;
   json_t *pixels, *plan, *machine;
   char *command;
   atl_output_t *output;
@@ -229,18 +231,17 @@ static atl_status_t prime(generate_t *g, atl_job_t *job) {
 }
 
 /* Measured seconds in place of estimated ones, when they are known or the job is long enough to find them. */
-static atl_status_t find_costs(const generate_t *g, const atl_job_t *job, atl_plan_request_t *request) {
-  atl_calibration_spec_t spec = {.microbatch = request->costs.microbatch,
-                                 .n_streams = job->n_null_ids > 0 ? 2 : 1,
-                                 .dtype = atl_dtype_find(g->settings.dtype, strlen(g->settings.dtype)),
-                                 .has_decoder = true,
-                                 .is_ranked = job->is_ranked};
-  ATL_TRY(atl_kvcache_find_dtype(g->settings.kv, spec.dtype, &spec.kv));
-  ATL_TRY(atl_backend_find(g->settings.kernels, &spec.backend));
-  return atl_costs_find(&spec, ATL_COSTS_MEASURE_IF_LONG, g->model, request);
+static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
+  bool is_known;
+  job->measured_microbatch = g->request.costs.microbatch;
+  g->costs.n_ranks = place->n_ranks_on_host;
+  ATL_TRY(atl_measuring_spec(job, &g->costs.spec));
+  ATL_TRY(atl_costs_recall(g->model, &g->costs, &g->request, &is_known));
+  if (is_known || !atl_costs_are_worth_measuring(&g->request)) job->measured_microbatch = 0;
+  return ATL_OK;
 }
 
-static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *place, atl_job_t *job) {
+static atl_status_t make_request(generate_t *g, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   const settings_t *s = &g->settings;
   atl_planning_t planning = {
       .n_ranks = n_ranks,
@@ -262,26 +263,26 @@ static atl_status_t make_plan(generate_t *g, int n_ranks, const atl_place_t *pla
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
       .storage = atl_planning_storage(g->model),
   };
-  atl_plan_request_t request;
-  atl_plan_t plan;
   ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
   atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
-                       job->is_ranked ? &g->model->clip_config : NULL, &request);
-  ATL_TRY(find_costs(g, job, &request));
-  if (s->plan != NULL) {
-    json_t *object;
-    ATL_TRY(atl_json_load(s->plan, &object));
-    atl_status_t status = atl_plan_from_json(object, s->plan, &request, &plan);
-    json_decref(object);
-    ATL_TRY(status);
-  } else {
-    ATL_TRY(atl_plan_make(&request, &plan));
-  }
-  if (s->print_plan) atl_plan_print(&plan, &request, stderr);
-  ATL_TRY(atl_plan_to_json(&plan, &g->plan));
-  g->plan_text = json_dumps(g->plan, JSON_COMPACT);
-  ATL_CHECK(g->plan_text != NULL, MEMORY, "no memory for the plan's text");
-  job->plan = g->plan_text;
+                       job->is_ranked ? &g->model->clip_config : NULL, &g->request);
+  return find_costs(g, place, job);
+}
+
+static atl_status_t read_plan(const char *path, const atl_plan_request_t *request, atl_plan_t *plan) {
+  json_t *object;
+  ATL_TRY(atl_json_load(path, &object));
+  atl_status_t status = atl_plan_from_json(object, path, request, plan);
+  json_decref(object);
+  return status;
+}
+
+static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
+  generate_t *g = context;
+  const settings_t *s = &g->settings;
+  if (measured != NULL) ATL_TRY(atl_costs_keep(g->model, &g->costs, measured, &g->request));
+  ATL_TRY(s->plan != NULL ? read_plan(s->plan, &g->request, plan) : atl_plan_make(&g->request, plan));
+  if (s->print_plan) atl_plan_print(plan, &g->request, stderr);
   return ATL_OK;
 }
 
@@ -338,7 +339,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   job->n_keep = (int32_t)s->top;
   job->trace = s->trace;
   job->png_level = (int32_t)s->png_level;
-  return make_plan(g, n_ranks, place, job);
+  return make_request(g, n_ranks, place, job);
 }
 
 static atl_status_t add_record(void *context, const atl_record_t *record) {
@@ -362,14 +363,11 @@ static void take_report(void *context, const atl_report_t *report) {
 /* "amx-bf16": the kernels and the precision they compute in, which together decide the last bits. `auto` is what it
  * comes to on this rank. */
 static atl_status_t describe_kernels(generate_t *g, const atl_job_t *job, char **text) {
-  static const atl_backend_t the_best_first[] = {ATL_BACKEND_AMX, ATL_BACKEND_AVX512, ATL_BACKEND_AVX2,
-                                                 ATL_BACKEND_PLAIN};
   atl_dtype_t dtype = atl_dtype_find(job->dtype, strlen(job->dtype));
   atl_backend_t backend;
   ATL_TRY(atl_backend_find(job->backend, &backend));
-  for (size_t i = 0; backend == ATL_BACKEND_AUTO; i++)
-    if (atl_backend_is_available(the_best_first[i], dtype)) backend = the_best_first[i];
-  return atl_arena_printf(&g->arena, text, "%s-%s", atl_backend_name(backend), job->dtype);
+  const char *name = atl_backend_name(atl_backend_choose(backend, dtype));
+  return atl_arena_printf(&g->arena, text, "%s-%s", name, job->dtype);
 }
 
 /* Everything that decides the pixels. */
@@ -422,6 +420,7 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
   generate_t *g = context;
   g->n_ranks = plan->n_ranks;
   ATL_TRY(ATL_TAKE(&g->arena, 2 * plan->n_ranks, &g->shares));
+  ATL_TRY(atl_plan_to_json(plan, &g->plan));
   ATL_TRY(describe_pixels(g, job));
   ATL_TRY(describe_command(g));
   atl_output_request_t request = {
@@ -490,7 +489,6 @@ static void clear(generate_t *g) {
   json_decref(g->pixels);
   json_decref(g->plan);
   json_decref(g->machine);
-  free(g->plan_text);
   atl_arena_clear(&g->arena);
 }
 
@@ -505,6 +503,7 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *role
     atl_task_t task = {.context = g,
                        .wants_hops = true,
                        .prepare = prepare,
+                       .make_plan = make_plan,
                        .begin = begin,
                        .tick = tick,
                        .abandon = abandon,

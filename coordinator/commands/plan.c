@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/options.h"
 #include "coordinator/command.h"
 #include "coordinator/costs.h"
+#include "coordinator/measuring.h"
 #include "coordinator/planning.h"
 #include "coordinator/prompts.h"
 #include "model/kvcache.h"
 #include "model/model.h"
 #include "model/shape.h"
+#include "partition/place.h"
 #include "partition/simulate.h"
 
 typedef struct {
@@ -21,7 +24,7 @@ typedef struct {
   atl_text_list_t prompt;
   int64_t prompt_count, samples;
   double guidance, decode_seconds, flops, bandwidth, jitter;
-  int64_t ranks, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
+  int64_t ranks, ranks_per_node, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
   bool no_rank, json, simulate, measure;
 } settings_t;
 
@@ -44,6 +47,8 @@ static const atl_option_t the_options[] = {
     {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The machine"},
     {"ranks", ATL_OPTION_INT, FIELD(ranks), "N", "1", "ranks of the launch"},
+    {"ranks-per-node", ATL_OPTION_INT, FIELD(ranks_per_node), "N", "0",
+     "that share a node's memory (0: as many as this machine has cores for)"},
     {"cores", ATL_OPTION_INT, FIELD(cores), "C", "1", "cores of a rank"},
     {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: no limit)"},
     {"cache", ATL_OPTION_BYTES, FIELD(cache), "BYTES", "0", "a rank's last-level cache (0: not counted on)"},
@@ -51,7 +56,8 @@ static const atl_option_t the_options[] = {
     {"bandwidth", ATL_OPTION_REAL, FIELD(bandwidth), "GB/S", "0", "a core reads from memory (0: 10)"},
     {"decode-seconds", ATL_OPTION_REAL, FIELD(decode_seconds), "S", "0", "to decode and score an image (0: estimate)"},
     {"measure", ATL_OPTION_FLAG, FIELD(measure), NULL, NULL,
-     "measure the model's costs on this machine first, with as many threads as cores"},
+     "measure the model's costs on this machine first, with as many threads as cores; under mpirun on all its ranks at "
+     "once, as they share the memory"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (0: decide)"},
     {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline"},
     {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines"},
@@ -75,7 +81,8 @@ static const atl_usage_t the_usage = {
         "  atelier plan --shape layers=24,width=2048,heads=32,text=256,side=32,text-ids=16384,codes=8192 \\\n"
         "      --dtype bf16 --ranks 256 --cores 32 --memory 64G --samples 512\n"
         "  atelier plan --shape dalle-12b --dtype bf16 --ranks 4096 --cores 16 --memory 16G --prompt-count 256 \\\n"
-        "      --samples 512 --simulate\n",
+        "      --samples 512 --simulate\n"
+        "  mpirun -n 2 --bind-to core atelier plan --model weights/emoji --ranks 2 --measure --simulate\n",
     .options = the_options,
 };
 
@@ -165,6 +172,8 @@ static atl_status_t check_settings(const settings_t *s) {
   ATL_CHECK((s->model != NULL) != (s->shape != NULL), USAGE, "give a model by --model DIR or its sizes by --shape");
   ATL_CHECK(s->ranks >= 1 && s->ranks <= ATL_MAX_RANKS, USAGE, "--ranks %lld: expected 1 to %d", (long long)s->ranks,
             ATL_MAX_RANKS);
+  ATL_CHECK(s->ranks_per_node >= 0 && s->ranks_per_node <= ATL_MAX_RANKS, USAGE,
+            "--ranks-per-node %lld: expected 1 to %d, or 0", (long long)s->ranks_per_node, ATL_MAX_RANKS);
   ATL_CHECK(s->cores >= 1 && s->cores <= 4096, USAGE, "--cores %lld: expected 1 to 4096", (long long)s->cores);
   ATL_CHECK(s->memory >= 0 && s->cache >= 0, USAGE, "--memory and --cache are not negative");
   ATL_CHECK(s->flops >= 0 && s->bandwidth >= 0 && s->decode_seconds >= 0, USAGE,
@@ -180,28 +189,61 @@ static atl_status_t check_settings(const settings_t *s) {
   return ATL_OK;
 }
 
-/* Costs as `generate` would have them on this machine, unless another one is described. */
-static atl_status_t find_costs(const settings_t *s, const atl_planning_t *planning, const atl_model_t *model,
-                               atl_plan_request_t *request) {
-  if (s->flops > 0 || s->bandwidth > 0 || s->cache > 0) return ATL_OK;
-  atl_calibration_spec_t spec = {.microbatch = request->costs.microbatch,
-                                 .n_streams = planning->is_guided ? 2 : 1,
-                                 .dtype = planning->dtype,
-                                 .kv = planning->kv,
-                                 .backend = ATL_BACKEND_AUTO,
-                                 .has_decoder = planning->has_decoders,
-                                 .is_ranked = planning->is_ranked};
-  omp_set_num_threads((int)s->cores);
-  return atl_costs_find(&spec, s->measure ? ATL_COSTS_MEASURE : ATL_COSTS_KNOWN, model, request);
-}
-
 /* What is planned for. Without a dVAE nothing is decoded, unless --decode-seconds says how long it takes. */
 typedef struct {
   const atl_transformer_config_t *config;
   const atl_vae_config_t *vae;   /* NULL: not known */
   const atl_clip_config_t *clip; /* NULL: none */
   const atl_model_t *model;      /* NULL with --shape */
+  const atl_comm_t *world;       /* NULL without --measure */
 } subject_t;
+
+/* How many ranks of a node compute at once: they share its memory. */
+static int count_node_ranks(const settings_t *s) {
+  int64_t n = omp_get_num_procs() / s->cores;
+  if (n > s->ranks) n = s->ranks;
+  if (s->ranks_per_node > 0) n = s->ranks_per_node;
+  return n > 1 ? (int)n : 1;
+}
+
+/* Collective over the launch. */
+static atl_status_t measure(const settings_t *s, const subject_t *subject, atl_costs_subject_t *costs,
+                            atl_plan_request_t *request) {
+  atl_place_t place;
+  atl_calibration_t calibration;
+  int n_wanted = costs->n_ranks;
+  ATL_TRY(atl_place_find(subject->world, &place));
+  costs->n_ranks = place.n_ranks_on_host;
+  ATL_CHECK(s->ranks_per_node == 0 || s->ranks_per_node == costs->n_ranks, USAGE,
+            "--ranks-per-node %d --measure: on this node %d measure; try mpirun -n %d atelier plan ...", n_wanted,
+            costs->n_ranks, n_wanted);
+  if (costs->n_ranks < n_wanted)
+    ATL_LOG_ROOT(WARN,
+                 "%d ranks will share this node's memory and %d measures, which promises too much; try mpirun -n %d "
+                 "atelier plan ...",
+                 n_wanted, costs->n_ranks, n_wanted);
+  ATL_TRY(atl_measuring_run(subject->world, subject->model, &costs->spec, &calibration));
+  if (atl_comm_rank(subject->world) != 0) return ATL_OK;
+  return atl_costs_keep(subject->model, costs, &calibration, request);
+}
+
+/* Costs as `generate` would have them on this machine, unless another one is described. */
+static atl_status_t find_costs(const settings_t *s, const subject_t *subject, const atl_planning_t *planning,
+                               atl_plan_request_t *request) {
+  if (s->flops > 0 || s->bandwidth > 0 || s->cache > 0) return ATL_OK;
+  atl_costs_subject_t costs = {.spec = {.microbatch = request->costs.microbatch,
+                                        .n_streams = planning->is_guided ? 2 : 1,
+                                        .dtype = planning->dtype,
+                                        .kv = planning->kv,
+                                        .backend = ATL_BACKEND_AUTO,
+                                        .has_decoder = planning->has_decoders,
+                                        .is_ranked = planning->is_ranked},
+                               .n_ranks = count_node_ranks(s)};
+  bool is_known;
+  omp_set_num_threads((int)s->cores);
+  if (s->measure) return measure(s, subject, &costs, request);
+  return atl_costs_recall(subject->model, &costs, request, &is_known);
+}
 
 static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request) {
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
@@ -228,7 +270,7 @@ static atl_status_t make_request(const settings_t *s, const subject_t *subject, 
                              .storage = model != NULL ? atl_planning_storage(model) : dtype};
   ATL_TRY(count_images(s, &planning));
   atl_planning_request(&planning, subject->config, subject->vae, subject->clip, request);
-  if (model != NULL) ATL_TRY(find_costs(s, &planning, model, request));
+  if (model != NULL) ATL_TRY(find_costs(s, subject, &planning, request));
   if (s->decode_seconds > 0) request->costs.decode = s->decode_seconds, request->costs.score = 0;
   return ATL_OK;
 }
@@ -275,6 +317,7 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   atl_plan_t plan;
   atl_simulation_t simulation;
   ATL_TRY(make_request(s, subject, &request));
+  if (atl_comm_launch_rank() != 0) return ATL_OK; /* has helped to measure */
   ATL_TRY(make_plan(s, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
   if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
@@ -284,13 +327,14 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   return ATL_OK;
 }
 
-static atl_status_t plan_model(const settings_t *s) {
+static atl_status_t plan_model(const settings_t *s, const atl_comm_t *world) {
   atl_model_t *model;
   ATL_TRY(atl_model_open(s->model, &model));
   subject_t subject = {.config = &model->transformer_config,
                        .vae = model->has_vae ? &model->vae_config : NULL,
                        .clip = model->has_clip ? &model->clip_config : NULL,
-                       .model = model};
+                       .model = model,
+                       .world = world};
   atl_status_t status =
       model->has_transformer ? plan_for(s, &subject) : ATL_FAIL(INPUT, "%s has no transformer to plan for", s->model);
   atl_model_destroy(&model);
@@ -312,11 +356,22 @@ static atl_status_t plan_shape(const settings_t *s) {
   return plan_for(s, &subject);
 }
 
+static atl_status_t measure_and_plan(const settings_t *s) {
+  atl_comm_t *world;
+  ATL_TRY(atl_comm_start(NULL, NULL, &world));
+  atl_log_set_speaker(atl_comm_rank(world), NULL);
+  atl_status_t status = plan_model(s, world);
+  atl_comm_stop(&world);
+  return status;
+}
+
 static atl_status_t run(const void *context, const atl_text_list_t *operands) {
   (void)operands;
   const settings_t *s = context;
   ATL_TRY(check_settings(s));
-  return s->model != NULL ? plan_model(s) : plan_shape(s);
+  if (s->measure) return measure_and_plan(s);
+  if (atl_comm_launch_rank() != 0) return ATL_OK;
+  return s->model != NULL ? plan_model(s, NULL) : plan_shape(s);
 }
 
 atl_status_t atl_command_plan(int argc, char **argv) {

@@ -56,7 +56,7 @@ typedef struct {
   atl_model_t *model;
   atl_tensor_t results[MAX_RESULTS];
   size_t n_results;
-  char *plan_text;
+  atl_plan_request_t request;
   /* text */
   int32_t n_texts, n_codes; /* B; image codes given with each */
   int32_t n_rows;           /* rows of logits of each text */
@@ -154,7 +154,7 @@ static atl_status_t read_prime(probe_t *p, atl_job_t *job) {
 }
 
 /* For logits every text has a store of its own, numbered as the texts are: one slot that holds them all. */
-static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
+static atl_status_t make_request(probe_t *p, int n_ranks, const atl_job_t *job) {
   const settings_t *s = &p->settings;
   const atl_transformer_config_t *c = &p->model->transformer_config;
   int32_t n_stages = n_ranks / (int32_t)s->pipelines < c->n_layers ? n_ranks / (int32_t)s->pipelines : c->n_layers;
@@ -172,18 +172,15 @@ static atl_status_t make_plan(probe_t *p, int n_ranks, atl_job_t *job) {
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
       .storage = atl_planning_storage(p->model),
   };
-  atl_plan_request_t request;
-  atl_plan_t plan;
-  json_t *object;
   ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
-  atl_planning_request(&planning, c, NULL, NULL, &request);
-  ATL_TRY(atl_plan_make(&request, &plan));
-  ATL_TRY(atl_plan_to_json(&plan, &object));
-  p->plan_text = json_dumps(object, JSON_COMPACT);
-  json_decref(object);
-  ATL_CHECK(p->plan_text != NULL, MEMORY, "no memory for the plan's text");
-  job->plan = p->plan_text;
+  atl_planning_request(&planning, c, NULL, NULL, &p->request);
   return ATL_OK;
+}
+
+static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
+  (void)measured; /* nothing was asked for: a probe is not about time */
+  const probe_t *p = context;
+  return atl_plan_make(&p->request, plan);
 }
 
 static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
@@ -206,7 +203,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
     ATL_TRY(ATL_TAKE(&p->arena, job->n_null_ids, &zeros));
     job->null_ids = zeros;
   }
-  return make_plan(p, n_ranks, job);
+  return make_request(p, n_ranks, job);
 }
 
 static atl_status_t take_logits(void *context, int32_t sequence, int32_t position, const float *logits, size_t n) {
@@ -349,7 +346,7 @@ static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *ro
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
   ATL_TRY(atl_model_open(s->model, &p->model));
   if (atl_safetensors_find(p->in, "text") == NULL) return atl_comm_launch_rank() == 0 ? save(p) : ATL_OK;
-  atl_task_t task = {.context = p, .prepare = prepare, .begin = begin, .finish = finish};
+  atl_task_t task = {.context = p, .prepare = prepare, .make_plan = make_plan, .begin = begin, .finish = finish};
   return atl_launch_run(argc, argv, roles, &task);
 }
 
@@ -365,6 +362,5 @@ atl_status_t atl_command_probe(int argc, char **argv, const atl_roles_t *roles) 
   atl_safetensors_destroy(&p.in);
   atl_model_destroy(&p.model);
   atl_arena_clear(&p.arena);
-  free(p.plan_text);
   return status;
 }

@@ -53,7 +53,7 @@ bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
   }
 }
 
-static atl_backend_t choose_backend(atl_backend_t wanted, atl_dtype_t dtype) {
+atl_backend_t atl_backend_choose(atl_backend_t wanted, atl_dtype_t dtype) {
   if (wanted != ATL_BACKEND_AUTO) return wanted;
   if (atl_backend_is_available(ATL_BACKEND_AMX, dtype)) return ATL_BACKEND_AMX;
   if (atl_backend_is_available(ATL_BACKEND_AVX512, dtype)) return ATL_BACKEND_AVX512;
@@ -75,7 +75,7 @@ static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   linear->n_panels = (linear->n_results + linear->panel_results - 1) / linear->panel_results;
   linear->n_steps = (spec->n_in + linear_items_per_step(spec->dtype) - 1) / linear_items_per_step(spec->dtype);
   linear->n_blocks = (linear->n_steps + BLOCK_STEPS - 1) / BLOCK_STEPS;
-  linear->backend = choose_backend(spec->backend, spec->dtype);
+  linear->backend = atl_backend_choose(spec->backend, spec->dtype);
   if (linear->backend == ATL_BACKEND_OPENBLAS) linear->calls = &linear_openblas_calls;
   if (linear->backend == ATL_BACKEND_ONEDNN) linear->calls = &linear_onednn_calls;
   if (linear->backend == ATL_BACKEND_AMX) linear->n_steps = (linear->n_steps + AMX_STEPS - 1) / AMX_STEPS * AMX_STEPS;

@@ -72,5 +72,7 @@ size_t atl_linear_get_bytes(const atl_linear_spec_t *spec);
 const char *atl_backend_name(atl_backend_t backend);
 atl_status_t atl_backend_find(const char *name, atl_backend_t *backend);
 bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype);
+/* What ATL_BACKEND_AUTO comes to on this processor; others stay as they are. */
+atl_backend_t atl_backend_choose(atl_backend_t wanted, atl_dtype_t dtype);
 
 #endif

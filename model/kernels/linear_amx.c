@@ -39,14 +39,8 @@ static tile_config_t configure(int n_upper, int n_lower) {
   return config;
 }
 
-/* Inlined by force: GCC takes a function that only prefetches for one without effect, and drops its calls. */
 static inline __attribute__((always_inline)) void look_ahead(const uint32_t *w, int64_t first_step, ahead_t ahead) {
-  for (int64_t s = first_step; s < first_step + TILE_STEPS; s++) {
-    const char *far = (const char *)(w + s * PANEL) + ahead.far_bytes;
-    __builtin_prefetch(ahead.near + s * ahead.near_stride, 0, 3);
-    __builtin_prefetch(far, 0, 2);
-    __builtin_prefetch(far + 64, 0, 2);
-  }
+  for (int64_t s = first_step; s < first_step + TILE_STEPS; s++) linear_look_ahead(w + s * PANEL, s, ahead);
 }
 
 AMX static void sum_upper(const uint32_t *w, const uint32_t *x, int64_t n_steps, ahead_t ahead) {

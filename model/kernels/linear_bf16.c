@@ -33,12 +33,6 @@ static void tile_plain(float *sums, const uint32_t *w, const uint32_t *x, int64_
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void look_ahead(const void *w, int64_t s, ahead_t ahead) {
-  _mm_prefetch(ahead.near + s * ahead.near_stride, _MM_HINT_T0);
-  _mm_prefetch((const char *)w + ahead.far_bytes, _MM_HINT_T1);
-  _mm_prefetch((const char *)w + ahead.far_bytes + 64, _MM_HINT_T1);
-}
-
 enum { AVX2_ROWS = 6, AVX512_ROWS = 12 };
 
 AVX2 INLINE __m256 low_avx2(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
@@ -55,7 +49,7 @@ AVX2 INLINE void quarter_avx2(const int n_rows, float *sums, const uint32_t *w, 
   for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m256i pairs = _mm256_load_si256((const void *)w);
     __m256 even = low_avx2(pairs), odd = high_avx2(pairs);
-    look_ahead(w, s, ahead);
+    linear_look_ahead(w, s, ahead);
 #pragma GCC unroll 6
     for (int m = 0; m < n_rows; m++) {
       __m256i x_m = _mm256_set1_epi32((int)x[m * BLOCK_STEPS]);
@@ -89,7 +83,7 @@ AVX512 INLINE void tile_of_avx512(const int n_rows, float *sums, const uint32_t 
   }
   for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m512bh w0 = (__m512bh)_mm512_load_si512(w), w1 = (__m512bh)_mm512_load_si512(w + 16);
-    look_ahead(w, s, ahead);
+    linear_look_ahead(w, s, ahead);
 #pragma GCC unroll 12
     for (int m = 0; m < n_rows; m++) {
       __m512bh x_m = (__m512bh)_mm512_set1_epi32((int)x[m * BLOCK_STEPS]);

@@ -23,12 +23,6 @@ static void tile_plain(float *sums, const uint32_t *w, const uint32_t *x, int64_
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void look_ahead(const void *w, int64_t s, ahead_t ahead) {
-  _mm_prefetch(ahead.near + s * ahead.near_stride, _MM_HINT_T0);
-  _mm_prefetch((const char *)w + ahead.far_bytes, _MM_HINT_T1);
-  _mm_prefetch((const char *)w + ahead.far_bytes + 64, _MM_HINT_T1);
-}
-
 /* 6 rows x 16 columns fill the 16 registers of AVX2, so a panel is done in two halves. */
 enum { AVX2_ROWS = 6, AVX512_ROWS = 12 };
 
@@ -42,7 +36,7 @@ AVX2 INLINE void half_avx2(const int n_rows, float *sums, const float *w, const 
   }
   for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + 8);
-    look_ahead(w, s, ahead);
+    linear_look_ahead(w, s, ahead);
 #pragma GCC unroll 6
     for (int m = 0; m < n_rows; m++) {
       __m256 x_m = _mm256_broadcast_ss(x + m * BLOCK_STEPS);
@@ -80,7 +74,7 @@ AVX512 INLINE void tile_of_avx512(const int n_rows, float *sums, const float *w,
   }
   for (int64_t s = 0; s < n_steps; s++, w += PANEL, x++) {
     __m512 w0 = _mm512_load_ps(w), w1 = _mm512_load_ps(w + 16);
-    look_ahead(w, s, ahead);
+    linear_look_ahead(w, s, ahead);
 #pragma GCC unroll 12
     for (int m = 0; m < n_rows; m++) {
       __m512 x_m = _mm512_set1_ps(x[m * BLOCK_STEPS]);

@@ -5,7 +5,7 @@
 export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1
 cache=$XDG_CACHE_HOME/atelier/costs.json
 says() { # WORDS OPTIONS...: the plan says so.
-  "$ATELIER" plan --model weights/emoji --ranks 4 --samples 64 "${@:2}" >"$scratch/plan" 2>"$scratch/log"
+  ${launch[@]+"${launch[@]}"} "$ATELIER" plan --model weights/emoji --ranks 4 --ranks-per-node 1 --samples 64 "${@:2}" >"$scratch/plan" 2>"$scratch/log"
   grep -q "$1" "$scratch/plan" || { cat "$scratch/plan" "$scratch/log" && false; }
 }
 check "a plan is estimated at first" says "estimated from FLOPs and bytes"
@@ -14,6 +14,13 @@ check "--measure measures" says "predicted from measured costs" --measure
 check "the cache is JSON" jq -e 'length == 1' "$cache"
 check "the next plan knows" says "predicted from measured costs"
 check "it says so in its reason" says "costs are measured"
+check "how many ranks share the memory matters" says "costs are estimated" --ranks-per-node 2
+launch=(ranks 2)
+check "two ranks measure at once" says "predicted from measured costs" --ranks-per-node 2 --measure
+check "and one of them says so" test "$(grep -c "2 ranks at once" "$scratch/log"):$(grep -c "predicted from" "$scratch/plan")" = 1:1
+check "fewer than are to share it are refused" test "$($MPIRUN -n 2 "$ATELIER" plan --model weights/emoji --ranks 4 --ranks-per-node 3 --measure >/dev/null 2>&1; echo $?)" = 2
+launch=()
+check "a lone plan knows what they found" says "predicted from measured costs" --ranks-per-node 2
 check "another microbatch is not known" says "costs are estimated" --microbatch 4
 check "another machine is not this one" says "costs are estimated" --flops 100
 echo '{"torn' >"$cache"

@@ -41,7 +41,6 @@ static void add_job(mutate_corpus_t *corpus) {
   const atl_forced_image_t forced[] = {{codes, 2}, {NULL, 0}};
   const atl_job_t job = {.model = "m",
                          .out = "",
-                         .plan = "{}",
                          .sampling = {false, 0.7, 64, 0.95, 0.9, -1.5},
                          .prompts = prompts,
                          .n_prompts = 1,

@@ -78,36 +78,54 @@ static atl_plan_request_t make_request(void) {
                               .costs = {.microbatch = 8, .layer = 1e-9, .prefill_row = 1e-12, .hop = 0.25}};
 }
 
+static void count(void *n) { ++*(int *)n; }
+
 static void test_measuring(const atl_model_t *model) {
-  atl_calibration_spec_t spec = {.microbatch = 8, .n_streams = 2, .dtype = ATL_F32, .backend = ATL_BACKEND_AUTO};
+  atl_costs_subject_t subject = {
+      .spec = {.microbatch = 8, .n_streams = 2, .dtype = ATL_F32, .kv = ATL_F32, .backend = ATL_BACKEND_AUTO},
+      .n_ranks = 2};
   atl_plan_request_t request = make_request();
+  atl_calibration_t calibration;
+  atl_calibrator_t *calibrator;
+  bool is_known;
   char cache[4096];
   TAP_OK(realpath("build/costs.test", cache) != NULL, "a cache of the test's own");
   setenv("XDG_CACHE_HOME", cache, 1);
   atl_file_remove_directory(the_folder);
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_KNOWN, model, &request), "nothing is known");
-  TAP_OK(!request.costs.is_measured && request.costs.layer == 1e-9, "so the estimate stays");
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_MEASURE_IF_LONG, model, &request), "a short job");
-  TAP_OK(!request.costs.is_measured, "is not worth a measurement");
+  TAP_STATUS(ATL_OK, atl_costs_recall(model, &subject, &request, &is_known), "nothing is known");
+  TAP_OK(!is_known && !request.costs.is_measured && request.costs.layer == 1e-9, "so the estimate stays");
+  TAP_OK(!atl_costs_are_worth_measuring(&request), "a short job is not worth a measurement");
   request.costs.layer = 10;
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_MEASURE_IF_LONG, model, &request), "a long one");
+  TAP_OK(atl_costs_are_worth_measuring(&request), "a long one is");
+  int n_meetings = 0;
+  TAP_STATUS(ATL_OK, atl_calibrator_new(model, &subject.spec, &calibrator), "a model to measure");
+  TAP_STATUS(ATL_OK, atl_calibrator_run(calibrator, count, &n_meetings, &calibration), "is measured");
+  atl_calibrator_destroy(&calibrator);
+  TAP_OK(n_meetings >= 2, "with others that do the same");
+  TAP_STATUS(ATL_OK, atl_costs_keep(model, &subject, &calibration, &request), "and remembered");
   const atl_costs_t *c = &request.costs;
-  TAP_OK(c->is_measured && c->layer > 0 && c->layer < 10 && c->head > 0 && c->draw > 0 && c->prefill_row > 0, "is");
+  TAP_OK(c->is_measured && c->layer > 0 && c->layer < 10 && c->head > 0 && c->draw > 0 && c->prefill_row > 0,
+         "it has seconds");
   TAP_OK(c->layer_fixed >= 0 && c->layer_fixed <= c->layer && c->head_fixed <= c->head && c->decode == 0,
          "the parts fit the whole, and what was not asked for is not there");
   TAP_OK(c->hop == 0.25 && c->microbatch == 8 && request.cache_per_rank == 0, "the hop's estimate stays");
   atl_plan_request_t again = make_request();
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_KNOWN, model, &again), "the next run");
-  TAP_OK(again.costs.is_measured && is_near(again.costs.layer, c->layer) && is_near(again.costs.head, c->head) &&
-             is_near(again.costs.layer_fixed, c->layer_fixed) && is_near(again.costs.prefill_row, c->prefill_row) &&
-             is_near(again.costs.draw, c->draw),
+  TAP_STATUS(ATL_OK, atl_costs_recall(model, &subject, &again, &is_known), "the next run");
+  TAP_OK(is_known && again.costs.is_measured && is_near(again.costs.layer, c->layer) &&
+             is_near(again.costs.head, c->head) && is_near(again.costs.layer_fixed, c->layer_fixed) &&
+             is_near(again.costs.prefill_row, c->prefill_row) && is_near(again.costs.draw, c->draw),
          "knows it");
-  spec.microbatch = 4;
+  atl_costs_subject_t other = subject;
+  other.spec.microbatch = 4;
   again = make_request();
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_KNOWN, model, &again), "another microbatch");
-  TAP_OK(!again.costs.is_measured, "is another measurement");
+  TAP_STATUS(ATL_OK, atl_costs_recall(model, &other, &again, &is_known), "another microbatch");
+  TAP_OK(!is_known && !again.costs.is_measured, "is another measurement");
+  other = subject;
+  other.n_ranks = 1;
+  TAP_STATUS(ATL_OK, atl_costs_recall(model, &other, &again, &is_known), "a rank alone");
+  TAP_OK(!is_known && !again.costs.is_measured, "is too");
   setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
-  TAP_STATUS(ATL_OK, atl_costs_find(&spec, ATL_COSTS_MEASURE, model, &again), "a cache that cannot be written");
+  TAP_STATUS(ATL_OK, atl_costs_keep(model, &subject, &calibration, &again), "a cache that cannot be written");
   TAP_OK(again.costs.is_measured, "is no failure");
 }
 

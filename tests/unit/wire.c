@@ -17,7 +17,6 @@ static const atl_forced_image_t the_forced[] = {{the_codes, 3}, {NULL, 0}};
 static atl_job_t make_job(void) {
   return (atl_job_t){.model = "weights/emoji",
                      .out = "",
-                     .plan = "{}",
                      .sampling = {false, 0.7, 64, 0.95, 0.9, -1.5},
                      .prompts = the_prompts,
                      .n_prompts = 2,
@@ -32,7 +31,8 @@ static atl_job_t make_job(void) {
                      .forced = the_forced,
                      .n_forced = 2,
                      .n_keep = 8,
-                     .png_level = 6};
+                     .png_level = 6,
+                     .measured_microbatch = 32};
 }
 
 static int is_same_ints(const int32_t *a, int32_t n_a, const int32_t *b, int32_t n_b) {
@@ -46,11 +46,12 @@ static int is_same_prompt(const atl_prompt_t *a, const atl_prompt_t *b) {
 }
 
 static int is_same_job(const atl_job_t *a, const atl_job_t *b) {
-  int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->plan, b->plan) == 0 &&
-                strcmp(a->dtype, b->dtype) == 0 && strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 &&
-                a->trace == b->trace && a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits &&
-                a->n_keep == b->n_keep && a->png_level == b->png_level && a->n_prompts == b->n_prompts &&
-                a->n_forced == b->n_forced && is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
+  int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->dtype, b->dtype) == 0 &&
+                strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
+                a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits && a->n_keep == b->n_keep &&
+                a->png_level == b->png_level && a->measured_microbatch == b->measured_microbatch &&
+                a->n_prompts == b->n_prompts && a->n_forced == b->n_forced &&
+                is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
                 is_same_ints(a->prime, a->n_prime, b->prime, b->n_prime);
   const atl_job_sampling_t *s = &a->sampling, *t = &b->sampling;
   is_same = is_same && s->greedy == t->greedy && s->temperature == t->temperature && s->top_k == t->top_k &&
@@ -103,7 +104,7 @@ static void test_bad_jobs(void) {
   job.png_level = 10;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an impossible png level is refused");
   job = make_job();
-  job.plan = NULL;
+  job.kv = NULL;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing text is refused");
   TAP_OK(bytes == NULL, "nothing is left of a refused job");
 }
