@@ -20,7 +20,7 @@ atl_status_t atl_measuring_spec(const atl_job_t *job, atl_calibration_spec_t *sp
 }
 
 /* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */
-static void meet(void *context) { (void)atl_comm_barrier(context); }
+static void meet(void *world) { (void)atl_comm_barrier(world); }
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -59,9 +59,10 @@ static atl_status_t gather(const atl_comm_t *world, atl_calibration_t *calibrati
 atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_model_t *model, const atl_calibration_spec_t *spec,
                                atl_calibration_t *calibration) {
   double start = atl_timer_now();
+  const atl_company_t company = {.place = atl_comm_rank(world), .meet = meet, .context = (void *)world};
   atl_calibrator_t *calibrator;
   atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, spec, &calibrator));
-  if (status == ATL_OK) status = atl_calibrator_run(calibrator, meet, (void *)world, calibration);
+  if (status == ATL_OK) status = atl_calibrator_run(calibrator, &company, calibration);
   atl_calibrator_destroy(&calibrator);
   ATL_TRY(atl_comm_agree(world, status));
   ATL_TRY(atl_comm_agree(world, gather(world, calibration)));

@@ -13,7 +13,7 @@
 #include "model/sampler.h"
 #include "model/transformer.h"
 
-enum { N_STEPS = 5, MAX_LAYERS = 4, FEED_ROWS = 64, PNG_LEVEL = 6 };
+enum { N_STEPS = 8, MAX_LAYERS = 4, FEED_ROWS = 64, PNG_LEVEL = 6 };
 static const size_t the_most_bytes = (size_t)2
                                      << 30; /* that the measured layers may take; else one layer is measured */
 
@@ -104,26 +104,38 @@ static int compare(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static double median(double *seconds, int n) {
+/* The mean without the least and the largest. */
+static double mean(double *seconds, int n) {
+  int n_cut = n > 2 ? 1 : 0, n_kept = n - 2 * n_cut;
+  double sum = 0;
   if (n == 0) return 0;
   qsort(seconds, (size_t)n, sizeof *seconds, compare);
-  return seconds[n / 2];
+  for (int i = n_cut; i < n - n_cut; i++) sum += seconds[i];
+  return sum / n_kept;
 }
 
-/* Median seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left. */
-static double step(bench_t *b, int32_t n, double *embed) {
+static void pause_for(double seconds) {
+  for (double end = atl_timer_now() + seconds; atl_timer_now() < end;) {
+  }
+}
+
+/* Mean seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left. In
+ * company all would read their caches at the same moments, layer for layer, as they never do for long in a run: each
+ * place rests its own part of a layer before every step, so that any two go through all their phases. */
+static double step(bench_t *b, int32_t n, int place, double *embed) {
   int32_t end = b->model->transformer_config.text_length + atl_config_image_length(&b->model->transformer_config);
   double seconds[N_STEPS] = {0}, embeds[N_STEPS] = {0};
   int n_done = 0;
   for (int i = -1; i < N_STEPS && b->position < end; i++, b->position++) {
     for (int32_t r = 0; r < n; r++) b->rows[r] = (atl_row_t){r, b->position};
     double once = run_rows(b, n);
+    pause_for(once / b->n_layers * (place % N_STEPS) / N_STEPS);
     if (i < 0) continue;
     embeds[n_done] = b->embed;
     seconds[n_done++] = once;
   }
-  *embed = median(embeds, n_done);
-  return median(seconds, n_done);
+  *embed = mean(embeds, n_done);
+  return mean(seconds, n_done);
 }
 
 /* What is left of the line through (few, t_few) and (many, t_many) at 0. */
@@ -160,7 +172,7 @@ static double head_seconds(bench_t *b, int32_t n) {
     atl_transformer_image_logits(b->tail, b->logits, b->x, n);
     if (i >= 0) seconds[i] = atl_timer_now() - start;
   }
-  return median(seconds, N_STEPS);
+  return mean(seconds, N_STEPS);
 }
 
 /* All that is drawn from was in no cache a moment ago, as in a run. */
@@ -263,28 +275,28 @@ void atl_calibrator_destroy(atl_calibrator_t **calibrator) {
 static void stay(void *context) { (void)context; }
 
 /* Only the last part can fail: whoever meets does so as often as the others. */
-atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, void (*meet)(void *context), void *context,
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_company_t *company,
                                 atl_calibration_t *calibration) {
+  const atl_company_t alone = {.meet = stay}, *c = company != NULL ? company : &alone;
   bench_t *b = &calibrator->bench;
   int32_t few = quarter_of(b);
   double ignored;
   *calibration = (atl_calibration_t){0};
-  if (meet == NULL) meet = stay;
-  meet(context);
+  c->meet(c->context);
   measure_text(b, calibration);
   begin_images(b);
-  meet(context);
-  double many = step(b, b->n_rows, &calibration->embed);
-  meet(context);
-  double less = step(b, few, &ignored);
+  c->meet(c->context);
+  double many = step(b, b->n_rows, c->place, &calibration->embed);
+  c->meet(c->context);
+  double less = step(b, few, c->place, &ignored);
   calibration->layer = many / b->n_layers;
   calibration->layer_fixed = fixed_of(many, less, b->n_rows, few) / b->n_layers;
-  meet(context);
+  c->meet(c->context);
   calibration->head = head_seconds(b, b->n_rows);
   calibration->head_fixed = fixed_of(calibration->head, head_seconds(b, few), b->n_rows, few);
-  meet(context);
+  c->meet(c->context);
   calibration->draw = draw_seconds(b);
-  meet(context);
+  c->meet(c->context);
   for (int i = 0; i < 2 && b->spec.has_decoder; i++) /* the first warms what the second is measured with */
     ATL_TRY(make_picture(&calibrator->picture, calibration));
   return ATL_OK;

@@ -3,11 +3,11 @@
  *
  *     atl_calibration_spec_t spec = {.microbatch = 32, .n_streams = 1, .dtype = ATL_F32, .has_decoder = true};
  *     ATL_TRY(atl_calibrator_new(model, &spec, &calibrator));    loads what is measured
- *     ATL_TRY(atl_calibrator_run(calibrator, meet, context, &calibration));
+ *     ATL_TRY(atl_calibrator_run(calibrator, NULL, &calibration));
  *     atl_calibrator_destroy(&calibrator);
  *
- * Medians of a few steps. Processes that share a machine take memory bandwidth and heat from each other, so those that
- * will compute at once should measure at once: `meet` is where they wait for one another.
+ * Means of a few steps without their extremes. Processes that share a machine take memory bandwidth and heat from each other, so those that
+ * will compute at once should measure at once, as company.
  */
 #ifndef ATL_MODEL_CALIBRATION_H
 #define ATL_MODEL_CALIBRATION_H
@@ -36,8 +36,15 @@ typedef struct atl_calibrator atl_calibrator_t;
 atl_status_t atl_calibrator_new(const atl_model_t *model, const atl_calibration_spec_t *spec,
                                 atl_calibrator_t **calibrator);
 void atl_calibrator_destroy(atl_calibrator_t **calibrator);
-/* Once. meet is called before each part, as often whatever fails; NULL: nobody to wait for. MEMORY. */
-atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, void (*meet)(void *context), void *context,
+/* Others that measure the same at the same time. */
+typedef struct {
+  int place;                   /* 0, 1, 2, ...: who I am */
+  void (*meet)(void *context); /* waits for them; called as often whatever fails */
+  void *context;
+} atl_company_t;
+
+/* Once. company NULL: alone. MEMORY. */
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_company_t *company,
                                 atl_calibration_t *calibration);
 
 #endif
