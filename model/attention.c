@@ -26,7 +26,7 @@ size_t atl_attention_bytes(const atl_transformer_config_t *config) {
   atl_attention_work_t work = measure(config);
   size_t bytes = (size_t)work.n_threads * (size_t)work.thread_items * sizeof(float);
   if (!config->rotary) return bytes;
-  return bytes + atl_rotary_bytes(work.n_text + atl_config_image_length(config), atl_rotary_width(work.head_size));
+  return bytes + atl_rotary_bytes(work.n_text + atl_config_image_length(config), work.head_size);
 }
 
 atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transformer_config_t *config, const float *angles,
@@ -37,9 +37,7 @@ atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transforme
   work->image_kernels = atl_attention_kernels_get(image_dtype, backend);
   work->text_item_bytes = atl_dtype_bytes(text_dtype);
   ATL_TRY(ATL_TAKE(arena, (int64_t)work->n_threads * work->thread_items, &work->scratch));
-  if (angles == NULL) return ATL_OK;
-  return atl_rotary_init(&work->rotary, angles, work->n_text + atl_config_image_length(config),
-                         atl_rotary_width(work->head_size), arena);
+  return atl_rotary_init(&work->rotary, angles, work->n_text + atl_config_image_length(config), work->head_size, arena);
 }
 
 /* The query, key or value (part 0..2) of a row's head. */
@@ -51,9 +49,8 @@ static float *part_of(const atl_attention_work_t *work, float *qkv, int64_t i_ro
 /* Turns the query, key and value of a row's head to its position, and scales the query. */
 static void rotate(const atl_attention_work_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
   float scale = 1.0f / sqrtf((float)work->head_size);
-  for (int part = 0; part < 3; part++) atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position);
-  float *q = part_of(work, qkv, i_row, 0, head);
-  for (int64_t i = 0; i < work->head_size; i++) q[i] *= scale;
+  for (int part = 0; part < 3; part++)
+    atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position, part == 0 ? scale : 1);
 }
 
 /* A row's head is turned to its position, and its key and value enter the cache. */

@@ -6,8 +6,8 @@
  *     ATL_TRY(atl_calibrator_run(calibrator, NULL, &calibration));
  *     atl_calibrator_destroy(&calibrator);
  *
- * Means of a few steps without their extremes. Processes that share a machine take memory bandwidth and heat from each other, so those that
- * will compute at once should measure at once, as company.
+ * Means of a few steps without their extremes. Processes that share a machine take memory bandwidth and heat from each
+ * other, so those that will compute at once should measure at once, as company.
  */
 #ifndef ATL_MODEL_CALIBRATION_H
 #define ATL_MODEL_CALIBRATION_H

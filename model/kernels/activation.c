@@ -17,7 +17,7 @@ ATL_LANES_INLINE atl_lanes_t gelu(atl_lanes_t x) {
   p = p * t + 0.100943881f;
   p = p * t + 0.113221544f;
   p = p * t + 0.112817116f;
-  atl_lanes_t tail = x * (p * t * lanes_exp(-z * z));
+  atl_lanes_t tail = x * (p * t * lanes_exp_up_to_88(-z * z));
   return lanes_select(x < 0.0f, tail, x - tail);
 }
 
@@ -48,33 +48,45 @@ void atl_activation_apply(float *y, const float *x, int64_t n, atl_activation_t 
     memcpy(y, x, (size_t)n * sizeof *y);
 }
 
-ATL_LANES_CLONES void atl_activation_geglu(float *y, const float *value, const float *gate, int64_t n) {
-  int64_t i = 0;
-  for (; i + ATL_LANES <= n; i += ATL_LANES) lanes_store(y + i, lanes_load(value + i) * gelu(lanes_load(gate + i)));
-  if (i < n) {
+ATL_LANES_CLONES void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows, int64_t n) {
+  for (int64_t m = 0; m < n_rows; m++, x += ldx) {
+    const float *gate = x + n;
+    int64_t i = 0;
+    for (; i + ATL_LANES <= n; i += ATL_LANES) lanes_store(x + i, lanes_load(x + i) * gelu(lanes_load(gate + i)));
+    if (i == n) continue;
     atl_lanes_t tail = gelu(lanes_load_tail(gate + i, n - i, 0));
-    lanes_store_tail(y + i, lanes_load_tail(value + i, n - i, 0) * tail, n - i);
+    lanes_store_tail(x + i, lanes_load_tail(x + i, n - i, 0) * tail, n - i);
   }
 }
 
 void atl_activation_exp(float *y, const float *x, int64_t n) { map_exp(y, x, n); }
 
+/* The largest of `least` and each sixteenth of x(n), NaN never; several chains, as a comparison waits for the last. */
+ATL_LANES_INLINE atl_lanes_t largest(const float *x, int64_t n, float least) {
+  enum { N_CHAINS = 4 };
+  atl_lanes_t top[N_CHAINS];
+  int64_t i = 0;
+  for (int c = 0; c < N_CHAINS; c++) top[c] = (atl_lanes_t){0} + least;
+  for (; i + N_CHAINS * ATL_LANES <= n; i += N_CHAINS * ATL_LANES)
+    for (int c = 0; c < N_CHAINS; c++) top[c] = lanes_max(lanes_load(x + i + c * ATL_LANES), top[c]);
+  for (; i + ATL_LANES <= n; i += ATL_LANES) top[0] = lanes_max(lanes_load(x + i), top[0]);
+  if (i < n) top[0] = lanes_max(lanes_load_tail(x + i, n - i, least), top[0]);
+  return lanes_max(lanes_max(top[0], top[1]), lanes_max(top[2], top[3]));
+}
+
 ATL_LANES_CLONES void atl_activation_softmax(float *x, int64_t n) {
   if (n == 0) return;
-  atl_lanes_t top = (atl_lanes_t){0} + x[0], sum = {0};
   int64_t i = 0, n_tail = n % ATL_LANES;
-  for (; i < n - n_tail; i += ATL_LANES) top = lanes_max(lanes_load(x + i), top);
-  if (n_tail) top = lanes_max(lanes_load_tail(x + i, n_tail, x[0]), top);
-  float maximum = x[0];
-  for (int l = 0; l < ATL_LANES; l++) maximum = top[l] > maximum ? top[l] : maximum;
+  float maximum = lanes_top(largest(x, n, x[0]));
+  atl_lanes_t sum = {0};
 
   for (i = 0; i < n - n_tail; i += ATL_LANES) {
-    atl_lanes_t e = lanes_exp(lanes_load(x + i) - maximum);
+    atl_lanes_t e = lanes_exp_up_to_88(lanes_load(x + i) - maximum);
     lanes_store(x + i, e);
     sum += e;
   }
   if (n_tail) {
-    atl_lanes_t e = lanes_exp(lanes_load_tail(x + i, n_tail, -__FLT_MAX__) - maximum);
+    atl_lanes_t e = lanes_exp_up_to_88(lanes_load_tail(x + i, n_tail, -__FLT_MAX__) - maximum);
     lanes_store_tail(x + i, e, n_tail);
     sum += e;
   }
@@ -85,13 +97,8 @@ ATL_LANES_CLONES void atl_activation_softmax(float *x, int64_t n) {
 
 /* The maximum first, in lanes; then where it is. */
 ATL_LANES_CLONES int64_t atl_activation_argmax(const float *x, int64_t n) {
-  atl_lanes_t top = (atl_lanes_t){0} - __FLT_MAX__;
-  int64_t i = 0;
-  for (; i + ATL_LANES <= n; i += ATL_LANES) top = lanes_max(lanes_load(x + i), top);
-  if (i < n) top = lanes_max(lanes_load_tail(x + i, n - i, -__FLT_MAX__), top);
-  float maximum = top[0];
-  for (int l = 1; l < ATL_LANES; l++) maximum = top[l] > maximum ? top[l] : maximum;
-  for (i = 0; i < n; i++)
+  float maximum = lanes_top(largest(x, n, -__FLT_MAX__));
+  for (int64_t i = 0; i < n; i++)
     if (x[i] == maximum) return i;
   return 0;
 }

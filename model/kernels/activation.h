@@ -15,8 +15,8 @@
 
 /* y(n) <- kind(x(n)); y may be x. Not GEGLU, which takes two rows. */
 void atl_activation_apply(float *y, const float *x, int64_t n, atl_activation_t kind);
-/* y(n) <- value(n) gelu(gate(n)); y may be either. */
-void atl_activation_geglu(float *y, const float *value, const float *gate, int64_t n);
+/* x(n_rows,2 n), rows ldx apart: the first half of each row <- it times gelu of the second. */
+void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows, int64_t n);
 /* y(n) <- e^x(n), relative error below 2e-7; 0 below -87, e^88 above 88. y may be x. */
 void atl_activation_exp(float *y, const float *x, int64_t n);
 /* x(n) <- e^(x - max x) / sum, in place. The sum runs in 16 fixed lanes. */

@@ -45,22 +45,34 @@ ATL_LANES_INLINE atl_lanes_t lanes_select(atl_lanes_bits_t mask, atl_lanes_t yes
 }
 ATL_LANES_INLINE atl_lanes_t lanes_max(atl_lanes_t a, atl_lanes_t b) { return lanes_select(a > b, a, b); }
 
+/* Lane i + 8, i + 4, i + 2 or i + 1 in place of lane i. */
+#define LANES_DOWN_8(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define LANES_DOWN_4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define LANES_DOWN_2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define LANES_DOWN_1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+
 /* Sum of the lanes: halves joined until one is left. */
 ATL_LANES_INLINE float lanes_sum(atl_lanes_t lanes) {
-  float x[ATL_LANES];
-  lanes_store(x, lanes);
-  for (int half = ATL_LANES / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) x[i] += x[i + half];
-  return x[0];
+  lanes += LANES_DOWN_8(lanes);
+  lanes += LANES_DOWN_4(lanes);
+  lanes += LANES_DOWN_2(lanes);
+  lanes += LANES_DOWN_1(lanes);
+  return lanes[0];
 }
 
-/* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2 and e^r by its series up to r^7. ln 2 is taken off in two
- * parts, the first exact in few bits. Adding and subtracting 1.5 2^23 rounds to an integer and leaves it in the low
- * bits. */
-ATL_LANES_INLINE atl_lanes_t lanes_exp(atl_lanes_t x) {
+ATL_LANES_INLINE float lanes_top(atl_lanes_t lanes) {
+  lanes = lanes_max(lanes, LANES_DOWN_8(lanes));
+  lanes = lanes_max(lanes, LANES_DOWN_4(lanes));
+  lanes = lanes_max(lanes, LANES_DOWN_2(lanes));
+  return lanes_max(lanes, LANES_DOWN_1(lanes))[0];
+}
+
+/* e^x for x <= 88 = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2 and e^r by its series up to r^7. ln 2 is taken
+ * off in two parts, the first exact in few bits. Adding and subtracting 1.5 2^23 rounds to an integer and leaves it in
+ * the low bits. */
+ATL_LANES_INLINE atl_lanes_t lanes_exp_up_to_88(atl_lanes_t x) {
   const float magic = 12582912.0f;
   atl_lanes_bits_t is_tiny = x < -87.0f;
-  x = lanes_select(x > 88.0f, (atl_lanes_t){0} + 88.0f, x);
   x = lanes_select(is_tiny, (atl_lanes_t){0} - 87.0f, x);
   atl_lanes_t shifted = x * 1.44269504f + magic, n = shifted - magic;
   atl_lanes_t r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -73,6 +85,11 @@ ATL_LANES_INLINE atl_lanes_t lanes_exp(atl_lanes_t x) {
   p = (p * r) * r + r + 1.0f;
   atl_lanes_bits_t power = ((atl_lanes_bits_t)shifted - 0x4b400000 + 127) << 23;
   return lanes_select(is_tiny, (atl_lanes_t){0}, p * (atl_lanes_t)power);
+}
+
+/* e^88 above 88. */
+ATL_LANES_INLINE atl_lanes_t lanes_exp(atl_lanes_t x) {
+  return lanes_exp_up_to_88(lanes_select(x > 88.0f, (atl_lanes_t){0} + 88.0f, x));
 }
 
 #endif

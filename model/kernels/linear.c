@@ -137,35 +137,39 @@ ATL_LANES_CLONES static void add_bias(float *sums, int64_t ld_sums, const float 
 }
 
 static void activate(float *sums, int64_t ld_sums, int64_t n_rows, atl_activation_t activation) {
-  if (activation == ATL_ACTIVATION_NONE) return;
+  if (activation == ATL_ACTIVATION_GEGLU) {
+    atl_activation_geglu(sums, ld_sums, n_rows, PANEL / 2);
+    return;
+  }
   for (float *row = sums; row < sums + n_rows * ld_sums; row += ld_sums)
-    if (activation == ATL_ACTIVATION_GEGLU)
-      atl_activation_geglu(row, row, row + PANEL / 2, PANEL / 2);
-    else
-      atl_activation_apply(row, row, PANEL, activation);
+    atl_activation_apply(row, row, PANEL, activation);
 }
 
-/* y(n) <- residual(n) + scale(n) * value(n). */
-ATL_LANES_INLINE void write_row(float *y, const float *value, int64_t n, const float *scale, const float *residual) {
+/* y(n) <- residual(n) + scale(n) * (value(n) + bias(n)), each but value NULL for none; room for PANEL of bias. */
+ATL_LANES_INLINE void write_row(float *y, const float *value, int64_t n, const float *bias, const float *scale,
+                                const float *residual) {
   int64_t j = 0;
   for (; j + ATL_LANES <= n; j += ATL_LANES) {
     atl_lanes_t lanes = lanes_load(value + j);
+    if (bias != NULL) lanes += lanes_load(bias + j);
     if (scale != NULL) lanes *= lanes_load(scale + j);
     if (residual != NULL) lanes += lanes_load(residual + j);
     lanes_store(y + j, lanes);
   }
   if (j == n) return;
   atl_lanes_t tail = lanes_load(value + j);
+  if (bias != NULL) tail += lanes_load(bias + j);
   if (scale != NULL) tail *= lanes_load_tail(scale + j, n - j, 0);
   if (residual != NULL) tail += lanes_load_tail(residual + j, n - j, 0);
   lanes_store_tail(y + j, tail, n - j);
 }
 
 ATL_LANES_CLONES static void write_rows(float *y, int64_t ldy, const float *values, int64_t ld_values, int64_t n,
-                                        int64_t n_rows, const float *scale, const float *residual,
+                                        int64_t n_rows, const float *bias, const float *scale, const float *residual,
                                         int64_t ld_residual) {
   for (int64_t m = 0; m < n_rows; m++)
-    write_row(y + m * ldy, values + m * ld_values, n, scale, residual == NULL ? NULL : residual + m * ld_residual);
+    write_row(y + m * ldy, values + m * ld_values, n, bias, scale,
+              residual == NULL ? NULL : residual + m * ld_residual);
 }
 
 void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
@@ -174,9 +178,13 @@ void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sum
   int64_t n = rest < linear->panel_results ? rest : linear->panel_results;
   const float *scale = epilogue->scale == NULL ? NULL : epilogue->scale + first;
   const float *residual = epilogue->residual == NULL ? NULL : epilogue->residual + first;
-  add_bias(sums, ld_sums, linear->bias + i_panel * PANEL, n_rows);
-  activate(sums, ld_sums, n_rows, linear->activation);
-  write_rows(y + first, ldy, sums, ld_sums, n, n_rows, scale, residual, epilogue->ld_residual);
+  const float *bias = linear->bias + i_panel * PANEL;
+  if (linear->activation != ATL_ACTIVATION_NONE) {
+    add_bias(sums, ld_sums, bias, n_rows);
+    activate(sums, ld_sums, n_rows, linear->activation);
+    bias = NULL;
+  }
+  write_rows(y + first, ldy, sums, ld_sums, n, n_rows, bias, scale, residual, epilogue->ld_residual);
 }
 
 /* How a chunk's rows are cut into groups: as few as there can be, of nearly equal height. */

@@ -4,33 +4,55 @@
 
 #include <math.h>
 
+#include "model/kernels/lanes.h"
+
 int32_t atl_rotary_width(int32_t head_size) { return 6 * (head_size / 3 / 2); }
 
-size_t atl_rotary_bytes(int32_t n_positions, int32_t width) {
-  return 2 * sizeof(float) * (size_t)n_positions * (size_t)(width / 2);
+size_t atl_rotary_bytes(int32_t n_positions, int32_t head_size) {
+  return 2 * sizeof(float) * (size_t)n_positions * (size_t)head_size;
 }
 
-atl_status_t atl_rotary_init(atl_rotary_t *rotary, const float *angles, int32_t n_positions, int32_t width,
-                             atl_arena_t *arena) {
-  size_t n_pairs = (size_t)n_positions * (size_t)(width / 2);
-  float *cosine, *sine;
-  ATL_TRY(ATL_TAKE(arena, n_pairs, &cosine));
-  ATL_TRY(ATL_TAKE(arena, n_pairs, &sine));
-  for (size_t i = 0; i < n_pairs; i++) {
-    cosine[i] = (float)cos((double)angles[2 * i]);
-    sine[i] = (float)sin((double)angles[2 * i]);
+/* One position's factors; channels beyond R stay as they are. */
+static void fill(float *cosine, float *sine, const float *angles, int32_t width, int32_t head_size) {
+  for (int32_t i = 0; i < head_size; i++) {
+    cosine[i] = i < width ? (float)cos((double)angles[i]) : 1;
+    sine[i] = i >= width ? 0 : i % 2 == 0 ? -(float)sin((double)angles[i]) : (float)sin((double)angles[i]);
   }
-  *rotary = (atl_rotary_t){.width = width, .cosine = cosine, .sine = sine};
+}
+
+atl_status_t atl_rotary_init(atl_rotary_t *rotary, const float *angles, int32_t n_positions, int32_t head_size,
+                             atl_arena_t *arena) {
+  int32_t width = atl_rotary_width(head_size);
+  float *cosine, *sine;
+  *rotary = (atl_rotary_t){.head_size = head_size};
+  if (angles == NULL) return ATL_OK;
+  ATL_TRY(ATL_TAKE(arena, (int64_t)n_positions * head_size, &cosine));
+  ATL_TRY(ATL_TAKE(arena, (int64_t)n_positions * head_size, &sine));
+  for (int64_t p = 0; p < n_positions; p++)
+    fill(cosine + p * head_size, sine + p * head_size, angles + p * width, width, head_size);
+  rotary->cosine = cosine;
+  rotary->sine = sine;
   return ATL_OK;
 }
 
-void atl_rotary_apply(const atl_rotary_t *rotary, float *x, int32_t position) {
-  int32_t n_pairs = rotary->width / 2;
-  const float *cosine = rotary->cosine + (size_t)position * (size_t)n_pairs;
-  const float *sine = rotary->sine + (size_t)position * (size_t)n_pairs;
-  for (int32_t i = 0; i < n_pairs; i++) {
-    float a = x[2 * i], b = x[2 * i + 1];
-    x[2 * i] = a * cosine[i] - b * sine[i];
-    x[2 * i + 1] = b * cosine[i] + a * sine[i];
+ATL_LANES_INLINE atl_lanes_t turn(atl_lanes_t x, atl_lanes_t cosine, atl_lanes_t sine, float scale) {
+  return (x * cosine + LANES_DOWN_1(x) * sine) * scale;
+}
+
+ATL_LANES_CLONES static void turn_all(float *x, const float *cosine, const float *sine, int64_t n, float scale) {
+  int64_t i = 0;
+  for (; i + ATL_LANES <= n; i += ATL_LANES)
+    lanes_store(x + i, turn(lanes_load(x + i), lanes_load(cosine + i), lanes_load(sine + i), scale));
+  if (i == n) return;
+  atl_lanes_t tail = lanes_load_tail(x + i, n - i, 0), c = lanes_load_tail(cosine + i, n - i, 0);
+  lanes_store_tail(x + i, turn(tail, c, lanes_load_tail(sine + i, n - i, 0), scale), n - i);
+}
+
+void atl_rotary_apply(const atl_rotary_t *rotary, float *x, int32_t position, float scale) {
+  int64_t n = rotary->head_size;
+  if (rotary->cosine != NULL) {
+    turn_all(x, rotary->cosine + position * n, rotary->sine + position * n, n, scale);
+    return;
   }
+  for (int64_t i = 0; i < n; i++) x[i] *= scale;
 }

@@ -43,13 +43,15 @@ static void test_exp(void) {
 }
 
 static void test_geglu(void) {
-  float x[N], y[N], gate[N];
-  fill(x, N, -3, 3);
-  atl_activation_geglu(y, x, x, N);
-  atl_activation_apply(gate, x, N, ATL_ACTIVATION_GELU);
+  enum { ROWS = 3, HALF = 37, LD = 80 };
+  float x[ROWS * LD], y[ROWS * LD], gate[ROWS * LD];
+  fill(x, ROWS * LD, -3, 3);
+  memcpy(y, x, sizeof y);
+  atl_activation_geglu(y, LD, ROWS, HALF);
+  atl_activation_apply(gate, x, ROWS * LD, ATL_ACTIVATION_GELU);
   int n_same = 0;
-  for (int i = 0; i < N; i++) n_same += y[i] == x[i] * gate[i];
-  TAP_OK(n_same == N, "geglu is value times gelu, to the bit");
+  for (int i = 0; i < ROWS * LD; i++) n_same += y[i] == (i % LD < HALF ? x[i] * gate[i + HALF] : x[i]);
+  TAP_OK(n_same == ROWS * LD, "geglu is value times gelu, to the bit, and nothing else");
 }
 
 static void test_softmax(int n) {
