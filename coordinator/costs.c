@@ -117,7 +117,7 @@ static void use(const atl_calibration_t *c, int32_t microbatch, atl_plan_request
 static double measuring_seconds(const atl_plan_request_t *q) {
   const atl_costs_t *c = &q->costs;
   int n_layers = q->n_layers < 4 ? q->n_layers : 4;
-  double rows = 2.0 * (q->text_length + 1) + 0.5 * q->image_length;
+  double rows = 2.0 * (q->text_length + 1) + 0.5 * (q->n_prime + q->n_drawn);
   return the_opening + n_layers * (rows * c->prefill_row + 12 * c->layer) + 12 * c->head + c->draw +
          2 * (c->decode + c->score);
 }

@@ -264,7 +264,7 @@ static atl_status_t summarise(launch_t *l, double seconds, const char *bytes, si
       .seconds = seconds,
       .is_stopped = !atl_schedule_is_complete(l->schedule),
       .setup_seconds = l->loaded - l->started,
-      .image_length = atl_config_image_length(&l->model->transformer_config),
+      .n_drawn = atl_config_image_length(&l->model->transformer_config) - l->job.n_prime,
       .n_cores = l->place.n_cores,
       .is_sharing_cores = l->place.is_sharing_cores,
       .plan = &l->plan,

@@ -12,7 +12,8 @@ typedef struct {
   int32_t n_ranks, n_cores; /* n_cores: of a rank */
   int64_t n_images;
   int32_t n_prompts;
-  bool is_guided, is_primed, has_decoders, is_ranked;
+  int32_t n_prime; /* codes every image begins with */
+  bool is_guided, has_decoders, is_ranked;
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
   int64_t memory_per_rank;                                        /* bytes; 0: unlimited */
   int64_t cache_per_rank;                                         /* bytes of last-level cache; 0: not counted on */

@@ -24,7 +24,7 @@ static void print_rates(const atl_run_summary_t *summary, FILE *out) {
   fprintf(out, "time           %s, after %s of setup\n", atl_timer_format(summary->seconds, seconds),
           atl_timer_format(summary->setup_seconds, setup));
   fprintf(out, "images/s       %.4g\n", rate);
-  fprintf(out, "tokens/s       %.4g (%" PRId32 " an image)\n", rate * summary->image_length, summary->image_length);
+  fprintf(out, "tokens/s       %.4g (%" PRId32 " an image)\n", rate * summary->n_drawn, summary->n_drawn);
   fprintf(out, "images/s/core  %.4g (%.3g cores)\n", per(rate, summary->n_cores), summary->n_cores);
 }
 

@@ -15,7 +15,7 @@ typedef struct {
   double setup_seconds; /* loading, before that */
   int64_t n_images;
   bool is_stopped;             /* by a signal, before all images were done */
-  int32_t image_length;        /* I, tokens an image */
+  int32_t n_drawn;             /* tokens drawn an image */
   double n_cores;              /* that all ranks together can keep busy */
   bool is_sharing_cores;       /* ranks compute in turns: the times mean little */
   const atl_plan_t *plan;      /* NULL: nothing was predicted */

@@ -140,7 +140,7 @@ static atl_status_t check_request(const atl_plan_request_t *q) {
             (int)q->n_ranks);
   ATL_CHECK(q->n_layers >= 1 && q->n_layers <= ATL_MAX_STAGES, INPUT, "a plan is for 1 to %d layers, not %d",
             ATL_MAX_STAGES, (int)q->n_layers);
-  ATL_CHECK(q->n_images >= 1 && q->n_prompts >= 1 && q->image_length >= 1, INPUT,
+  ATL_CHECK(q->n_images >= 1 && q->n_prompts >= 1 && q->n_drawn >= 1, INPUT,
             "a plan needs images to make; there are %lld of %d prompts", (long long)q->n_images, (int)q->n_prompts);
   ATL_CHECK(q->costs.layer > 0, INPUT, "a plan needs the cost of a layer, found %g s", q->costs.layer);
   ATL_CHECK(q->n_stages >= 0 && q->n_pipelines >= 0 && q->n_decoders >= 0 && q->n_slots >= 0 && q->microbatch >= 0,

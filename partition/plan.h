@@ -47,11 +47,12 @@ typedef struct {
 typedef struct {
   int32_t n_ranks;
   int32_t n_layers;
-  int32_t image_length, text_length; /* I, T */
+  int32_t n_drawn;     /* tokens drawn an image: I without priming */
+  int32_t text_length; /* T */
   int64_t n_images;                  /* of the whole job */
   int32_t n_prompts;
   bool is_guided;    /* a null companion for each candidate: twice the rows and image stores */
-  bool is_primed;    /* an image store more per text store */
+  int32_t n_prime;   /* image tokens given with a text; then there is an image store more per text store */
   bool has_decoders; /* false: tokens only (probe) */
   int32_t n_stages, n_pipelines, n_decoders, n_slots, microbatch; /* 0: decide */
   int64_t memory_per_rank;                                        /* bytes; 0: unlimited */

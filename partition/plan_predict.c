@@ -44,8 +44,8 @@ static double wave_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, 
   int32_t b = (int32_t)((n_images + n_slots - 1) / n_slots);
   double slowest, sum, hops = plan->n_stages > 1 ? plan->n_stages * q->costs.hop : 0;
   atl_plan_round(plan, q, b, &slowest, &sum);
-  *work += q->image_length * (double)n_slots * (sum - hops);
-  return q->image_length * fmax((double)n_slots * slowest, sum);
+  *work += q->n_drawn * (double)n_slots * (sum - hops);
+  return q->n_drawn * fmax((double)n_slots * slowest, sum);
 }
 
 /* Each prompt's text goes once through each pipeline that has candidates of it. */
@@ -56,7 +56,7 @@ static double prefill_seconds(const atl_plan_t *plan, const atl_plan_request_t *
     int32_t n_layers = plan->first_layer[s + 1] - plan->first_layer[s];
     if (n_layers > most) most = n_layers;
   }
-  double of_layer = n_prompts * (q->text_length + 1) * q->costs.prefill_row;
+  double of_layer = n_prompts * (q->text_length + 1 + q->n_prime) * q->costs.prefill_row;
   *work += of_layer * q->n_layers;
   return of_layer * most;
 }
@@ -85,7 +85,7 @@ static int64_t stage_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, 
   const atl_plan_bytes_t *bytes = &q->bytes;
   int64_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
   int64_t n_stores = (int64_t)plan->n_slots * plan->microbatch * (q->is_guided ? 2 : 1), ends = 0;
-  if (q->is_primed) n_stores += plan->n_prefixes;
+  if (q->n_prime > 0) n_stores += plan->n_prefixes;
   if (i_stage == 0) ends += bytes->embedding_weights;
   if (i_stage == plan->n_stages - 1) ends += bytes->head_weights;
   int64_t weights = ends + n_layers * bytes->layer_weights;

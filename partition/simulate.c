@@ -70,7 +70,7 @@ static double prefill_slot(pipeline_t *l, int64_t end, double arrival) {
   int64_t n_prompts = (int64_t)ceil(share * (double)end / (double)l->n_images), n_new = n_prompts - l->n_prompts;
   if (l->n_prompts == 0 && q->is_guided) n_new++;
   l->n_prompts = n_prompts;
-  double of_layer = (double)n_new * (q->text_length + 1) * q->costs.prefill_row;
+  double of_layer = (double)n_new * (q->text_length + 1 + q->n_prime) * q->costs.prefill_row;
   for (int32_t s = 0; s < l->plan->n_stages && n_new > 0; s++) {
     double seconds = of_layer * (l->plan->first_layer[s + 1] - l->plan->first_layer[s]);
     arrival = step(l, s, arrival, seconds) + q->costs.hop;
@@ -126,7 +126,7 @@ static void end_wave(pipeline_t *l, int32_t n_slots) {
 static void run_pipeline(pipeline_t *l) {
   while (l->n_begun < l->n_images) {
     int32_t n_slots = begin_wave(l);
-    for (int32_t token = 0; token < l->request->image_length; token++)
+    for (int32_t token = 0; token < l->request->n_drawn; token++)
       for (int32_t m = 0; m < n_slots; m++) turn(l, m);
     end_wave(l, n_slots);
   }
@@ -247,7 +247,7 @@ static atl_status_t run(const atl_plan_t *plan, const atl_plan_request_t *q, dou
 atl_status_t atl_simulate_run(const atl_plan_t *plan, const atl_plan_request_t *request, double jitter,
                               atl_simulation_t *simulation) {
   double n_each = ceil((double)request->n_images / plan->n_pipelines);
-  double n_steps = ceil(n_each / plan->microbatch) * request->image_length * plan->n_stages;
+  double n_steps = ceil(n_each / plan->microbatch) * request->n_drawn * plan->n_stages;
   *simulation = (atl_simulation_t){0};
   ATL_CHECK(n_steps <= the_most_steps, INPUT, "%.3g steps are too many to play, at most %.3g; try fewer --samples",
             n_steps, the_most_steps);

@@ -249,7 +249,7 @@ static atl_status_t make_request(generate_t *g, int n_ranks, const atl_place_t *
       .n_images = g->n_images,
       .n_prompts = g->prompts.n,
       .is_guided = job->n_null_ids > 0,
-      .is_primed = job->n_prime > 0,
+      .n_prime = job->n_prime,
       .has_decoders = true,
       .is_ranked = job->is_ranked,
       .n_stages = (int32_t)s->stages,

@@ -22,7 +22,7 @@
 typedef struct {
   const char *model, *shape, *prompts, *dtype, *kv, *plan;
   atl_text_list_t prompt;
-  int64_t prompt_count, samples;
+  int64_t prompt_count, samples, prime_tokens;
   double guidance, decode_seconds, flops, bandwidth, jitter;
   int64_t ranks, ranks_per_node, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
   bool no_rank, json, simulate, measure;
@@ -44,6 +44,7 @@ static const atl_option_t the_options[] = {
     {"prompt-count", ATL_OPTION_INT, FIELD(prompt_count), "N", "1", "or only how many there are"},
     {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
     {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "classifier-free guidance (1: none)"},
+    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0", "tokens every candidate begins with"},
     {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The machine"},
     {"ranks", ATL_OPTION_INT, FIELD(ranks), "N", "1", "ranks of the launch"},
@@ -251,8 +252,12 @@ static atl_status_t make_request(const settings_t *s, const subject_t *subject, 
   atl_dtype_t kv;
   ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
   const atl_model_t *model = subject->model;
+  int32_t n_most = atl_config_image_length(subject->config) - 1;
+  ATL_CHECK(s->prime_tokens >= 0 && s->prime_tokens <= n_most, USAGE, "--prime-tokens %lld: expected 0 to %d",
+            (long long)s->prime_tokens, (int)n_most);
   atl_planning_t planning = {.n_ranks = (int32_t)s->ranks,
                              .n_cores = (int32_t)s->cores,
+                             .n_prime = (int32_t)s->prime_tokens,
                              .is_guided = s->guidance != 1,
                              .has_decoders = subject->vae != NULL || s->decode_seconds > 0,
                              .is_ranked = subject->clip != NULL && !s->no_rank,

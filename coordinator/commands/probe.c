@@ -164,7 +164,7 @@ static atl_status_t make_request(probe_t *p, int n_ranks, const atl_job_t *job) 
       .n_images = p->n_texts,
       .n_prompts = p->n_texts,
       .is_guided = job->n_null_ids > 0,
-      .is_primed = job->n_prime > 0,
+      .n_prime = job->n_prime,
       .n_stages = s->stages ? (int32_t)s->stages : n_stages,
       .n_pipelines = job->wants_logits ? 1 : (int32_t)s->pipelines,
       .n_slots = job->wants_logits ? 1 : (int32_t)s->slots,

@@ -70,7 +70,7 @@ static bool is_near(double a, double b) { return fabs(a - b) <= 1e-8 * b; } /* t
 static atl_plan_request_t make_request(void) {
   return (atl_plan_request_t){.n_ranks = 2,
                               .n_layers = 3,
-                              .image_length = 36,
+                              .n_drawn = 36,
                               .text_length = 5,
                               .n_images = 64,
                               .n_prompts = 1,

@@ -139,7 +139,7 @@ static void test_run(const atl_output_request_t *request) {
   TAP_STATUS(ATL_INPUT, atl_output_check(the_folder), "the folder is taken now");
   TAP_OK(!atl_output_has_threshold(output, 0, &threshold), "every candidate is welcome at first");
   TAP_OK(atl_output_n_total(output) == 18 && atl_output_n_done(output) == 0, "18 to come");
-  atl_run_summary_t summary = {.seconds = 9, .n_images = 18, .image_length = 4, .n_cores = 2};
+  atl_run_summary_t summary = {.seconds = 9, .n_images = 18, .n_drawn = 4, .n_cores = 2};
   TAP_STATUS(ATL_INTERNAL, atl_output_finish(output, &summary), "too early to finish");
   TAP_STATUS(ATL_OK, add_all(output), "all candidates");
   TAP_OK(atl_output_n_done(output) == 18, "18 came");

@@ -11,7 +11,7 @@
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_layers) {
   atl_plan_request_t request = {.n_ranks = n_ranks,
                                 .n_layers = n_layers,
-                                .image_length = 256,
+                                .n_drawn = 256,
                                 .text_length = 64,
                                 .n_images = 512,
                                 .n_prompts = 4,
@@ -241,6 +241,20 @@ static void test_slots(void) {
   TAP_OK(p.n_slots == 6, "hops of a quarter stage take one more");
 }
 
+/* Primed codes are rows of a text and not steps. */
+static void test_priming(void) {
+  atl_plan_request_t request = make_request(1, 4);
+  atl_plan_t whole, half;
+  request.has_decoders = false;
+  TAP_STATUS(ATL_OK, atl_plan_make(&request, &whole), "whole images");
+  request.n_prime = request.n_drawn /= 2;
+  TAP_STATUS(ATL_OK, atl_plan_make(&request, &half), "images of which half is given");
+  double texts = (double)request.n_prompts * request.n_layers * request.costs.prefill_row;
+  double want = (whole.seconds - texts * (request.text_length + 1)) / 2 +
+                texts * (request.text_length + 1 + request.n_prime);
+  TAP_OK(fabs(half.seconds / want - 1) < 1e-9, "take half the steps, and rows of text for the rest");
+}
+
 static void test_json(void) {
   atl_plan_request_t q = make_request(20, 12);
   atl_plan_t p, got;
@@ -290,6 +304,7 @@ int main(void) {
   test_refusals();
   test_waves_are_even();
   test_slots();
+  test_priming();
   test_json();
   return tap_done();
 }

@@ -66,7 +66,7 @@ int main(void) {
   atl_run_summary_t summary = {.seconds = 12,
                                .setup_seconds = 1.5,
                                .n_images = 384,
-                               .image_length = 64,
+                               .n_drawn = 64,
                                .n_cores = 4,
                                .plan = &plan,
                                .reports = the_reports,

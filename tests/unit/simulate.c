@@ -8,7 +8,7 @@
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_stages, int32_t n_slots) {
   return (atl_plan_request_t){.n_ranks = n_ranks,
                               .n_layers = 12,
-                              .image_length = 256,
+                              .n_drawn = 256,
                               .text_length = 64,
                               .n_images = 320,
                               .n_prompts = 1,
