@@ -103,7 +103,7 @@ static atl_status_t share_plan(launch_t *l) {
   size_t n_bytes = 0;
   if (l->job.measured_microbatch > 0) {
     ATL_TRY(atl_comm_agree(l->world, atl_measuring_spec(&l->job, &spec)));
-    ATL_TRY(atl_measuring_run(l->world, l->model, &spec, &calibration));
+    ATL_TRY(atl_measuring_run(l->world, &l->place, l->model, &spec, &calibration));
     measured = &calibration;
   }
   ATL_TRY(atl_comm_agree(l->world, l->is_root ? print_plan(l, measured, &text, &n_bytes) : ATL_OK));

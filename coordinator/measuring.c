@@ -56,12 +56,14 @@ static atl_status_t gather(const atl_comm_t *world, atl_calibration_t *calibrati
   return status;
 }
 
-atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_model_t *model, const atl_calibration_spec_t *spec,
-                               atl_calibration_t *calibration) {
+atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_place_t *place, const atl_model_t *model,
+                               const atl_calibration_spec_t *spec, atl_calibration_t *calibration) {
   double start = atl_timer_now();
   const atl_company_t company = {.place = atl_comm_rank(world), .meet = meet, .context = (void *)world};
+  atl_calibration_spec_t bounded = *spec;
   atl_calibrator_t *calibrator;
-  atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, spec, &calibrator));
+  bounded.max_bytes = place->free_bytes / 2;
+  atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, &bounded, &calibrator));
   if (status == ATL_OK) status = atl_calibrator_run(calibrator, &company, calibration);
   atl_calibrator_destroy(&calibrator);
   ATL_TRY(atl_comm_agree(world, status));

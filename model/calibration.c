@@ -14,8 +14,7 @@
 #include "model/transformer.h"
 
 enum { N_STEPS = 8, MAX_LAYERS = 4, FEED_ROWS = 64, PNG_LEVEL = 6 };
-static const size_t the_most_bytes = (size_t)2
-                                     << 30; /* that the measured layers may take; else one layer is measured */
+static const int64_t the_most_bytes = (int64_t)2 << 30; /* that the measured layers take */
 
 typedef struct {
   const atl_model_t *model;
@@ -44,13 +43,15 @@ static atl_transformer_part_t part_of(const bench_t *b, int32_t first, int32_t e
                                   .backend = b->spec.backend};
 }
 
-/* Layers differ in their kind of attention, so several are measured together when they fit. */
+/* Layers differ in their kind of attention, so several are measured together when they fit; else one is. */
 static int32_t count_layers(const bench_t *b) {
   const atl_transformer_config_t *config = &b->model->transformer_config;
   atl_transformer_part_t part = part_of(b, 0, config->n_layers < MAX_LAYERS ? config->n_layers : MAX_LAYERS);
   atl_transformer_bytes_t bytes;
   atl_transformer_get_bytes(config, &part, &bytes);
-  return bytes.weights + bytes.per_sample * (size_t)b->n_rows <= the_most_bytes ? part.end_layer : 1;
+  int64_t needed = (int64_t)(bytes.weights + bytes.per_sample * (size_t)b->n_rows);
+  bool fits = needed <= the_most_bytes && (b->spec.max_bytes == 0 || needed <= b->spec.max_bytes);
+  return fits ? part.end_layer : 1;
 }
 
 static atl_status_t open_bench(bench_t *b) {

@@ -21,6 +21,7 @@ typedef struct {
   atl_dtype_t dtype, kv;
   atl_backend_t backend;
   bool has_decoder, is_ranked; /* dVAE; CLIP too */
+  int64_t max_bytes;           /* that the measured layers may take, unless it is one; 0: what they need */
 } atl_calibration_spec_t;
 
 /* Seconds. The fixed part of a step is what it takes with no candidates. */

@@ -1,5 +1,6 @@
 /* A stage that shares its rank with a decoder goes first: a picture waits, a ring stalls. So that pictures come out
- * while drawing goes on, the decoder gets a turn after as many packets as the pipeline takes to draw one.
+ * while drawing goes on, the decoder gets a turn after as many packets as the pipeline takes to draw one for each of
+ * its decoders; those on ranks that wait anyway make more.
  *
  * A rank waits from the first poll in which no role had work to the next in which one has; the time between counts as
  * the stage's wait for what it found missing. */
@@ -22,8 +23,8 @@ struct atl_worker {
   atl_stage_t *stage;
   atl_decoder_t *decoder;
   bool is_stopped;
-  int32_t n_packets; /* since the decoder's last turn */
-  int32_t packets_per_picture;
+  int64_t n_packets; /* since the decoder's last turn */
+  int64_t packets_per_picture;
   double started, reported; /* when */
   double idle_since;        /* 0: a role has work */
   double idle_coordinating; /* the coordinator's seconds then */
@@ -45,7 +46,8 @@ static atl_status_t make_roles(atl_worker_t *w) {
   if (i_decoder >= 0) ATL_TRY(atl_decoder_new(w->job, plan, w->model, w->traffic, i_decoder, &w->decoder));
   if (i_stage >= 0) ATL_TRY(atl_stage_new(w->job, plan, w->model, w->traffic, i_pipeline, i_stage, &w->stage));
   atl_model_release(w->model);
-  w->packets_per_picture = atl_config_image_length(&w->model->transformer_config) / plan->microbatch + 1;
+  int64_t n_codes = (int64_t)atl_config_image_length(&w->model->transformer_config) * plan->n_decoders;
+  w->packets_per_picture = n_codes / ((int64_t)plan->microbatch * plan->n_pipelines) + 1;
   return ATL_OK;
 }
 

@@ -207,46 +207,50 @@ static int count_node_ranks(const settings_t *s) {
   return n > 1 ? (int)n : 1;
 }
 
+static atl_status_t check_ranks_per_node(const settings_t *s, int n_here) {
+  ATL_CHECK(s->ranks_per_node == 0 || s->ranks_per_node == n_here, USAGE,
+            "--ranks-per-node %lld --measure: on a node %d measure; try mpirun -n %lld atelier plan ...",
+            (long long)s->ranks_per_node, n_here, (long long)s->ranks_per_node);
+  int n_wanted = count_node_ranks(s);
+  if (n_here < n_wanted)
+    ATL_LOG_ROOT(WARN,
+                 "%d ranks will share this node's memory and %d measures, which promises too much; try mpirun -n %d "
+                 "atelier plan ...",
+                 n_wanted, n_here, n_wanted);
+  return ATL_OK;
+}
+
+/* A launch that measures goes on together. */
+static atl_status_t agree(const atl_comm_t *world, atl_status_t status) {
+  return world == NULL ? status : atl_comm_agree(world, status);
+}
+
 /* Collective over the launch. */
 static atl_status_t measure(const settings_t *s, const subject_t *subject, atl_costs_subject_t *costs,
                             atl_plan_request_t *request) {
   atl_place_t place;
   atl_calibration_t calibration;
-  int n_wanted = costs->n_ranks;
   ATL_TRY(atl_place_find(subject->world, &place));
   costs->n_ranks = place.n_ranks_on_host;
-  ATL_CHECK(s->ranks_per_node == 0 || s->ranks_per_node == costs->n_ranks, USAGE,
-            "--ranks-per-node %d --measure: on this node %d measure; try mpirun -n %d atelier plan ...", n_wanted,
-            costs->n_ranks, n_wanted);
-  if (costs->n_ranks < n_wanted)
-    ATL_LOG_ROOT(WARN,
-                 "%d ranks will share this node's memory and %d measures, which promises too much; try mpirun -n %d "
-                 "atelier plan ...",
-                 n_wanted, costs->n_ranks, n_wanted);
-  ATL_TRY(atl_measuring_run(subject->world, subject->model, &costs->spec, &calibration));
+  ATL_TRY(atl_comm_agree(subject->world, check_ranks_per_node(s, costs->n_ranks)));
+  ATL_TRY(atl_measuring_run(subject->world, &place, subject->model, &costs->spec, &calibration));
   if (atl_comm_rank(subject->world) != 0) return ATL_OK;
   return atl_costs_keep(subject->model, costs, &calibration, request);
 }
 
 /* Costs as `generate` would have them on this machine, unless another one is described. */
-static atl_status_t find_costs(const settings_t *s, const subject_t *subject, const atl_planning_t *planning,
+static atl_status_t find_costs(const settings_t *s, const subject_t *subject, atl_costs_subject_t *costs,
                                atl_plan_request_t *request) {
-  if (s->flops > 0 || s->bandwidth > 0 || s->cache > 0) return ATL_OK;
-  atl_costs_subject_t costs = {.spec = {.microbatch = request->costs.microbatch,
-                                        .n_streams = planning->is_guided ? 2 : 1,
-                                        .dtype = planning->dtype,
-                                        .kv = planning->kv,
-                                        .backend = ATL_BACKEND_AUTO,
-                                        .has_decoder = planning->has_decoders,
-                                        .is_ranked = planning->is_ranked},
-                               .n_ranks = count_node_ranks(s)};
-  bool is_known;
+  bool is_known, is_here = s->flops == 0 && s->bandwidth == 0 && s->cache == 0;
+  if (subject->model == NULL || !is_here) return ATL_OK;
   omp_set_num_threads((int)s->cores);
-  if (s->measure) return measure(s, subject, &costs, request);
-  return atl_costs_recall(subject->model, &costs, request, &is_known);
+  if (subject->world != NULL) return measure(s, subject, costs, request);
+  return atl_costs_recall(subject->model, costs, request, &is_known);
 }
 
-static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request) {
+/* With estimated costs, and what measured ones would be of. */
+static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request,
+                                 atl_costs_subject_t *costs) {
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
   atl_dtype_t kv;
@@ -275,8 +279,14 @@ static atl_status_t make_request(const settings_t *s, const subject_t *subject, 
                              .storage = model != NULL ? atl_planning_storage(model) : dtype};
   ATL_TRY(count_images(s, &planning));
   atl_planning_request(&planning, subject->config, subject->vae, subject->clip, request);
-  if (model != NULL) ATL_TRY(find_costs(s, subject, &planning, request));
-  if (s->decode_seconds > 0) request->costs.decode = s->decode_seconds, request->costs.score = 0;
+  *costs = (atl_costs_subject_t){.spec = {.microbatch = request->costs.microbatch,
+                                          .n_streams = planning.is_guided ? 2 : 1,
+                                          .dtype = dtype,
+                                          .kv = kv,
+                                          .backend = ATL_BACKEND_AUTO,
+                                          .has_decoder = planning.has_decoders,
+                                          .is_ranked = planning.is_ranked},
+                                 .n_ranks = count_node_ranks(s)};
   return ATL_OK;
 }
 
@@ -321,7 +331,10 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   atl_plan_request_t request;
   atl_plan_t plan;
   atl_simulation_t simulation;
-  ATL_TRY(make_request(s, subject, &request));
+  atl_costs_subject_t costs;
+  ATL_TRY(agree(subject->world, make_request(s, subject, &request, &costs)));
+  ATL_TRY(find_costs(s, subject, &costs, &request));
+  if (s->decode_seconds > 0) request.costs.decode = s->decode_seconds, request.costs.score = 0;
   if (atl_comm_launch_rank() != 0) return ATL_OK; /* has helped to measure */
   ATL_TRY(make_plan(s, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
@@ -332,16 +345,23 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   return ATL_OK;
 }
 
+static atl_status_t open_model(const char *path, atl_model_t **model) {
+  ATL_TRY(atl_model_open(path, model));
+  ATL_CHECK((*model)->has_transformer, INPUT, "%s has no transformer to plan for", path);
+  return ATL_OK;
+}
+
 static atl_status_t plan_model(const settings_t *s, const atl_comm_t *world) {
-  atl_model_t *model;
-  ATL_TRY(atl_model_open(s->model, &model));
-  subject_t subject = {.config = &model->transformer_config,
-                       .vae = model->has_vae ? &model->vae_config : NULL,
-                       .clip = model->has_clip ? &model->clip_config : NULL,
-                       .model = model,
-                       .world = world};
-  atl_status_t status =
-      model->has_transformer ? plan_for(s, &subject) : ATL_FAIL(INPUT, "%s has no transformer to plan for", s->model);
+  atl_model_t *model = NULL;
+  atl_status_t status = agree(world, open_model(s->model, &model));
+  if (status == ATL_OK) {
+    subject_t subject = {.config = &model->transformer_config,
+                         .vae = model->has_vae ? &model->vae_config : NULL,
+                         .clip = model->has_clip ? &model->clip_config : NULL,
+                         .model = model,
+                         .world = world};
+    status = plan_for(s, &subject);
+  }
   atl_model_destroy(&model);
   return status;
 }

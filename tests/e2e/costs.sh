@@ -26,5 +26,10 @@ check "another machine is not this one" says "costs are estimated" --flops 100
 echo '{"torn' >"$cache"
 check "a damaged cache is ignored" says "costs are estimated"
 check "with a warning" grep -q "is ignored" "$scratch/log"
+rm "$cache"
+draws() { ranks 2 "$ATELIER" generate --model weights/emoji --prompt heart --samples 512 --top 1 --no-rank --out "$scratch/out" 2>"$scratch/log"; }
+check "a long job is drawn" draws
+check "after all its ranks have measured" grep "2 ranks at once" "$scratch/log"
+check "a plan knows what they found" says "predicted from measured costs" --no-rank --ranks-per-node 2
 check "--measure needs a model" test "$("$ATELIER" plan --shape layers=2 --measure >/dev/null 2>&1; echo $?)" = 2
 finish
