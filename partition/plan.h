@@ -49,7 +49,7 @@ typedef struct {
   int32_t n_layers;
   int32_t n_drawn;     /* tokens drawn an image: I without priming */
   int32_t text_length; /* T */
-  int64_t n_images;                  /* of the whole job */
+  int64_t n_images;    /* of the whole job */
   int32_t n_prompts;
   bool is_guided;    /* a null companion for each candidate: twice the rows and image stores */
   int32_t n_prime;   /* image tokens given with a text; then there is an image store more per text store */

@@ -250,8 +250,8 @@ static void test_priming(void) {
   request.n_prime = request.n_drawn /= 2;
   TAP_STATUS(ATL_OK, atl_plan_make(&request, &half), "images of which half is given");
   double texts = (double)request.n_prompts * request.n_layers * request.costs.prefill_row;
-  double want = (whole.seconds - texts * (request.text_length + 1)) / 2 +
-                texts * (request.text_length + 1 + request.n_prime);
+  double want =
+      (whole.seconds - texts * (request.text_length + 1)) / 2 + texts * (request.text_length + 1 + request.n_prime);
   TAP_OK(fabs(half.seconds / want - 1) < 1e-9, "take half the steps, and rows of text for the rest");
 }
 
