@@ -5,9 +5,9 @@
 
 enum { MICROBATCH = 32, PREFILL_ROWS = 64 }; /* costs are stated for one, packets have room for the other */
 
-/* What any rank takes beside its roles: program, libraries, MPI and its buffers (measured: 32 to 44 MiB with Open MPI
+/* What any rank takes beside its roles: program, libraries, MPI and its buffers (measured: 31 to 44 MiB with Open MPI
  * 4.1, oneDNN 2.6, and one to three ranks on a host). */
-enum { PROCESS_BYTES = 36 << 20 };
+enum { PROCESS_BYTES = 34 << 20 };
 
 /* What a linear takes beside its contents: an arena's rounding, and for a large one huge pages' (common/memory), half
  * of one on average. */
