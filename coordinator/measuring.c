@@ -1,11 +1,11 @@
 #include "coordinator/measuring.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/resident.h"
+#include "common/sort.h"
 #include "common/timer.h"
 #include "model/kvcache.h"
 
@@ -22,11 +22,6 @@ atl_status_t atl_measuring_spec(const atl_job_t *job, atl_calibration_spec_t *sp
 /* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */
 static void meet(void *world) { (void)atl_comm_barrier(world); }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 enum { N_NUMBERS = sizeof(atl_calibration_t) / sizeof(double) };
 _Static_assert(sizeof(atl_calibration_t) == N_NUMBERS * sizeof(double), "a calibration is numbers only");
 
@@ -37,7 +32,7 @@ static atl_status_t take_medians(const char *all, int n_ranks, atl_calibration_t
   for (size_t i = 0; i < N_NUMBERS; i++) {
     for (size_t r = 0; r < (size_t)n_ranks; r++)
       memcpy(&column[r], all + (r * N_NUMBERS + i) * sizeof(double), sizeof(double));
-    qsort(column, (size_t)n_ranks, sizeof *column, compare);
+    atl_sort_doubles(column, (size_t)n_ranks);
     medians[i] = (column[(n_ranks - 1) / 2] + column[n_ranks / 2]) / 2;
   }
   memcpy(calibration, medians, sizeof medians);

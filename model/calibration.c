@@ -3,10 +3,10 @@
 #include "model/calibration.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "common/arena.h"
 #include "common/image.h"
+#include "common/sort.h"
 #include "common/timer.h"
 #include "model/clip.h"
 #include "model/dvae.h"
@@ -100,17 +100,12 @@ static double feed(bench_t *b, int32_t sequence, int32_t from, int32_t end) {
   return seconds;
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 /* The mean without the least and the largest. */
 static double mean(double *seconds, int n) {
   int n_cut = n > 2 ? 1 : 0, n_kept = n - 2 * n_cut;
   double sum = 0;
   if (n == 0) return 0;
-  qsort(seconds, (size_t)n, sizeof *seconds, compare);
+  atl_sort_doubles(seconds, (size_t)n);
   for (int i = n_cut; i < n - n_cut; i++) sum += seconds[i];
   return sum / n_kept;
 }

@@ -3,10 +3,10 @@
 #include "partition/measure.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/sort.h"
 #include "common/timer.h"
 #include "partition/hop.h"
 #include "partition/mailbox.h"
@@ -109,11 +109,6 @@ static atl_status_t run_other(bench_t *b) {
   return ATL_OK;
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 static atl_status_t run(bench_t *b, const atl_comm_t *comm, atl_ring_times_t *times) {
   ATL_TRY(open_ring(b, comm));
   ATL_TRY(atl_comm_barrier(comm));
@@ -121,7 +116,7 @@ static atl_status_t run(bench_t *b, const atl_comm_t *comm, atl_ring_times_t *ti
   ATL_TRY(b->rank == 0 ? run_first(b) : run_other(b));
   double seconds = atl_timer_now() - start;
   if (b->rank == 0) {
-    qsort(b->rounds, (size_t)b->n_rounds, sizeof *b->rounds, compare);
+    atl_sort_doubles(b->rounds, (size_t)b->n_rounds);
     times->round = b->rounds[b->n_rounds / 2];
     times->hop = times->round / b->size;
     times->microbatch = seconds / (double)b->n_rounds;

@@ -3,11 +3,11 @@
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/memory.h"
+#include "common/sort.h"
 #include "common/timer.h"
 #include "model/kernels/ceiling_private.h"
 
@@ -189,11 +189,6 @@ static atl_status_t reading_init(reading_t *r, int n_threads) {
   return ATL_OK;
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 /* rates (N_PASSES,n_windows) of one way, slowest first. */
 static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
   int64_t n = N_PASSES * r->n_windows;
@@ -203,7 +198,7 @@ static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
     together_t run = run_together(n_threads, read_window, r);
     rates[i] = (double)WINDOW_BYTES * run.n_threads / run.seconds;
   }
-  qsort(rates, (size_t)n, sizeof *rates, compare);
+  atl_sort_doubles(rates, (size_t)n);
 }
 
 static atl_status_t measure_reading(int n_threads, atl_ceiling_t *ceiling) {

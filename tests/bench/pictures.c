@@ -2,10 +2,10 @@
  *
  *     OMP_NUM_THREADS=1 build/release/tests/bench/pictures MODEL [bf16]
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/memory.h"
+#include "common/sort.h"
 #include "common/timer.h"
 #include "model/clip.h"
 #include "model/dvae.h"
@@ -23,13 +23,8 @@ typedef struct {
   float *pixels, *images, *features;
 } bench_t;
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static void report(const char *what, int32_t n, double *seconds) {
-  qsort(seconds, REPEATS, sizeof *seconds, compare);
+  atl_sort_doubles(seconds, REPEATS);
   printf("%-12s batch %d: %6.1f ms a picture (fastest %.1f)\n", what, n, 1e3 * seconds[REPEATS / 2] / n,
          1e3 * seconds[0] / n);
 }
