@@ -63,7 +63,7 @@ endif
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
-LIBRARY_SOURCES := $(filter-out coordinator/main.c,$(wildcard common/*.c model/*.c model/*/*.c partition/*.c proto/*.c workers/*.c coordinator/*.c coordinator/*/*.c))
+LIBRARY_SOURCES := $(filter-out coordinator/main.c,$(sort $(shell find common model partition proto workers coordinator -name '*.c')))
 GENERATED := $(BUILD)/gen/proto/atelier.pb-c
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED).o
 LIBRARY := $(BUILD)/libatelier.a
@@ -102,14 +102,14 @@ $(GENERATED).o: $(GENERATED).c $(FLAGS)
 $(BUILD)/proto/wire.o: $(GENERATED).c
 
 # The gallery's page as a C string, a line a line.
-PAGE := $(BUILD)/gen/coordinator/gallery.inc
-$(PAGE): coordinator/gallery.html
+PAGE := $(BUILD)/gen/coordinator/runfolder/gallery.inc
+$(PAGE): coordinator/runfolder/gallery.html
 	$(Q)mkdir -p $(@D) && sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
 
-$(BUILD)/coordinator/gallery.o: $(PAGE)
+$(BUILD)/coordinator/runfolder/gallery.o: $(PAGE)
 
 # Only what prints the commit is rebuilt for another one.
-DESCRIBED := $(BUILD)/coordinator/main.o $(BUILD)/coordinator/output.o $(BUILD)/coordinator/bench_report.o
+DESCRIBED := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -rl --include='*.c' ATL_GIT_DESCRIBE common coordinator))
 $(DESCRIBED): ALL_CPPFLAGS += $(if $(DESCRIBE),-DATL_GIT_DESCRIBE='"$(DESCRIBE)"')
 $(DESCRIBED): $(BUILD)/describe
 $(BUILD)/describe: force

@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/version.h"
-#include "coordinator/command.h"
+#include "coordinator/commands/command.h"
 #include "partition/comm.h"
 #include "workers/worker.h"
 

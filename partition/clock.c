@@ -5,7 +5,7 @@
 
 #include "common/memory.h"
 #include "common/timer.h"
-#include "partition/comm_mpi.h"
+#include "partition/comm_private.h"
 
 enum { N_PINGS = 20, TAG_PING = 1, TAG_PONG = 2 };
 

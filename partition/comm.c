@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "partition/comm_mpi.h"
+#include "partition/comm_private.h"
 
 enum { CHUNK_BYTES = 64 << 20, GATHER_TAG = 1, MESSAGE_BYTES = 1024 };
 

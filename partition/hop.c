@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "partition/comm_mpi.h"
+#include "partition/comm_private.h"
 
 enum { ALIGNMENT = 64 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "partition/comm_mpi.h"
+#include "partition/comm_private.h"
 
 enum { MIN_BYTES = 512, MIN_SENDS = 8 };
 

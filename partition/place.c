@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "partition/comm_mpi.h"
+#include "partition/comm_private.h"
 #include "partition/measure.h"
 
 /* "0-3,8" */

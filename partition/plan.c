@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "partition/plan_inside.h"
+#include "partition/plan_private.h"
 
 /* Layers are alike but for what the ends carry, so the best cut gives each next layer to the stage that is then the
  * least loaded; the first layer of each stage is given beforehand. */

@@ -1,7 +1,7 @@
 /* Seconds and bytes of a layout, and where its roles are. The formulas are in docs/partition.md. */
 #include <math.h>
 
-#include "partition/plan_inside.h"
+#include "partition/plan_private.h"
 
 /* Decoders are kept below this load: their queue grows as rho / (1 - rho). */
 static const double the_decoder_load = 0.85;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/timer.h"
-#include "partition/plan_inside.h"
+#include "partition/plan_private.h"
 
 /* ---- table ---- */
 

@@ -9,7 +9,7 @@
 
 #include "common/memory.h"
 #include "common/rng.h"
-#include "partition/plan_inside.h"
+#include "partition/plan_private.h"
 
 static const double the_most_steps = 2e9;
 

@@ -31,7 +31,7 @@ enum {
   ATL_MAX_MICROBATCH = 65536, /* candidates of an assignment */
 };
 
-/* Same fields as model/sampler.h's atl_sampling_t, which says what they mean. */
+/* Same fields as model/transformer/sampler.h's atl_sampling_t, which says what they mean. */
 typedef struct {
   bool greedy;
   double temperature;  /* > 0 */

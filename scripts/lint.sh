@@ -31,7 +31,7 @@ compile() { # compiler, flags...
   local compiler=$1 rc=0 packages
   shift
   read -ra packages < <(make -s print-PACKAGE_CFLAGS)
-  make -s build/release/gen/proto/atelier.pb-c.c build/release/gen/coordinator/gallery.inc || return 1
+  make -s build/release/gen/proto/atelier.pb-c.c build/release/gen/coordinator/runfolder/gallery.inc || return 1
   printf '%s\n' "${sources[@]}" | OMPI_CC=$compiler xargs -P2 -n8 mpicc -std=c11 -I. -Ibuild/release/gen -D_GNU_SOURCE -Wall -Wextra -Wshadow \
     -Wconversion -Wstrict-prototypes -Werror -fopenmp "$@" "${packages[@]}" -c -fsyntax-only || rc=1
   return $rc

@@ -7,10 +7,10 @@
 
 #include "common/file.h"
 #include "common/image.h"
-#include "common/runfolder.h"
 #include "common/timer.h"
-#include "model/dvae.h"
+#include "model/vae/dvae.h"
 #include "partition/tags.h"
+#include "proto/runfolder.h"
 #include "workers/scorer.h"
 
 enum { QUEUE = 16 };

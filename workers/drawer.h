@@ -6,7 +6,7 @@
 #ifndef ATL_WORKERS_DRAWER_H
 #define ATL_WORKERS_DRAWER_H
 
-#include "model/sampler.h"
+#include "model/transformer/sampler.h"
 #include "partition/hop.h"
 #include "workers/layout.h"
 

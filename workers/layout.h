@@ -7,7 +7,7 @@
 #ifndef ATL_WORKERS_LAYOUT_H
 #define ATL_WORKERS_LAYOUT_H
 
-#include "model/config.h"
+#include "model/checkpoint/config.h"
 #include "partition/plan.h"
 #include "proto/wire.h"
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "model/clip.h"
+#include "model/clip/clip.h"
 
 struct atl_scorer {
   const atl_job_t *job;

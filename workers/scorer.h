@@ -2,7 +2,7 @@
 #ifndef ATL_WORKERS_SCORER_H
 #define ATL_WORKERS_SCORER_H
 
-#include "model/model.h"
+#include "model/checkpoint/model.h"
 #include "proto/wire.h"
 
 typedef struct atl_scorer atl_scorer_t;

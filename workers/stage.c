@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "common/timer.h"
-#include "model/kvcache.h"
-#include "model/transformer.h"
+#include "model/transformer/kvcache.h"
+#include "model/transformer/transformer.h"
 #include "partition/hop.h"
 #include "partition/tags.h"
 #include "workers/drawer.h"

@@ -7,7 +7,7 @@
 #ifndef ATL_WORKERS_WORKER_H
 #define ATL_WORKERS_WORKER_H
 
-#include "model/model.h"
+#include "model/checkpoint/model.h"
 #include "partition/plan.h"
 #include "partition/traffic.h"
 #include "proto/wire.h"

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "common/options.h"
-#include "coordinator/bench_report.h"
-#include "coordinator/command.h"
-#include "model/kvcache.h"
-#include "model/transformer.h"
+#include "coordinator/commands/bench_report.h"
+#include "coordinator/commands/command.h"
+#include "model/transformer/kvcache.h"
+#include "model/transformer/transformer.h"
 #include "partition/measure.h"
 
 typedef struct {

@@ -4,9 +4,9 @@
 
 #include "common/memory.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "model/convert.h"
-#include "model/random.h"
+#include "coordinator/commands/command.h"
+#include "model/checkpoint/convert.h"
+#include "model/checkpoint/random.h"
 
 typedef struct {
   const char *out, *dalle, *vae, *clip, *tokenizer, *clip_tokenizer, *name, *storage, *random;

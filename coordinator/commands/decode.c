@@ -7,9 +7,9 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "coordinator/output.h"
-#include "model/dvae.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/runfolder/output.h"
+#include "model/vae/dvae.h"
 
 enum { MAX_FILE_BYTES = 1 << 30 };
 

@@ -5,8 +5,8 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "coordinator/prime.h"
+#include "coordinator/commands/command.h"
+#include "model/vae/prime.h"
 
 typedef struct {
   const char *model, *out;

@@ -1,8 +1,8 @@
 /* atelier inspect: what files are and what they hold. */
 #include "common/memory.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "coordinator/inspection.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/commands/inspection.h"
 
 typedef struct {
   bool json, brief, verify;

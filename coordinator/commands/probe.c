@@ -6,12 +6,12 @@
 
 #include "common/file.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "coordinator/launch.h"
-#include "coordinator/planning.h"
-#include "model/clip.h"
-#include "model/dvae.h"
-#include "model/kvcache.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/job/launch.h"
+#include "coordinator/plan/planning.h"
+#include "model/clip/clip.h"
+#include "model/transformer/kvcache.h"
+#include "model/vae/dvae.h"
 
 typedef struct {
   const char *model, *in, *out, *dtype, *kv, *kernels;

@@ -9,8 +9,8 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/options.h"
-#include "coordinator/command.h"
-#include "model/clip.h"
+#include "coordinator/commands/command.h"
+#include "model/clip/clip.h"
 #include "model/tokenizer/tokenizer.h"
 
 enum { IMAGES_AT_ONCE = 16, MAX_LABEL_BYTES = 64 << 20 };

@@ -7,8 +7,8 @@
 #include "common/memory.h"
 #include "common/options.h"
 #include "common/utf8.h"
-#include "coordinator/command.h"
-#include "model/model.h"
+#include "coordinator/commands/command.h"
+#include "model/checkpoint/model.h"
 #include "model/tokenizer/tokenizer.h"
 
 typedef struct {

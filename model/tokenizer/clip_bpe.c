@@ -6,8 +6,8 @@
 #include "common/memory.h"
 #include "common/utf8.h"
 #include "model/tokenizer/clean.h"
-#include "model/tokenizer/kinds.h"
 #include "model/tokenizer/split.h"
+#include "model/tokenizer/tokenizer_private.h"
 
 enum { N_BYTES = 256, MAX_MERGES = 49152 - N_BYTES - 2 };
 

@@ -6,7 +6,7 @@
 
 #include "common/memory.h"
 #include "model/tokenizer/hf_steps.h"
-#include "model/tokenizer/kinds.h"
+#include "model/tokenizer/tokenizer_private.h"
 
 typedef struct {
   const char *content; /* as it is looked for: normalised when is_normalized */

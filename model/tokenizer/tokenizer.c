@@ -8,7 +8,7 @@
 
 #include "common/memory.h"
 #include "common/utf8.h"
-#include "model/tokenizer/kinds.h"
+#include "model/tokenizer/tokenizer_private.h"
 
 enum { MAX_FILE_BYTES = 256 << 20, MAX_TEXT_BYTES = 1 << 16, READ_BYTES = 1 << 18 };
 

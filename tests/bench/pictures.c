@@ -7,8 +7,8 @@
 #include "common/memory.h"
 #include "common/sort.h"
 #include "common/timer.h"
-#include "model/clip.h"
-#include "model/dvae.h"
+#include "model/clip/clip.h"
+#include "model/vae/dvae.h"
 
 enum { REPEATS = 5, MOST = 8 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "tests/forward.h"
-#include "tests/random_model.h"
+#include "tests/support/forward.h"
+#include "tests/support/random_model.h"
 
 static double now(void) {
   struct timespec t;

@@ -2,7 +2,7 @@
 # TEST timeout=400
 # Bad checkpoints, models, pictures, plans and options: one message that says what was found and what to try, exit code 2, no
 # output, no temporary file, nothing of the scratch folder changed; on several ranks the message comes once.
-. tests/tap.sh
+. tests/support/tap.sh
 export LC_ALL=C
 m=weights/emoji
 golden=tests/golden

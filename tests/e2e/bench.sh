@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=200
 # atelier bench as a user runs it: what it prints and writes, not how fast anything is.
-. tests/tap.sh
+. tests/support/tap.sh
 m=$scratch/model
 "$ATELIER" convert --random tiny --out "$m" >"$scratch/convert.log" 2>&1 || cat "$scratch/convert.log"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=200
 # The commands that need no ranks, as a user runs them: help, plan, bench, tokenize, inspect.
-. tests/tap.sh
+. tests/support/tap.sh
 m=weights/emoji
 export XDG_CACHE_HOME=$scratch/cache # plans from estimates alone, whatever other tests have measured
 

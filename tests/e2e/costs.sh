@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=120
 # Measured costs: plan --measure makes them, later plans use them, a damaged cache is no obstacle.
-. tests/tap.sh
+. tests/support/tap.sh
 export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1
 cache=$XDG_CACHE_HOME/atelier/costs.json
 says() { # WORDS OPTIONS...: the plan says so.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=600
 # The promise of the whole program: tokens, PNG bytes, scores and ranking do not depend on who does what.
-. tests/tap.sh
+. tests/support/tap.sh
 
 # generate FOLDER RANKS THREADS OPTIONS...
 generate() {

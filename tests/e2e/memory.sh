@@ -2,7 +2,7 @@
 # TEST timeout=200
 # The plan's bytes of a rank are what the rank takes: within 10 % of the largest resident size the system has seen (VmHWM), for
 # a small model and for one of 370 MB, on one rank and on two stages, weights or cache being most of it.
-. tests/tap.sh
+. tests/support/tap.sh
 if nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
   skip "a sanitised program takes several times the memory"
   finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=600
 # Priming: every candidate begins with the codes of a picture, and goes on as the model would with those codes before it.
-. tests/tap.sh
+. tests/support/tap.sh
 tools=$BUILD/tests/tools
 m=weights/emoji
 side=8 width=64 # codes and pixels a side

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=300
 # The reference's numbers, from its own checkpoints, on 1 to 4 ranks, and the same bytes on each.
-. tests/tap.sh
+. tests/support/tap.sh
 if [ ! -d "$ATL_FIXTURES/golden" ]; then
   skip "no fixtures in $ATL_FIXTURES"
   finish

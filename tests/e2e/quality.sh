@@ -3,7 +3,7 @@
 # What fewer bits cost: given the same prompt and the same picture so far, the likeliest next code is that of fp32, and the
 # logits are near it. Whole pictures of a trained model: those that fp32 draws greedily for the fixture's prompts, for captions
 # the model has not seen, and for these with guidance, which are other pictures.
-. tests/tap.sh
+. tests/support/tap.sh
 emoji=$ATL_FIXTURES/emoji
 if [ ! -d "$emoji" ]; then
   skip "no fixtures in $ATL_FIXTURES"

@@ -2,7 +2,7 @@
 # TEST timeout=300
 # What ends a run early: signals, a full disk, a killed rank. Each ends in bounded time with the right exit code, and what was
 # complete stays as it was.
-. tests/tap.sh
+. tests/support/tap.sh
 m=weights/emoji
 
 for i in $(seq 300); do echo "red heart $i"; done >"$scratch/prompts"

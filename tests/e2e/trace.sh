@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=300
 # generate --trace: JSON that a trace viewer reads; every role is there; arrows have both ends; a thread does one thing at a time.
-. tests/tap.sh
+. tests/support/tap.sh
 
 generate() { # FOLDER RANKS OPTIONS...
   OMP_NUM_THREADS=1 ranks "$2" "$ATELIER" generate --model weights/emoji --prompt "red heart" --prompt "blue pizza" --samples 4 \

@@ -1,10 +1,10 @@
 // TEST np=1
 /* Whole checkpoints as `atelier convert` reads them, damaged: the pickle, the hyperparameters, names and shapes. */
-#include "model/checkpoint.h"
+#include "model/checkpoint/import/checkpoint.h"
 
 #include <sys/mman.h>
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   char path[64];

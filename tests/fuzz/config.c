@@ -1,9 +1,9 @@
 // TEST np=1
 /* model.json's configurations and plan files, damaged; what is still one is written and read back. */
-#include "model/config.h"
+#include "model/checkpoint/config.h"
 
 #include "partition/plan.h"
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 #define TRY_CONFIG(kind)                                                                                               \
   do {                                                                                                                 \

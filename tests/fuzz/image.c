@@ -5,7 +5,7 @@
 
 #include <zlib.h>
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 /* Gives each chunk that is whole its right checksum, so that what is inside is read. */
 static void repair(uint8_t *bytes, size_t n) {

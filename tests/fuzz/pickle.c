@@ -1,11 +1,11 @@
 // TEST np=1
 /* The pickle interpreter with PyTorch's names, damaged pickles without an archive around them; storages hold zeros. */
-#include "common/pickle.h"
+#include "common/torch/pickle.h"
 
-#include "common/torchglobals.h"
-#include "common/torchlist.h"
-#include "common/torchzip.h"
-#include "tests/fuzz/mutate.h"
+#include "common/torch/globals.h"
+#include "common/torch/list.h"
+#include "common/torch/zip.h"
+#include "tests/support/mutate.h"
 
 enum { STORAGE_BYTES = 4096 };
 

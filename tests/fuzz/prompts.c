@@ -1,8 +1,8 @@
 // TEST np=1
 /* Prompt files: lines and JSON lines, damaged, then cut into shards. */
-#include "coordinator/prompts.h"
+#include "coordinator/job/prompts.h"
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   atl_prompts_t prompts;

@@ -2,7 +2,7 @@
 /* safetensors: damaged headers, sizes and offsets. The seeds are written here. */
 #include "common/safetensors.h"
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   atl_safetensors_t *file;

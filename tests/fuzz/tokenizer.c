@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 static void use(atl_tokenizer_t *tokenizer) {
   mutate_n_read++;

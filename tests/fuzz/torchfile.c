@@ -1,9 +1,9 @@
 // TEST np=1
 /* Zip archives and legacy files, damaged. The zip seeds have their checksums taken out: else nearly every damage would
  * end there. */
-#include "common/torchfile.h"
+#include "common/torch/torchfile.h"
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   atl_torchfile_t *file;

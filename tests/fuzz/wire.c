@@ -2,7 +2,7 @@
 /* Control messages, damaged; each input is taken for each kind of message, as a letter says its kind beside it. */
 #include "proto/wire.h"
 
-#include "tests/fuzz/mutate.h"
+#include "tests/support/mutate.h"
 
 #define TRY_KIND(kind)                                                                                                 \
   do {                                                                                                                 \

@@ -5,7 +5,7 @@
 
 #include "common/memory.h"
 #include "common/timer.h"
-#include "tests/mpi/together.h"
+#include "tests/support/together.h"
 
 static bool is_near(double a, double b) { return fabs(a - b) < 1e-12; } /* doubles of a few units */
 

@@ -4,7 +4,7 @@
 
 #include "common/memory.h"
 #include "partition/place.h"
-#include "tests/mpi/together.h"
+#include "tests/support/together.h"
 
 static void test_agree(const atl_comm_t *world) {
   int rank = atl_comm_rank(world), size = atl_comm_size(world);

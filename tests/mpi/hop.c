@@ -5,7 +5,7 @@
 
 #include "common/memory.h"
 #include "partition/hop.h"
-#include "tests/mpi/together.h"
+#include "tests/support/together.h"
 
 enum { N_PACKETS = 300, N_BUFFERS = 5, MAX_ROWS = 33, ROW_WIDTH = 257 };
 

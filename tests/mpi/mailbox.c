@@ -4,7 +4,7 @@
 
 #include "common/memory.h"
 #include "partition/mailbox.h"
-#include "tests/mpi/together.h"
+#include "tests/support/together.h"
 
 enum { N_LETTERS = 40, LONGEST = 3 << 20 };
 

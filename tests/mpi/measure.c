@@ -2,7 +2,7 @@
 /* The ring is measured: every rank gets the same times, and they are times. How long they are is not judged. */
 #include "partition/measure.h"
 #include "common/memory.h"
-#include "tests/mpi/together.h"
+#include "tests/support/together.h"
 
 static int is_sane(const atl_ring_times_t *t, const atl_ring_load_t *load) {
   double bytes = (double)load->n_rows * (double)load->row_width * sizeof(float);

@@ -1,8 +1,8 @@
 // TEST np=1
 // Activations and norms against double arithmetic, and the promise that an element's bits do not depend on its place.
-#include "model/kernels/activation.h"
-#include "model/kernels/norm.h"
-#include "tests/tap.h"
+#include "model/kernels/activation/activation.h"
+#include "model/kernels/norm/norm.h"
+#include "tests/support/tap.h"
 
 enum { N = 1003, MAX_WIDTH = 520 };
 

@@ -1,14 +1,14 @@
 // TEST np=1
 /* Attention kernels against chains of fused multiply-adds written out, on awkward sizes, bit for bit; the cache: what
  * each kind of attention finds in it, in which order, in both dtypes. */
-#include "model/kernels/attention.h"
+#include "model/kernels/attention/attention.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "common/arena.h"
-#include "model/kvcache.h"
-#include "tests/tap.h"
+#include "model/transformer/kvcache.h"
+#include "tests/support/tap.h"
 
 enum { MAX_ROWS = 13, MAX_KEYS = 340, MAX_SIZE = 80 };
 

@@ -6,9 +6,9 @@
 
 #include "common/file.h"
 #include "common/memory.h"
-#include "model/bench/bench.h"
-#include "model/random.h"
-#include "tests/tap.h"
+#include "model/checkpoint/random.h"
+#include "model/perf/bench/bench.h"
+#include "tests/support/tap.h"
 
 static bool has(const atl_bench_t *bench, const char *name) {
   for (size_t i = 0; i < bench->n_entries; i++)

@@ -1,12 +1,12 @@
 // TEST np=1
 /* Which instruction a ceiling is of, on processors that have it and that lack it; AMX through an emulation; and that
  * what is measured are numbers. How large they are is not judged. */
-#define ATL_AMX_EMULATION "tests/amx_emulation.h"
-#include "model/kernels/ceiling_amx.c"
+#define ATL_AMX_EMULATION "tests/support/amx_emulation.h"
+#include "model/perf/ceiling_amx.c"
 
 #include "common/memory.h"
-#include "model/kernels/ceiling.h"
-#include "tests/tap.h"
+#include "model/perf/ceiling.h"
+#include "tests/support/tap.h"
 
 static const char *fastest(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, int n_wanted) {
   ceiling_loop_t loops[CEILING_MAX_LOOPS];

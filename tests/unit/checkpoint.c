@@ -1,13 +1,13 @@
 // TEST np=1
 /* Checkpoints: what is understood is understood whole, and each thing that is not gets its own message. */
-#include "model/checkpoint.h"
+#include "model/checkpoint/import/checkpoint.h"
 
 #include <stdlib.h>
 
 #include "common/file.h"
 #include "common/memory.h"
-#include "model/convert.h"
-#include "tests/tap.h"
+#include "model/checkpoint/convert.h"
+#include "tests/support/tap.h"
 
 static char the_folder[] = "/tmp/atelier-checkpoint-XXXXXX";
 

@@ -1,14 +1,14 @@
 // TEST np=1
 // CLIP against the reference: preprocessing, features and scores of the ViT (both checkpoint forms, every picture size)
 // and of the ResNet; and that a picture's features do not depend on its company.
-#include "model/clip.h"
+#include "model/clip/clip.h"
 
 #include <omp.h>
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "tests/convert.h"
-#include "tests/tap.h"
+#include "tests/support/convert.h"
+#include "tests/support/tap.h"
 
 typedef struct {
   atl_dtype_t dtype;

@@ -1,11 +1,11 @@
 // TEST np=1
 /* Configurations survive model.json, and each field that is missing, mistyped or out of range is named. */
-#include "model/config.h"
+#include "model/checkpoint/config.h"
 
 #include <string.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static const atl_transformer_config_t the_transformer = {
     .width = 64,

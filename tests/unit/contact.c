@@ -1,12 +1,12 @@
 // TEST np=1
-#include "coordinator/contact.h"
+#include "coordinator/runfolder/contact.h"
 
 #include <stdlib.h>
 
 #include "common/image.h"
 #include "common/memory.h"
-#include "coordinator/font.h"
-#include "tests/tap.h"
+#include "coordinator/runfolder/font.h"
+#include "tests/support/tap.h"
 
 enum { MAX_PICTURES = 40 };
 static char the_root[] = "/tmp/atelier-contact-XXXXXX", the_sheet[64];

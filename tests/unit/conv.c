@@ -1,13 +1,13 @@
 // TEST np=1
 // Convolutions of every kind the networks use, in both precisions, against the plain twin, and the promise that a
 // picture's bits depend on that picture alone, whatever the number of pictures and threads.
-#include "model/kernels/conv.h"
+#include "model/kernels/conv/conv.h"
 
 #include <omp.h>
 
 #include "common/memory.h"
-#include "model/kernels/reference.h"
-#include "tests/tap.h"
+#include "model/kernels/reference/reference.h"
+#include "tests/support/tap.h"
 
 enum { N_IMAGES = 3 };
 

@@ -1,6 +1,6 @@
 // TEST np=1
 /* Costs are measured once, remembered, and never a reason to fail. How long anything takes is not judged. */
-#include "coordinator/costs.h"
+#include "coordinator/plan/costs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "common/file.h"
-#include "tests/random_model.h"
-#include "tests/tap.h"
+#include "tests/support/random_model.h"
+#include "tests/support/tap.h"
 
 static const char the_folder[] = "build/costs.test/atelier", the_file[] = "build/costs.test/atelier/costs.json";
 static const char the_key[] = "a model, a \"processor\", 1 threads";

@@ -1,11 +1,11 @@
 // TEST np=1
 /* One synthetic run per cause of lost time: the share is found, the shares make 1, and the advice names the cure. */
-#include "coordinator/diagnosis.h"
+#include "coordinator/runfolder/diagnosis.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { N_STAGES = 3, SECONDS = 100 };
 

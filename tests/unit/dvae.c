@@ -1,13 +1,13 @@
 // TEST np=1
 // The dVAE against the reference's pixels and codes, alone and in company, RGBA, and refused codes.
-#include "model/dvae.h"
+#include "model/vae/dvae.h"
 
 #include <omp.h>
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "tests/convert.h"
-#include "tests/tap.h"
+#include "tests/support/convert.h"
+#include "tests/support/tap.h"
 
 typedef struct {
   atl_safetensors_t *in, *want;

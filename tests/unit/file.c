@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static void test_writing(const char *folder) {
   char path[256], *text = NULL;

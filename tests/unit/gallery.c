@@ -1,15 +1,15 @@
 // TEST np=1
 // With an argument, leaves its gallery in that folder (tests/e2e/gallery.sh looks at it with a browser).
-#include "coordinator/gallery.h"
+#include "coordinator/runfolder/gallery.h"
 
 #include <stdlib.h>
 
 #include "common/file.h"
 #include "common/image.h"
 #include "common/memory.h"
-#include "common/runfolder.h"
-#include "coordinator/contact.h"
-#include "tests/tap.h"
+#include "coordinator/runfolder/contact.h"
+#include "proto/runfolder.h"
+#include "tests/support/tap.h"
 
 enum { N_PICTURES = 4 };
 

@@ -1,10 +1,10 @@
 // TEST np=1
 /* Hyperparameters become the configuration, option by option; versions supply what old files do not say. */
-#include "model/hparams.h"
+#include "model/checkpoint/import/hparams.h"
 
 #include <string.h>
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { MAX_ITEMS = 16 };
 

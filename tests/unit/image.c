@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static void fill(atl_image_t *image) {
   int n = image->width * image->height * image->n_channels;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static bool says(const char *words) { return strstr(atl_status_message(), words) != NULL; }
 

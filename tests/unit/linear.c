@@ -1,6 +1,6 @@
 // TEST np=1
 /* Linear layers: every backend this processor has, names, refusals. */
-#include "tests/linear_cases.h"
+#include "tests/support/linear_cases.h"
 
 static const atl_backend_t the_backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2,     ATL_BACKEND_AVX512,
                                              ATL_BACKEND_AMX,   ATL_BACKEND_OPENBLAS, ATL_BACKEND_ONEDNN};

@@ -1,10 +1,10 @@
 // TEST np=1
 /* The AMX kernel through an emulation of its instructions, on any processor. This file's copy of the kernel takes the
  * place of the library's. */
-#define ATL_AMX_EMULATION "tests/amx_emulation.h"
-#include "model/kernels/linear_amx.c"
+#define ATL_AMX_EMULATION "tests/support/amx_emulation.h"
+#include "model/kernels/linear/amx.c"
 
-#include "tests/linear_cases.h"
+#include "tests/support/linear_cases.h"
 
 int main(void) {
   test_backend(ATL_BACKEND_AMX, ATL_BF16);

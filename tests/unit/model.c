@@ -1,14 +1,14 @@
 // TEST np=1
 /* A model directory opens when all of it fits together; weights bind by name and shape; names are found however many
  * wrappers they carry. */
-#include "model/model.h"
+#include "model/checkpoint/model.h"
 
 #include <stdlib.h>
 
 #include "common/file.h"
-#include "model/names.h"
-#include "model/weights.h"
-#include "tests/tap.h"
+#include "model/checkpoint/import/names.h"
+#include "model/checkpoint/weights.h"
+#include "tests/support/tap.h"
 
 static char the_folder[] = "/tmp/atelier-model-XXXXXX";
 

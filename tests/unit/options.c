@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 typedef struct {
   const char *model, *dtype;

@@ -1,7 +1,7 @@
 // TEST np=1
 // The coordinator's side of a run folder: candidates are written as a decoder would, records come in a shuffled order,
 // and what is left on disk is compared with docs/run-folder.md.
-#include "coordinator/output.h"
+#include "coordinator/runfolder/output.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 #include "common/image.h"
 #include "common/memory.h"
 #include "common/rng.h"
-#include "common/runfolder.h"
-#include "tests/tap.h"
+#include "proto/runfolder.h"
+#include "tests/support/tap.h"
 
 enum { N_PROMPTS = 3, N_KEEP = 4 };
 

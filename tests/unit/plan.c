@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "common/rng.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 /* Milliseconds and megabytes of a middling model. */
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_layers) {

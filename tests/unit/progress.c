@@ -1,10 +1,10 @@
 // TEST np=1
-#include "coordinator/progress.h"
+#include "coordinator/runfolder/progress.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static char the_text[512];
 

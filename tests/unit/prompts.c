@@ -1,9 +1,9 @@
 // TEST np=1
-#include "coordinator/prompts.h"
+#include "coordinator/job/prompts.h"
 
 #include "common/memory.h"
 #include "common/rng.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static const atl_prompt_defaults_t the_defaults = {.seed = 7, .n_samples = 16};
 static atl_prompts_t the_prompts;

@@ -5,10 +5,10 @@
 
 #include "common/file.h"
 #include "common/memory.h"
-#include "model/random.h"
-#include "model/shape.h"
-#include "model/transformer.h"
-#include "tests/tap.h"
+#include "model/checkpoint/random.h"
+#include "model/checkpoint/shape.h"
+#include "model/transformer/transformer.h"
+#include "tests/support/tap.h"
 
 static void test_shapes(void) {
   atl_shape_t shape;

@@ -1,10 +1,10 @@
 // TEST np=1
-#include "coordinator/ranking.h"
+#include "coordinator/job/ranking.h"
 
 #include <stdlib.h>
 
 #include "common/rng.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { N = 257 };
 

@@ -1,10 +1,10 @@
 // TEST np=1
-#include "coordinator/report.h"
+#include "coordinator/runfolder/report.h"
 
 #include <stdlib.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static const atl_report_t the_reports[] = {{.rank = 3,
                                             .role = "decoder 0",

@@ -1,7 +1,7 @@
 // TEST np=1
 #include "common/rng.h"
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 /* Known answers published with Random123 (kat_vectors, philox4x32 10). */
 static void check_known_answers(void) {

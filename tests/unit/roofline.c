@@ -1,7 +1,7 @@
 // TEST np=1
 /* Bounds of a step and of a whole image against numbers worked out by hand, for a model small enough for that. */
-#include "model/bench/roofline.h"
-#include "tests/tap.h"
+#include "model/perf/roofline.h"
+#include "tests/support/tap.h"
 
 /* width 4, 2 heads of 2 (H*E = 4), 3 positions of text with the begin symbol, a picture of 2x2, 10 codes. A layer's
  * weights: 3*4*4 + 4*4 + 8*4*4 + 4*4*4 = 48 + 16 + 128 + 64 = 256; the head's 40. */

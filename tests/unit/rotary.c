@@ -1,9 +1,9 @@
 // TEST np=1
 // Rotary positions against double arithmetic, for heads that fill whole lanes and heads that do not.
-#include "model/kernels/rotary.h"
+#include "model/kernels/attention/rotary.h"
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { N_POSITIONS = 3, MAX_SIZE = 80 };
 

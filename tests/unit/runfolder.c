@@ -1,7 +1,7 @@
 // TEST np=1
-#include "common/runfolder.h"
+#include "proto/runfolder.h"
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static int is_name(const char *id, const char *want) {
   char name[ATL_FOLDER_BYTES];

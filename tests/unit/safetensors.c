@@ -7,7 +7,7 @@
 
 #include "common/file.h"
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 /* A file of this header and n_data bytes of data, opened; the status is what opening says. */
 static atl_status_t open_header(const char *header, size_t n_data) {

@@ -1,13 +1,13 @@
 // TEST np=1
 /* The sampler against distributions computed here by sorting, and at its edges. */
-#include "model/sampler.h"
+#include "model/transformer/sampler.h"
 
 #include <float.h>
 #include <stdlib.h>
 
 #include "common/memory.h"
 #include "common/rng.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { V = 32, N_IDS = 100, N_DRAWS = 20000 };
 

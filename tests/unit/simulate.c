@@ -3,7 +3,7 @@
 #include "partition/simulate.h"
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_stages, int32_t n_slots) {
   return (atl_plan_request_t){.n_ranks = n_ranks,

@@ -2,7 +2,7 @@
 // Numbers come out in order, equal ones and none included.
 #include "common/sort.h"
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 int main(void) {
   double x[] = {3, -1, 2.5, 2.5, -INFINITY, 1e300};

@@ -1,7 +1,7 @@
 // TEST np=1
 #include "common/timer.h"
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static int reads(double seconds, const char *want) {
   char text[32];

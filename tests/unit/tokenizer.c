@@ -9,7 +9,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 enum { PATH_BYTES = 4096, MAX_OUT = 32 };
 

@@ -1,14 +1,14 @@
 // TEST np=1
 /* Every file of tests/golden/torchfile reads as PyTorch reads it, or is refused with the status and words its .txt
  * says; every file cut anywhere is refused or read, and nothing leaks. scripts/torchfile_golden.py makes them. */
-#include "common/torchfile.h"
+#include "common/torch/torchfile.h"
 
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/file.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static const char the_folder[] = "tests/golden/torchfile";
 

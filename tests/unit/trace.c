@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 /* n events into a ring of `capacity`: the last ones come out, oldest first, as often as one asks. */
 static void test_ring(int64_t capacity, int64_t n) {

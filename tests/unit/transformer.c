@@ -5,10 +5,10 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#include "tests/forward.h"
-#include "tests/random_model.h"
-#include "tests/tap.h"
-#include "tests/transformer_twin.h"
+#include "tests/support/forward.h"
+#include "tests/support/random_model.h"
+#include "tests/support/tap.h"
+#include "tests/support/transformer_twin.h"
 
 enum { MAX_BATCH = 4, MAX_TEXT = 32, MAX_IMAGE = 256 };
 

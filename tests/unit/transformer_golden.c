@@ -5,9 +5,9 @@
 
 #include "common/arena.h"
 #include "common/safetensors.h"
-#include "tests/fixtures.h"
-#include "tests/forward.h"
-#include "tests/tap.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/forward.h"
+#include "tests/support/tap.h"
 
 typedef struct {
   const char *name;

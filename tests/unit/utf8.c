@@ -1,7 +1,7 @@
 // TEST np=1
 #include "common/utf8.h"
 
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static int is(const char *text, size_t n, size_t length, uint32_t want) {
   uint32_t code = 0;

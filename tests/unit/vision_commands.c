@@ -8,9 +8,9 @@
 #include "common/image.h"
 #include "common/json.h"
 #include "common/memory.h"
-#include "coordinator/command.h"
-#include "tests/convert.h"
-#include "tests/tap.h"
+#include "coordinator/commands/command.h"
+#include "tests/support/convert.h"
+#include "tests/support/tap.h"
 
 enum { MAX_WORDS = 16 };
 

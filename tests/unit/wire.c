@@ -3,7 +3,7 @@
 #include "proto/wire.h"
 
 #include "common/memory.h"
-#include "tests/tap.h"
+#include "tests/support/tap.h"
 
 static const int32_t the_ids[] = {5, 0, -1, 49407}, the_codes[] = {0, 8191, 77};
 

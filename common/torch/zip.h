@@ -1,0 +1,27 @@
+/* Torchzip: the zip archive that torch.save and TorchScript write: one folder with data.pkl and one member a storage.
+ * Stored members are views into the given bytes; compressed ones are inflated once into the arena.
+ *
+ *     ATL_TRY(atl_torchzip_open(bytes, n_bytes, "dalle.pt", &arena, &zip));
+ *     ATL_TRY(atl_torchzip_get(zip, "data.pkl", &pickle, &pickle_bytes));
+ *     atl_torchzip_destroy(&zip);                    -- what was got stays: it lives in the bytes and the arena
+ */
+#ifndef ATL_COMMON_TORCH_ZIP_H
+#define ATL_COMMON_TORCH_ZIP_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+
+typedef struct atl_torchzip atl_torchzip_t;
+
+/* INPUT when it is no zip archive, is truncated, or holds no data.pkl. Borrows all; caller owns *zip. */
+atl_status_t atl_torchzip_open(const unsigned char *bytes, size_t n_bytes, const char *where, atl_arena_t *arena,
+                               atl_torchzip_t **zip);
+void atl_torchzip_destroy(atl_torchzip_t **zip);
+
+/* Is there a member of this name below the archive's folder? */
+bool atl_torchzip_has(const atl_torchzip_t *zip, const char *name);
+/* Its bytes, checked against the recorded checksum. INPUT when it is missing, outside the file or corrupt. Borrowed. */
+atl_status_t atl_torchzip_get(atl_torchzip_t *zip, const char *name, const unsigned char **bytes, size_t *n_bytes);
+
+#endif

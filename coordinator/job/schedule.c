@@ -1,0 +1,283 @@
+/* Grids that no decoder has asked for yet wait in a queue of 2 I bytes each; decoders that asked for more than there is
+ * are remembered by how many they still want. */
+#include "coordinator/job/schedule.h"
+
+#include <string.h>
+
+#include "partition/tags.h"
+
+typedef struct {
+  atl_candidate_t candidate;
+  uint16_t *codes; /* (I), owned */
+} waiting_t;
+
+struct atl_schedule {
+  const atl_job_t *job;
+  const atl_plan_t *plan;
+  int32_t image_length; /* I */
+  atl_traffic_t *traffic;
+  atl_schedule_events_t events;
+  int32_t next_prompt, next_sample; /* the first candidate not handed out */
+  waiting_t *waiting;               /* ring buffer */
+  int64_t first_waiting, n_waiting, max_waiting;
+  int32_t *n_in_flight;        /* (P): candidates assigned and not drawn; -1: the pipeline's ranks decode */
+  int32_t *n_wanted;           /* (n_eaters): grids a decoder has asked for and not got */
+  int32_t n_eaters;            /* decoders of the plan, then every rank as a helper */
+  atl_candidate_t *candidates; /* (b): of an assignment being packed */
+  atl_grid_t *grids;           /* of a letter being packed */
+  int32_t max_grids;
+  int64_t n_results;
+  bool is_stopped;
+  atl_arena_t arena; /* of a letter, cleared at each */
+  atl_buffer_t buffer;
+};
+
+enum {
+  GRIDS_A_LETTER = 64,
+  GRIDS_WORTH_HELP = 8 /* that wait for each decoder: loading dVAE and CLIP takes about as long as a few pictures */
+};
+
+atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int32_t image_length,
+                              atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_schedule_t **schedule) {
+  *schedule = NULL;
+  ATL_TRY(ATL_NEW(1, schedule));
+  atl_schedule_t *s = *schedule;
+  s->job = job;
+  s->plan = plan;
+  s->image_length = image_length;
+  s->traffic = traffic;
+  s->events = *events;
+  s->max_grids = GRIDS_A_LETTER;
+  s->n_eaters = plan->n_decoders + plan->n_ranks;
+  atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
+  if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_in_flight);
+  if (status == ATL_OK) status = ATL_NEW(plan->microbatch, &s->candidates);
+  if (status == ATL_OK) status = ATL_NEW(s->max_grids, &s->grids);
+  if (status != ATL_OK) atl_schedule_destroy(schedule);
+  return status;
+}
+
+void atl_schedule_destroy(atl_schedule_t **schedule) {
+  if (*schedule == NULL) return;
+  atl_schedule_t *s = *schedule;
+  for (int64_t i = 0; i < s->n_waiting; i++) ATL_DESTROY(&s->waiting[(s->first_waiting + i) % s->max_waiting].codes);
+  ATL_DESTROY(&s->waiting);
+  ATL_DESTROY(&s->n_wanted);
+  ATL_DESTROY(&s->n_in_flight);
+  ATL_DESTROY(&s->candidates);
+  ATL_DESTROY(&s->grids);
+  atl_arena_clear(&s->arena);
+  atl_buffer_clear(&s->buffer);
+  ATL_DESTROY(schedule);
+}
+
+static bool take_candidate(atl_schedule_t *s, atl_candidate_t *candidate) {
+  if (s->next_prompt == s->job->n_prompts) return false;
+  *candidate = (atl_candidate_t){s->next_prompt, s->next_sample++};
+  if (s->next_sample == s->job->prompts[s->next_prompt].n_samples) {
+    s->next_prompt++;
+    s->next_sample = 0;
+  }
+  return true;
+}
+
+/* A microbatch for a free slot of the pipeline that asks; nothing when there are no candidates left. */
+static atl_status_t assign(atl_schedule_t *s, int32_t i_pipeline, int to) {
+  atl_assignment_t assignment = {.candidates = s->candidates};
+  while (assignment.n_candidates < s->plan->microbatch && take_candidate(s, &s->candidates[assignment.n_candidates]))
+    assignment.n_candidates++;
+  if (assignment.n_candidates == 0) return ATL_OK;
+  s->n_in_flight[i_pipeline] += assignment.n_candidates;
+  ATL_TRY(atl_wire_pack_assignment(&assignment, &s->buffer));
+  return atl_mailbox_send(s->traffic->control, to, ATL_TAG_ASSIGN, s->buffer.bytes, s->buffer.n);
+}
+
+static atl_status_t grow_waiting(atl_schedule_t *s) {
+  int64_t max = s->max_waiting ? 2 * s->max_waiting : 256;
+  waiting_t *grown;
+  ATL_TRY(ATL_NEW(max, &grown));
+  for (int64_t i = 0; i < s->n_waiting; i++) grown[i] = s->waiting[(s->first_waiting + i) % s->max_waiting];
+  ATL_DESTROY(&s->waiting);
+  s->waiting = grown;
+  s->first_waiting = 0;
+  s->max_waiting = max;
+  return ATL_OK;
+}
+
+static atl_status_t push_grid(atl_schedule_t *s, const atl_grid_t *grid) {
+  if (s->n_waiting == s->max_waiting) ATL_TRY(grow_waiting(s));
+  waiting_t *place = &s->waiting[(s->first_waiting + s->n_waiting) % s->max_waiting];
+  ATL_TRY(ATL_NEW(grid->n_codes, &place->codes));
+  memcpy(place->codes, grid->codes, (size_t)grid->n_codes * sizeof *grid->codes);
+  place->candidate = grid->candidate;
+  s->n_waiting++;
+  return ATL_OK;
+}
+
+/* Sends decoder d up to n waiting grids. */
+static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
+  int rank = d < s->plan->n_decoders ? atl_plan_decoder_rank(s->plan, d) : d - s->plan->n_decoders;
+  for (int32_t i = 0; i < n; i++) {
+    const waiting_t *place = &s->waiting[(s->first_waiting + i) % s->max_waiting];
+    atl_grid_t *grid = &s->grids[i];
+    *grid = (atl_grid_t){.candidate = place->candidate, .codes = place->codes, .n_codes = s->image_length};
+    if (s->events.find_threshold != NULL)
+      grid->has_threshold = s->events.find_threshold(s->events.context, place->candidate.prompt, &grid->threshold);
+  }
+  ATL_TRY(atl_wire_pack_grids(&(atl_grids_t){s->grids, n}, &s->buffer));
+  ATL_TRY(atl_mailbox_send(s->traffic->control, rank, ATL_TAG_GRIDS, s->buffer.bytes, s->buffer.n));
+  for (int32_t i = 0; i < n; i++) {
+    ATL_DESTROY(&s->waiting[s->first_waiting].codes);
+    s->first_waiting = (s->first_waiting + 1) % s->max_waiting;
+    s->n_waiting--;
+  }
+  s->n_wanted[d] -= n;
+  return ATL_OK;
+}
+
+/* Deals waiting grids to the decoders that want some: an equal share each, so that a short queue keeps all busy. */
+static atl_status_t deal_grids(atl_schedule_t *s) {
+  int32_t n_hungry = 0;
+  for (int32_t d = 0; d < s->n_eaters; d++) n_hungry += s->n_wanted[d] > 0;
+  for (int32_t d = 0; d < s->n_eaters && s->n_waiting > 0; d++) {
+    if (s->n_wanted[d] == 0) continue;
+    int64_t n = (s->n_waiting + n_hungry - 1) / n_hungry;
+    if (n > s->n_wanted[d]) n = s->n_wanted[d];
+    if (n > s->max_grids) n = s->max_grids;
+    ATL_TRY(send_grids(s, d, (int32_t)n));
+    n_hungry--;
+  }
+  return ATL_OK;
+}
+
+int64_t atl_schedule_n_waiting(const atl_schedule_t *s) { return s->n_waiting; }
+
+bool atl_schedule_is_complete(const atl_schedule_t *s) { return s->n_results == s->events.n_results; }
+
+atl_status_t atl_schedule_stop(atl_schedule_t *s) {
+  if (s->is_stopped) return ATL_OK;
+  s->is_stopped = true;
+  for (int32_t rank = 0; rank < s->plan->n_ranks; rank++)
+    ATL_TRY(atl_mailbox_send(s->traffic->control, rank, ATL_TAG_STOP, NULL, 0));
+  return ATL_OK;
+}
+
+static atl_status_t count_result(atl_schedule_t *s) {
+  s->n_results++;
+  return atl_schedule_is_complete(s) ? atl_schedule_stop(s) : ATL_OK;
+}
+
+/* Pipelines that have drawn their last candidate decode what waits, when it is worth loading the networks for. */
+static atl_status_t call_helpers(atl_schedule_t *s) {
+  bool is_all_assigned = s->next_prompt == s->job->n_prompts;
+  if (!is_all_assigned || s->n_waiting < GRIDS_WORTH_HELP * s->plan->n_decoders) return ATL_OK;
+  for (int32_t p = 0; p < s->plan->n_pipelines; p++) {
+    if (s->n_in_flight[p] != 0) continue;
+    s->n_in_flight[p] = -1;
+    for (int32_t i = 0; i < s->plan->n_stages; i++)
+      ATL_TRY(atl_mailbox_send(s->traffic->control, atl_plan_stage_rank(s->plan, p, i), ATL_TAG_HELP, NULL, 0));
+  }
+  return ATL_OK;
+}
+
+static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_grids_t grids;
+  int32_t i_pipeline;
+  ATL_TRY(atl_wire_unpack_grids(letter->bytes, letter->n_bytes, &s->arena, &grids));
+  ATL_CHECK(atl_plan_find_stage(s->plan, letter->source, &i_pipeline) >= 0, INPUT, "grids came from rank %d, no stage",
+            letter->source);
+  s->n_in_flight[i_pipeline] -= grids.n_grids;
+  for (int32_t i = 0; i < grids.n_grids; i++) {
+    const atl_grid_t *grid = &grids.grids[i];
+    ATL_CHECK(grid->n_codes == s->image_length && grid->candidate.prompt < s->job->n_prompts, INPUT,
+              "a grid of %d codes of prompt %d came, which the job does not have", grid->n_codes,
+              grid->candidate.prompt);
+    if (s->events.take_grid != NULL) ATL_TRY(s->events.take_grid(s->events.context, grid));
+    if (s->events.take_record != NULL)
+      ATL_TRY(push_grid(s, grid));
+    else
+      ATL_TRY(count_result(s));
+  }
+  return call_helpers(s);
+}
+
+static atl_status_t accept_record(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_record_t record;
+  ATL_TRY(atl_wire_unpack_record(letter->bytes, letter->n_bytes, &s->arena, &record));
+  ATL_TRY(s->events.take_record(s->events.context, &record));
+  return count_result(s);
+}
+
+static atl_status_t accept_logits(atl_schedule_t *s, const atl_letter_t *letter) {
+  int32_t head[2];
+  ATL_CHECK(letter->n_bytes >= sizeof head, INPUT, "a letter of logits has %zu bytes", letter->n_bytes);
+  memcpy(head, letter->bytes, sizeof head);
+  const float *logits = (const float *)(const void *)(letter->bytes + sizeof head);
+  ATL_TRY(s->events.take_logits(s->events.context, head[0], head[1], logits,
+                                (letter->n_bytes - sizeof head) / sizeof *logits));
+  return count_result(s);
+}
+
+static atl_status_t accept_report(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_report_t report;
+  ATL_TRY(atl_wire_unpack_report(letter->bytes, letter->n_bytes, &s->arena, &report));
+  if (s->events.take_report != NULL) s->events.take_report(s->events.context, &report);
+  return ATL_OK;
+}
+
+static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_ask_t ask;
+  ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
+  ATL_CHECK(ask.role < s->n_eaters, INPUT, "decoder %d asks for grids; the plan has %d and %d helpers", ask.role,
+            s->plan->n_decoders, s->plan->n_ranks);
+  s->n_wanted[ask.role] += ask.n;
+  return ATL_OK;
+}
+
+static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_ask_t ask;
+  ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
+  ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d", ask.role,
+            s->plan->n_pipelines);
+  for (int32_t i = 0; i < ask.n; i++) ATL_TRY(assign(s, ask.role, letter->source));
+  return ATL_OK;
+}
+
+/* The failure of another rank is this one's. */
+static atl_status_t accept_failure(const atl_letter_t *letter) {
+  int32_t code;
+  size_t n_text = letter->n_bytes - sizeof code;
+  ATL_CHECK(letter->n_bytes > sizeof code && letter->bytes[letter->n_bytes - 1] == '\0', INPUT,
+            "rank %d failed, and its letter of %zu bytes does not say why", letter->source, letter->n_bytes);
+  memcpy(&code, letter->bytes, sizeof code);
+  bool is_known = code > ATL_OK && code < ATL_N_STATUSES;
+  return atl_status_fail(is_known ? (atl_status_t)code : ATL_INTERNAL, __FILE__, __LINE__, __func__, "rank %d: %.*s",
+                         letter->source, (int)n_text, letter->bytes + sizeof code);
+}
+
+static atl_status_t answer(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_arena_clear(&s->arena);
+  switch (letter->tag) {
+  case ATL_TAG_ASK_WORK: return accept_ask_for_work(s, letter);
+  case ATL_TAG_ASK_GRIDS: return accept_ask_for_grids(s, letter);
+  case ATL_TAG_DRAWN: return accept_grids(s, letter);
+  case ATL_TAG_RECORD: return accept_record(s, letter);
+  case ATL_TAG_LOGITS: return accept_logits(s, letter);
+  case ATL_TAG_REPORT: return accept_report(s, letter);
+  case ATL_TAG_FAILED: return accept_failure(letter);
+  default:
+    return ATL_FAIL(INTERNAL, "a letter with tag %d from rank %d is not for the coordinator", letter->tag,
+                    letter->source);
+  }
+}
+
+atl_status_t atl_schedule_poll(atl_schedule_t *s, bool *did_work) {
+  atl_letter_t letter;
+  while (!s->is_stopped) {
+    ATL_TRY(atl_mailbox_poll(s->traffic->results, &letter));
+    if (letter.bytes == NULL) break;
+    *did_work = true;
+    ATL_TRY(answer(s, &letter));
+  }
+  return deal_grids(s);
+}

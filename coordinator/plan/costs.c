@@ -1,0 +1,162 @@
+#include "coordinator/plan/costs.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/timer.h"
+#include "model/kernels/cpu.h"
+
+/* Measuring is worth while when the job takes so many times as long. */
+static const double the_worth = 10;
+static const double the_opening = 0.2; /* seconds to read and pack what is measured, at least */
+
+typedef struct {
+  const char *name;
+  size_t offset;
+} number_t;
+
+#define NUMBER(name)                                                                                                   \
+  { #name, offsetof(atl_calibration_t, name) }
+static const number_t the_numbers[] = {NUMBER(layer),       NUMBER(layer_fixed), NUMBER(head),
+                                       NUMBER(head_fixed),  NUMBER(embed),       NUMBER(draw),
+                                       NUMBER(prefill_row), NUMBER(decode),      NUMBER(score)};
+enum { N_NUMBERS = sizeof the_numbers / sizeof *the_numbers };
+
+static double *number_of(atl_calibration_t *c, int i) { return (double *)(void *)((char *)c + the_numbers[i].offset); }
+
+/* ---- the file ---- */
+
+atl_status_t atl_costs_path(atl_arena_t *arena, char **path) {
+  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  if (cache != NULL && cache[0] == '/') return atl_arena_printf(arena, path, "%s/atelier/costs.json", cache);
+  return atl_arena_printf(arena, path, "%s/.cache/atelier/costs.json", home != NULL ? home : ".");
+}
+
+/* The file's object; an empty one when there is none or it is damaged. */
+static json_t *load(const char *path) {
+  json_t *root = NULL;
+  if (!atl_file_exists(path)) return json_object();
+  if (atl_json_load(path, &root) == ATL_OK && json_is_object(root)) return root;
+  ATL_LOG(WARN, "%s is not a file of costs and is ignored; the next measurement replaces it", path);
+  json_decref(root);
+  return json_object();
+}
+
+bool atl_costs_get(const char *path, const char *key, atl_calibration_t *calibration) {
+  json_t *root = load(path), *entry = json_object_get(root, key);
+  bool is_whole = json_is_object(entry);
+  for (int i = 0; i < N_NUMBERS && is_whole; i++) {
+    const json_t *value = json_object_get(entry, the_numbers[i].name);
+    double seconds = json_number_value(value);
+    is_whole = json_is_number(value) && isfinite(seconds) && seconds >= 0;
+    *number_of(calibration, i) = seconds;
+  }
+  is_whole = is_whole && calibration->layer > 0;
+  if (json_is_object(entry) && !is_whole)
+    ATL_LOG(WARN, "%s has numbers that are no seconds under '%s'; they are ignored", path, key);
+  json_decref(root);
+  return is_whole;
+}
+
+atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibration_t *calibration) {
+  atl_calibration_t copy = *calibration;
+  char folder[4096];
+  const char *slash = strrchr(path, '/');
+  ATL_CHECK(slash != NULL && (size_t)(slash - path) < sizeof folder, INPUT, "%s is no path of a cache", path);
+  memcpy(folder, path, (size_t)(slash - path));
+  folder[slash - path] = '\0';
+  ATL_TRY(atl_file_make_directory(folder));
+  json_t *root = load(path), *entry = json_object();
+  for (int i = 0; i < N_NUMBERS; i++) json_object_set_new(entry, the_numbers[i].name, json_real(*number_of(&copy, i)));
+  char stamp[32];
+  json_object_set_new(entry, "when", json_string(atl_timer_stamp(stamp)));
+  json_object_set_new(root, key, entry);
+  atl_status_t status = atl_json_save(root, path);
+  json_decref(root);
+  return status;
+}
+
+/* ---- a plan's costs ---- */
+
+/* Everything the seconds depend on. */
+static atl_status_t make_key(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
+                             char **key) {
+  const atl_calibration_spec_t *spec = &subject->spec;
+  char cpu[128];
+  const char *parts = !spec->has_decoder ? "ring" : spec->is_ranked ? "ring dvae clip" : "ring dvae";
+  return atl_arena_printf(arena, key, "%.16s, %s, %d ranks of %d threads, %d x %d rows, %s, %s cache, %s, %s",
+                          model->digest, atl_cpu_describe(cpu, sizeof cpu), subject->n_ranks, omp_get_max_threads(),
+                          (int)spec->microbatch, (int)spec->n_streams, atl_dtype_name(spec->dtype),
+                          atl_dtype_name(spec->kv), atl_backend_name(spec->backend), parts);
+}
+
+static void use(const atl_calibration_t *c, int32_t microbatch, atl_plan_request_t *request) {
+  double hop = request->costs.hop;
+  request->costs = (atl_costs_t){.microbatch = microbatch,
+                                 .layer = c->layer,
+                                 .head = c->head,
+                                 .embed = c->embed,
+                                 .draw = c->draw,
+                                 .layer_fixed = c->layer_fixed,
+                                 .head_fixed = c->head_fixed,
+                                 .prefill_row = c->prefill_row,
+                                 .hop = hop,
+                                 .decode = c->decode,
+                                 .score = c->score,
+                                 .is_measured = true};
+  request->cache_per_rank = 0; /* what a cache saves is in the measured seconds */
+}
+
+/* What measuring takes, by the estimate: two texts, half an image, a dozen steps of up to four layers, two pictures. */
+static double measuring_seconds(const atl_plan_request_t *q) {
+  const atl_costs_t *c = &q->costs;
+  int n_layers = q->n_layers < 4 ? q->n_layers : 4;
+  double rows = 2.0 * (q->text_length + 1) + 0.5 * (q->n_prime + q->n_drawn);
+  return the_opening + n_layers * (rows * c->prefill_row + 12 * c->layer) + 12 * c->head + c->draw +
+         2 * (c->decode + c->score);
+}
+
+bool atl_costs_are_worth_measuring(const atl_plan_request_t *request) {
+  atl_plan_t plan;
+  return atl_plan_make(request, &plan) == ATL_OK && plan.seconds > the_worth * measuring_seconds(request);
+}
+
+static atl_status_t find_entry(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
+                               char **path, char **key) {
+  ATL_TRY(atl_costs_path(arena, path));
+  return make_key(model, subject, arena, key);
+}
+
+atl_status_t atl_costs_recall(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
+                              bool *is_known) {
+  atl_arena_t arena = {0};
+  char *path, *key;
+  atl_calibration_t calibration;
+  atl_status_t status = find_entry(model, subject, &arena, &path, &key);
+  *is_known = status == ATL_OK && atl_costs_get(path, key, &calibration);
+  if (*is_known) use(&calibration, subject->spec.microbatch, request);
+  atl_arena_clear(&arena);
+  return status;
+}
+
+atl_status_t atl_costs_keep(const atl_model_t *model, const atl_costs_subject_t *subject,
+                            const atl_calibration_t *calibration, atl_plan_request_t *request) {
+  atl_arena_t arena = {0};
+  char *path, *key;
+  atl_status_t status = find_entry(model, subject, &arena, &path, &key);
+  if (status == ATL_OK) {
+    use(calibration, subject->spec.microbatch, request);
+    if (atl_costs_put(path, key, calibration) == ATL_OK)
+      ATL_LOG_ROOT(INFO, "the model's costs on this machine are kept in %s", path);
+    else
+      ATL_LOG_ROOT(INFO, "the model's costs on this machine cannot be kept: %s", atl_status_message());
+  }
+  atl_arena_clear(&arena);
+  return status;
+}

@@ -1,0 +1,71 @@
+#include "coordinator/plan/measuring.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/resident.h"
+#include "common/sort.h"
+#include "common/timer.h"
+#include "model/transformer/kvcache.h"
+
+atl_status_t atl_measuring_spec(const atl_job_t *job, atl_calibration_spec_t *spec) {
+  *spec = (atl_calibration_spec_t){.microbatch = job->measured_microbatch,
+                                   .n_streams = job->n_null_ids > 0 ? 2 : 1,
+                                   .dtype = atl_dtype_find(job->dtype, strlen(job->dtype)),
+                                   .has_decoder = true,
+                                   .is_ranked = job->is_ranked};
+  ATL_TRY(atl_kvcache_find_dtype(job->kv, spec->dtype, &spec->kv));
+  return atl_backend_find(job->backend, &spec->backend);
+}
+
+/* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */
+static void meet(void *world) { (void)atl_comm_barrier(world); }
+
+enum { N_NUMBERS = sizeof(atl_calibration_t) / sizeof(double) };
+_Static_assert(sizeof(atl_calibration_t) == N_NUMBERS * sizeof(double), "a calibration is numbers only");
+
+/* all: (n_ranks, N_NUMBERS). */
+static atl_status_t take_medians(const char *all, int n_ranks, atl_calibration_t *calibration) {
+  double medians[N_NUMBERS], *column;
+  ATL_TRY(ATL_NEW(n_ranks, &column));
+  for (size_t i = 0; i < N_NUMBERS; i++) {
+    for (size_t r = 0; r < (size_t)n_ranks; r++)
+      memcpy(&column[r], all + (r * N_NUMBERS + i) * sizeof(double), sizeof(double));
+    atl_sort_doubles(column, (size_t)n_ranks);
+    medians[i] = (column[(n_ranks - 1) / 2] + column[n_ranks / 2]) / 2;
+  }
+  memcpy(calibration, medians, sizeof medians);
+  ATL_DESTROY(&column);
+  return ATL_OK;
+}
+
+static atl_status_t gather(const atl_comm_t *world, atl_calibration_t *calibration) {
+  char *all = NULL;
+  size_t *offsets = NULL;
+  ATL_TRY(atl_comm_gather(world, 0, calibration, sizeof *calibration, &all, &offsets));
+  atl_status_t status = ATL_OK;
+  if (atl_comm_rank(world) == 0) status = take_medians(all, atl_comm_size(world), calibration);
+  ATL_DESTROY(&all);
+  ATL_DESTROY(&offsets);
+  return status;
+}
+
+atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_place_t *place, const atl_model_t *model,
+                               const atl_calibration_spec_t *spec, atl_calibration_t *calibration) {
+  double start = atl_timer_now();
+  const atl_company_t company = {.place = atl_comm_rank(world), .meet = meet, .context = (void *)world};
+  atl_calibration_spec_t bounded = *spec;
+  atl_calibrator_t *calibrator;
+  bounded.max_bytes = place->free_bytes / 2;
+  atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, &bounded, &calibrator));
+  if (status == ATL_OK) status = atl_calibrator_run(calibrator, &company, calibration);
+  atl_calibrator_destroy(&calibrator);
+  ATL_TRY(atl_comm_agree(world, status));
+  ATL_TRY(atl_comm_agree(world, gather(world, calibration)));
+  atl_memory_reset_peak(); /* the report's peaks are the job's */
+  atl_resident_reset_peak();
+  ATL_LOG_ROOT(INFO, "measured the model's costs on this machine in %.2f s, %d rank%s at once", atl_timer_now() - start,
+               atl_comm_size(world), atl_comm_size(world) == 1 ? "" : "s");
+  return ATL_OK;
+}

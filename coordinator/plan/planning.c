@@ -1,0 +1,191 @@
+#include "coordinator/plan/planning.h"
+
+#include "partition/cost.h"
+#include "partition/hop.h"
+
+enum { MICROBATCH = 32, PREFILL_ROWS = 64 }; /* costs are stated for one, packets have room for the other */
+
+/* What any rank takes beside its roles: program, libraries, MPI and its buffers (measured: 31 to 44 MiB with Open MPI
+ * 4.1, oneDNN 2.6, and one to three ranks on a host). */
+enum { PROCESS_BYTES = 34 << 20 };
+
+/* What a linear takes beside its contents: an arena's rounding, and for a large one huge pages' (common/memory), half
+ * of one on average. */
+enum { CHUNK_BYTES = 64 << 10, HUGE_PAGE_BYTES = 2 << 20 };
+
+static int64_t rounding_of(int64_t n_bytes) { return n_bytes >= 2 * HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES / 2 : 0; }
+static int64_t linear_rounding(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
+  return CHUNK_BYTES + rounding_of(n_out * n_in * (int64_t)atl_dtype_bytes(dtype));
+}
+
+static int32_t max_rows_of(const atl_planning_t *planning) {
+  int32_t b = planning->microbatch > 0 ? planning->microbatch : MICROBATCH, n = planning->is_guided ? 2 * b : b;
+  return n > PREFILL_ROWS ? n : PREFILL_ROWS;
+}
+
+static atl_transformer_bytes_t bytes_of(const atl_transformer_config_t *config, const atl_planning_t *planning,
+                                        int32_t first, int32_t end) {
+  atl_transformer_part_t part = {.first_layer = first,
+                                 .end_layer = end,
+                                 .n_prefixes = 1,
+                                 .n_samples = 1,
+                                 .max_rows = max_rows_of(planning),
+                                 .dtype = planning->dtype,
+                                 .kv = planning->kv};
+  atl_transformer_bytes_t bytes;
+  atl_transformer_get_bytes(config, &part, &bytes);
+  return bytes;
+}
+
+/* Weights by position, from a model of three such layers that share nothing: a stage needs its own copy of what layers
+ * share across stages. */
+static void split_bytes(const atl_planning_t *planning, const atl_transformer_config_t *config,
+                        atl_plan_bytes_t *bytes) {
+  atl_transformer_config_t three = *config;
+  three.n_layers = 3;
+  for (int32_t i = 0; i < 3; i++) three.attention_owner[i] = three.feed_forward_owner[i] = i;
+  int64_t layer = (int64_t)bytes_of(&three, planning, 1, 2).weights;
+  int64_t width = config->width, inner = (int64_t)config->n_heads * config->head_size;
+  int64_t n_text = atl_config_text_vocabulary(config), n_image = config->n_image_tokens;
+  atl_dtype_t dtype = planning->dtype;
+  bytes->layer_weights = layer + linear_rounding(3 * inner, width, dtype) + linear_rounding(width, inner, dtype) +
+                         linear_rounding(8 * width, width, dtype) + linear_rounding(width, 4 * width, dtype);
+  bytes->embedding_weights = (int64_t)bytes_of(&three, planning, 0, 1).weights - layer +
+                             linear_rounding(n_text, width, ATL_F32) + linear_rounding(n_image, width, ATL_F32);
+  bytes->head_weights = (int64_t)bytes_of(&three, planning, 2, 3).weights - layer +
+                        linear_rounding(n_text, width, dtype) + linear_rounding(n_image, width, dtype);
+  for (int32_t i = 0; i < config->n_layers; i++) {
+    atl_transformer_bytes_t one = bytes_of(config, planning, i, i + 1);
+    bytes->per_prefix[i] = (int64_t)one.per_prefix;
+    bytes->per_sample[i] = (int64_t)one.per_sample;
+    bytes->scratch = (int64_t)one.scratch;
+  }
+}
+
+atl_dtype_t atl_planning_storage(const atl_model_t *model) {
+  const atl_tensor_t *tensor = atl_safetensors_find(model->transformer, "to_logits.1.weight");
+  return tensor != NULL ? tensor->dtype : ATL_F32;
+}
+
+/* A matrix that is read is in memory as it is stored, and as fp32 when that is something else, until it is packed: the
+ * two linears of a layer's feed-forward, (8D,D) and (D,4D); embeddings or head of all ids. */
+static void count_loading(const atl_planning_t *planning, const atl_transformer_config_t *config,
+                          atl_plan_bytes_t *bytes) {
+  int64_t width = config->width, n_ids = atl_config_vocabulary(config);
+  int64_t item = (int64_t)atl_dtype_bytes(planning->storage);
+  if (planning->storage != ATL_F32) item += (int64_t)sizeof(float);
+  bytes->layer_loading = 12 * width * width * item;
+  bytes->end_loading = n_ids * width * item;
+}
+
+static int64_t packet_bytes(const atl_planning_t *planning, const atl_transformer_config_t *config) {
+  atl_hop_spec_t spec = {
+      .n_buffers = 1, .max_rows = max_rows_of(planning), .row_width = atl_transformer_row_width(config)};
+  return (int64_t)atl_hop_bytes(&spec);
+}
+
+/* The dVAE's decoder: codebook, convolutions, the three buffers a picture is in, and what a doubling is made of. */
+static int64_t vae_items(const atl_vae_config_t *c) {
+  int64_t h = c->hidden_width, k = c->codebook_width, side = c->image_size, grid = side >> c->n_layers;
+  int64_t n = c->n_tokens * k + k * h + 19 * h * h * c->n_res_blocks + c->n_layers * 16 * h * h;
+  n += side * side * (c->n_channels + h / 4 + h / 16) + grid * grid * k;
+  for (int32_t i = 0; i < c->n_layers; i++) n += (grid << i) * (grid << i) * h;
+  return n + side * side / 4 * c->n_channels;
+}
+
+static int64_t linear_bytes(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
+  atl_linear_spec_t spec = {.n_out = n_out, .n_in = n_in, .dtype = dtype};
+  return (int64_t)atl_linear_get_bytes(&spec) + linear_rounding(n_out, n_in, dtype);
+}
+
+enum { ROWS_AT_ONCE = 512 }; /* of patches, as model/clip_vit takes them */
+
+/* A block of a CLIP transformer: queries, keys and values; out; up; down. */
+static int64_t block_bytes(int64_t width, atl_dtype_t dtype) {
+  return linear_bytes(3 * width, width, dtype) + linear_bytes(width, width, dtype) +
+         linear_bytes(4 * width, width, dtype) + linear_bytes(width, 4 * width, dtype);
+}
+
+static int64_t clip_bytes(const atl_clip_config_t *c, atl_dtype_t dtype) {
+  int64_t w = c->text_width, v = c->vision_width, n = 0;
+  n += (c->vocabulary + c->context_length) * w * (int64_t)sizeof(float);
+  n += c->text_layers * block_bytes(w, dtype) + linear_bytes(c->embedding_width, w, dtype);
+  if (!c->is_resnet)
+    return n + c->vision_layers * block_bytes(v, dtype) + linear_bytes(v, 3 * c->patch_size * c->patch_size, dtype) +
+           10 * ROWS_AT_ONCE * v * (int64_t)sizeof(float);
+  int32_t n_blocks = c->vision_blocks[0] + c->vision_blocks[1] + c->vision_blocks[2] + c->vision_blocks[3];
+  return n + 600 * v * v * n_blocks * (int64_t)atl_dtype_bytes(dtype);
+}
+
+static int64_t decoder_bytes(const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_dtype_t dtype) {
+  return (vae != NULL ? vae_items(vae) * (int64_t)sizeof(float) : 0) + (clip != NULL ? clip_bytes(clip, dtype) : 0);
+}
+
+/* FLOPs of one image through the dVAE's decoder: transposed 4x4 convolutions up to the full size, and res blocks on the
+ * token grid. */
+static double decode_flops(const atl_vae_config_t *vae) {
+  double pixels = (double)vae->image_size * vae->image_size, h = vae->hidden_width;
+  double grid = pixels / (double)((int64_t)1 << (2 * vae->n_layers));
+  return 2 * pixels * h * h * 4 * 4 / 3 + 2 * grid * h * (vae->codebook_width + 19 * h * vae->n_res_blocks);
+}
+
+/* FLOPs of one image through CLIP's image tower: 24 W^2 a token and layer; a ResNet costs about what its stem's width
+ * says (4.1 GFLOP multiply-adds at width 64 and 224 pixels). */
+static double score_flops(const atl_clip_config_t *clip) {
+  double side = clip->image_size, width = clip->vision_width;
+  if (clip->is_resnet) return 2 * 4.1e9 * (side / 224) * (side / 224) * (width / 64) * (width / 64);
+  double n_tokens = side / clip->patch_size * side / clip->patch_size + 1;
+  return n_tokens * 24 * width * width * clip->vision_layers;
+}
+
+static void estimate_costs(const atl_planning_t *planning, const atl_transformer_config_t *config,
+                           const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_costs_t *costs) {
+  atl_work_t work = {
+      .width = config->width,
+      .inner_width = config->n_heads * config->head_size,
+      .n_residual = config->reversible ? 2 : 1,
+      .text_length = config->text_length,
+      .image_length = atl_config_image_length(config),
+      .n_image_tokens = config->n_image_tokens,
+      .n_streams = planning->is_guided ? 2 : 1,
+      .is_bf16 = planning->dtype == ATL_BF16,
+      .decode_flops = vae != NULL ? decode_flops(vae) : 0,
+      .score_flops = clip != NULL ? score_flops(clip) : 0,
+  };
+  atl_machine_t machine = {.n_cores = planning->n_cores,
+                           .flops = planning->core_flops,
+                           .bytes = planning->core_bytes,
+                           .hop_seconds = planning->hop_seconds,
+                           .hop_bytes = planning->hop_bytes};
+  atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : MICROBATCH, costs);
+}
+
+void atl_planning_request(const atl_planning_t *planning, const atl_transformer_config_t *config,
+                          const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_plan_request_t *request) {
+  *request = (atl_plan_request_t){
+      .n_ranks = planning->n_ranks,
+      .n_layers = config->n_layers,
+      .n_drawn = atl_config_image_length(config) - planning->n_prime,
+      .text_length = config->text_length,
+      .n_images = planning->n_images,
+      .n_prompts = planning->n_prompts,
+      .is_guided = planning->is_guided,
+      .n_prime = planning->n_prime,
+      .has_decoders = planning->has_decoders,
+      .n_stages = planning->n_stages,
+      .n_pipelines = planning->n_pipelines,
+      .n_decoders = planning->n_decoders,
+      .n_slots = planning->n_slots,
+      .microbatch = planning->microbatch,
+      .memory_per_rank = planning->memory_per_rank,
+      .cache_per_rank = planning->cache_per_rank,
+  };
+  if (!planning->has_decoders) vae = NULL;
+  if (!planning->is_ranked) clip = NULL;
+  split_bytes(planning, config, &request->bytes);
+  count_loading(planning, config, &request->bytes);
+  request->bytes.packet = packet_bytes(planning, config);
+  request->bytes.decoder = decoder_bytes(vae, clip, planning->dtype);
+  request->bytes.process = PROCESS_BYTES;
+  estimate_costs(planning, config, vae, clip, &request->costs);
+}

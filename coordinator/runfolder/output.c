@@ -1,0 +1,399 @@
+/* Output: per prompt a state that lives from its first record to its last, when the best are moved into place, the
+ * lines of its results are written aside and everything but the gallery's facts is dropped. So memory holds the prompts
+ * that are under way, not the job. */
+#include "coordinator/runfolder/output.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/timer.h"
+#include "common/version.h"
+#include "coordinator/job/ranking.h"
+#include "coordinator/runfolder/contact.h"
+#include "coordinator/runfolder/gallery.h"
+#include "proto/runfolder.h"
+
+typedef struct {
+  atl_arena_t arena; /* ranking and records; empty before the first record and after the last */
+  atl_ranking_t ranking;
+  atl_record_t *records;           /* n_samples, by sample; an empty sha256 has not come */
+  atl_gallery_picture_t *pictures; /* the best, once complete; in the output's arena */
+} state_t;
+
+struct atl_output {
+  atl_output_request_t request;
+  state_t *states; /* one a prompt */
+  int64_t n_done, n_total;
+  int32_t n_complete; /* prompts */
+  char started[32];
+  atl_arena_t arena;
+};
+
+/* Has a folder anything in it? */
+static bool has_entries(const char *path) {
+  DIR *folder = opendir(path);
+  bool found = false;
+  for (struct dirent *entry; folder && !found && (entry = readdir(folder));)
+    found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  if (folder) closedir(folder);
+  return found;
+}
+
+/* The nearest folder above `path` that exists must let us make others in it. */
+static atl_status_t check_parent(const char *folder) {
+  char path[ATL_PATH_BYTES];
+  ATL_TRY(atl_runfolder_path(folder, "", path)); /* ends in '/' */
+  while (path[0] && !atl_file_exists(path)) {
+    char *slash = strrchr(path, '/');
+    if (slash)
+      slash[slash == path] = 0; /* the root keeps its slash */
+    else
+      path[0] = 0; /* here */
+  }
+  const char *parent = path[0] ? path : ".";
+  ATL_CHECK(atl_file_is_directory(parent), INPUT, "--out %s: expected a folder to make it in, found that %s is a file",
+            folder, parent);
+  ATL_CHECK(access(parent, W_OK | X_OK) == 0, INPUT, "--out %s: cannot be made in %s: %s; choose another --out", folder,
+            parent, strerror(errno));
+  return ATL_OK;
+}
+
+atl_status_t atl_output_check(const char *folder) {
+  ATL_CHECK(folder && *folder, USAGE, "expected --out DIR, a new folder for the pictures, found none");
+  ATL_CHECK(!atl_file_exists(folder) || atl_file_is_directory(folder), INPUT,
+            "--out %s: expected a new folder, found a file of that name; choose another --out", folder);
+  ATL_CHECK(!has_entries(folder), INPUT,
+            "--out %s: expected a new or empty folder, found one with files in it; choose another --out, or remove it",
+            folder);
+  ATL_TRY(check_parent(folder));
+  return ATL_OK;
+}
+
+static json_t *describe_prompts(const atl_output_request_t *request) {
+  json_t *list = json_array();
+  char folder[ATL_FOLDER_BYTES];
+  for (int32_t i = 0; list && i < request->n_prompts; i++) {
+    const atl_prompt_t *prompt = &request->prompts[i];
+    json_t *object = json_pack("{ss ss ss sI si}", "id", prompt->id, "prompt", prompt->text, "folder",
+                               atl_runfolder_name(prompt->id, folder), "seed", (json_int_t)prompt->seed, "samples",
+                               prompt->n_samples);
+    if (!object || json_array_append_new(list, object) != 0) json_decref(list), list = NULL;
+  }
+  return list;
+}
+
+/* A borrowed part as a reference that json_pack may take over; JSON null when there is none. */
+static json_t *share(const json_t *part) { return part ? json_incref((json_t *)(uintptr_t)part) : json_null(); }
+
+static json_t *describe_time(const atl_run_summary_t *summary) {
+  if (!summary) return json_null();
+  double rate = summary->seconds > 0 ? (double)summary->n_images / summary->seconds : 0;
+  return json_pack("{sf sf sI sf sf}", "setup_seconds", summary->setup_seconds, "seconds", summary->seconds, "images",
+                   (json_int_t)summary->n_images, "images_per_second", rate, "cores", summary->n_cores);
+}
+
+/* How a run stands. */
+typedef struct {
+  const char *state;                /* "running", "done", "stopped", "failed" */
+  const char *reason;               /* of a failure, else NULL */
+  const atl_run_summary_t *summary; /* NULL unless the run has come to its end */
+} standing_t;
+
+static atl_status_t save_run(const atl_output_t *output, const standing_t *standing) {
+  const atl_output_request_t *request = &output->request;
+  char path[ATL_PATH_BYTES], finished[32];
+  bool has_ended = strcmp(standing->state, "running") != 0;
+  ATL_TRY(atl_runfolder_path(request->folder, "run.json", path));
+  json_t *run =
+      json_pack("{ss ss ss ss ss? ss so ss ss so so so so si sb so}", "program", "atelier", "version", ATL_VERSION,
+                "git", ATL_GIT_DESCRIBE, "state", standing->state, "reason", standing->reason, "started",
+                output->started, "finished", has_ended ? json_string(atl_timer_stamp(finished)) : json_null(), "model",
+                request->model, "command", request->command, "pixels", share(request->pixels), "plan",
+                share(request->plan), "machine", share(request->machine), "time", describe_time(standing->summary),
+                "keep", request->n_keep, "ranked", request->is_ranked, "prompts", describe_prompts(request));
+  ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
+  atl_status_t status = atl_json_save(run, path);
+  json_decref(run);
+  return status;
+}
+
+static atl_status_t get_aside(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
+  return atl_runfolder_path(output->request.folder, ".candidates", path);
+}
+
+static atl_status_t init(atl_output_t *output, const atl_output_request_t *request) {
+  char path[ATL_PATH_BYTES];
+  output->request = *request;
+  atl_timer_stamp(output->started);
+  ATL_TRY(ATL_TAKE(&output->arena, request->n_prompts, &output->states));
+  for (int32_t i = 0; i < request->n_prompts; i++) output->n_total += request->prompts[i].n_samples;
+  ATL_TRY(get_aside(output, path));
+  ATL_TRY(atl_file_make_directory(path));
+  ATL_TRY(save_run(output, &(standing_t){.state = "running"}));
+  return ATL_OK;
+}
+
+/* Leaves nothing of a folder that could not be begun. */
+static void remove_folder(const char *folder) {
+  char path[ATL_PATH_BYTES];
+  if (atl_runfolder_path(folder, ".candidates", path) == ATL_OK) rmdir(path);
+  rmdir(folder);
+}
+
+atl_status_t atl_output_new(const atl_output_request_t *request, atl_output_t **output) {
+  *output = NULL;
+  ATL_CHECK(request->n_keep >= 1, USAGE, "--top %" PRId32 ": expected at least 1 picture to keep", request->n_keep);
+  ATL_TRY(atl_output_check(request->folder));
+  ATL_TRY(ATL_NEW(1, output));
+  atl_status_t status = init(*output, request);
+  if (status != ATL_OK) {
+    remove_folder(request->folder);
+    atl_output_destroy(output);
+  }
+  return status;
+}
+
+void atl_output_destroy(atl_output_t **output) {
+  if (!*output) return;
+  for (int32_t i = 0; (*output)->states && i < (*output)->request.n_prompts; i++)
+    atl_arena_clear(&(*output)->states[i].arena);
+  atl_arena_clear(&(*output)->arena);
+  ATL_DESTROY(output);
+}
+
+static atl_status_t remove_candidate(const atl_output_t *output, int32_t i_prompt, int32_t sample) {
+  char path[ATL_PATH_BYTES];
+  ATL_TRY(atl_runfolder_candidate_path(output->request.folder, output->request.prompts[i_prompt].id, sample, path));
+  ATL_CHECK(unlink(path) == 0 || errno == ENOENT, IO, "%s: cannot be removed: %s", path, strerror(errno));
+  return ATL_OK;
+}
+
+/* Moves the best to rank-001.png, ..., and notes them for the gallery. The state's ranking is sorted. */
+static atl_status_t place_pictures(atl_output_t *output, int32_t i_prompt) {
+  const char *out = output->request.folder, *id = output->request.prompts[i_prompt].id;
+  state_t *state = &output->states[i_prompt];
+  char from[ATL_PATH_BYTES], to[ATL_PATH_BYTES];
+  ATL_TRY(ATL_TAKE(&output->arena, state->ranking.n, &state->pictures));
+  for (int32_t i = 0; i < state->ranking.n; i++) {
+    const atl_record_t *record = &state->records[state->ranking.entries[i].sample];
+    atl_gallery_picture_t *picture = &state->pictures[i];
+    ATL_CHECK(record->is_written, INTERNAL, "sample %" PRId32 " of prompt %s is among the best and was not written",
+              record->candidate.sample, id);
+    ATL_TRY(atl_runfolder_candidate_path(out, id, record->candidate.sample, from));
+    ATL_TRY(atl_runfolder_rank_path(out, id, i + 1, to));
+    ATL_CHECK(rename(from, to) == 0, IO, "%s: cannot become %s: %s", from, to, strerror(errno));
+    picture->sample = record->candidate.sample;
+    picture->score = record->score;
+    memcpy(picture->sha256, record->sha256, sizeof picture->sha256);
+    snprintf(picture->file, sizeof picture->file, "%s", to + strlen(out) + 1);
+  }
+  return ATL_OK;
+}
+
+/* Its writing also syncs the folder, and with it the moved pictures. */
+static atl_status_t save_grid(atl_output_t *output, int32_t i_prompt, const char *folder) {
+  const atl_prompt_t *prompt = &output->request.prompts[i_prompt];
+  state_t *state = &output->states[i_prompt];
+  atl_contact_picture_t *pictures;
+  char path[ATL_PATH_BYTES], *name;
+  ATL_TRY(ATL_TAKE(&state->arena, state->ranking.n, &pictures));
+  for (int32_t i = 0; i < state->ranking.n; i++) {
+    ATL_TRY(atl_arena_printf(&state->arena, &name, "%s/%s", output->request.folder, state->pictures[i].file));
+    pictures[i] = (atl_contact_picture_t){name, state->pictures[i].sample, state->pictures[i].score};
+  }
+  ATL_TRY(atl_runfolder_path(folder, "grid.png", path));
+  ATL_TRY(atl_contact_save(path, prompt->text, pictures, state->ranking.n));
+  return ATL_OK;
+}
+
+static json_t *describe_record(const atl_output_t *output, int32_t i_prompt, const atl_record_t *record, int32_t rank) {
+  const atl_prompt_t *prompt = &output->request.prompts[i_prompt];
+  const state_t *state = &output->states[i_prompt];
+  json_t *score = isfinite(record->score) ? json_real((double)record->score) : json_null();
+  json_t *file = rank <= state->ranking.n ? json_string(state->pictures[rank - 1].file) : json_null();
+  return json_pack("{ss ss sI si so si so ss}", "prompt_id", prompt->id, "prompt", prompt->text, "seed",
+                   (json_int_t)prompt->seed, "sample", record->candidate.sample, "score", score, "rank", rank, "file",
+                   file, "sha256", record->sha256);
+}
+
+static atl_status_t write_lines(const atl_output_t *output, int32_t i_prompt, const atl_ranked_t *sorted, FILE *out) {
+  const state_t *state = &output->states[i_prompt];
+  for (int32_t i = 0; i < state->ranking.n_samples; i++) {
+    json_t *line = describe_record(output, i_prompt, &state->records[sorted[i].sample], i + 1);
+    int failed = line ? json_dumpf(line, out, JSON_COMPACT | JSON_REAL_PRECISION(9)) : -1;
+    json_decref(line);
+    ATL_CHECK(failed == 0 && fputc('\n', out) != EOF, MEMORY, "too little memory for the results of a prompt");
+  }
+  return ATL_OK;
+}
+
+static bool is_complete(const atl_output_t *output, int32_t i_prompt) {
+  const state_t *state = &output->states[i_prompt];
+  return state->pictures != NULL;
+}
+
+static atl_status_t get_lines_path(const atl_output_t *output, int32_t i_prompt, char path[ATL_PATH_BYTES]) {
+  char aside[ATL_PATH_BYTES], name[ATL_FOLDER_BYTES], file[ATL_FOLDER_BYTES + 8];
+  ATL_TRY(get_aside(output, aside));
+  snprintf(file, sizeof file, "%s.jsonl", atl_runfolder_name(output->request.prompts[i_prompt].id, name));
+  ATL_TRY(atl_runfolder_path(aside, file, path));
+  return ATL_OK;
+}
+
+/* The prompt's part of results.jsonl, kept aside until the run is done. */
+static atl_status_t save_lines(atl_output_t *output, int32_t i_prompt) {
+  state_t *state = &output->states[i_prompt];
+  atl_ranked_t *sorted;
+  char path[ATL_PATH_BYTES], *text = NULL;
+  size_t n = 0;
+  ATL_TRY(get_lines_path(output, i_prompt, path));
+  ATL_TRY(ATL_TAKE(&state->arena, state->ranking.n_samples, &sorted));
+  for (int32_t i = 0; i < state->ranking.n_samples; i++) sorted[i] = (atl_ranked_t){state->records[i].score, i};
+  qsort(sorted, (size_t)state->ranking.n_samples, sizeof *sorted, atl_ranked_compare);
+  FILE *out = open_memstream(&text, &n);
+  ATL_CHECK(out, MEMORY, "too little memory for the results of a prompt");
+  atl_status_t status = write_lines(output, i_prompt, sorted, out);
+  if (fclose(out) != 0 && status == ATL_OK) status = ATL_FAIL(MEMORY, "too little memory for the results of a prompt");
+  if (status == ATL_OK) status = atl_file_write(path, text, n);
+  free(text);
+  return status;
+}
+
+static atl_status_t complete_prompt(atl_output_t *output, int32_t i_prompt) {
+  char folder[ATL_PATH_BYTES], name[ATL_FOLDER_BYTES];
+  state_t *state = &output->states[i_prompt];
+  atl_runfolder_name(output->request.prompts[i_prompt].id, name);
+  ATL_TRY(atl_runfolder_path(output->request.folder, name, folder));
+  ATL_TRY(atl_file_make_directory(folder));
+  atl_ranking_sort(&state->ranking);
+  ATL_TRY(place_pictures(output, i_prompt));
+  ATL_TRY(save_grid(output, i_prompt, folder));
+  ATL_TRY(save_lines(output, i_prompt));
+  atl_arena_clear(&state->arena);
+  state->records = NULL;
+  output->n_complete++;
+  return ATL_OK;
+}
+
+static atl_status_t begin_prompt(atl_output_t *output, int32_t i_prompt) {
+  state_t *state = &output->states[i_prompt];
+  int32_t n_samples = output->request.prompts[i_prompt].n_samples;
+  ATL_TRY(atl_ranking_init(&state->ranking, &state->arena, output->request.n_keep, n_samples));
+  ATL_TRY(ATL_TAKE(&state->arena, n_samples, &state->records));
+  return ATL_OK;
+}
+
+atl_status_t atl_output_add_record(atl_output_t *output, const atl_record_t *record) {
+  int32_t i_prompt = record->candidate.prompt, sample = record->candidate.sample;
+  ATL_CHECK(i_prompt >= 0 && i_prompt < output->request.n_prompts && sample >= 0 &&
+                sample < output->request.prompts[i_prompt].n_samples && record->sha256[0],
+            INTERNAL, "a record of sample %" PRId32 " of prompt %" PRId32 ", which is not in the job", sample,
+            i_prompt);
+  state_t *state = &output->states[i_prompt];
+  if (state->ranking.n_seen == 0) ATL_TRY(begin_prompt(output, i_prompt));
+  ATL_CHECK(state->records && !state->records[sample].sha256[0], INTERNAL,
+            "a second record of sample %" PRId32 " of prompt %s", sample, output->request.prompts[i_prompt].id);
+  state->records[sample] = *record;
+  int32_t loser = atl_ranking_add(&state->ranking, (atl_ranked_t){record->score, sample});
+  if (loser >= 0 && state->records[loser].is_written) ATL_TRY(remove_candidate(output, i_prompt, loser));
+  output->n_done++;
+  if (atl_ranking_is_complete(&state->ranking)) ATL_TRY(complete_prompt(output, i_prompt));
+  return ATL_OK;
+}
+
+bool atl_output_has_threshold(const atl_output_t *output, int32_t i_prompt, float *threshold) {
+  const state_t *state = &output->states[i_prompt];
+  return state->records && atl_ranking_has_threshold(&state->ranking, threshold);
+}
+
+int64_t atl_output_n_done(const atl_output_t *output) { return output->n_done; }
+int64_t atl_output_n_total(const atl_output_t *output) { return output->n_total; }
+
+static atl_status_t append_file(const char *path, atl_file_writer_t *writer) {
+  atl_file_map_t map;
+  ATL_TRY(atl_file_map(path, &map));
+  atl_status_t status = atl_file_append(writer, map.bytes, map.n_bytes);
+  atl_file_unmap(&map);
+  return status;
+}
+
+/* Joins the parts in the order of the prompts, then removes them and the folder aside. */
+/* Lines of the prompts that are complete; of a stopped run what is not stays aside. */
+static atl_status_t save_results(const atl_output_t *output) {
+  char path[ATL_PATH_BYTES];
+  atl_file_writer_t writer;
+  ATL_TRY(atl_runfolder_path(output->request.folder, "results.jsonl", path));
+  ATL_TRY(atl_file_create(path, &writer));
+  for (int32_t i = 0; i < output->request.n_prompts; i++) {
+    if (!is_complete(output, i)) continue;
+    atl_status_t status = get_lines_path(output, i, path);
+    if (status == ATL_OK) status = append_file(path, &writer);
+    if (status != ATL_OK) atl_file_abandon(&writer);
+    ATL_TRY(status);
+  }
+  ATL_TRY(atl_file_commit(&writer));
+  for (int32_t i = 0; i < output->request.n_prompts; i++)
+    if (is_complete(output, i) && get_lines_path(output, i, path) == ATL_OK) unlink(path);
+  if (output->n_complete < output->request.n_prompts) return ATL_OK;
+  ATL_TRY(get_aside(output, path));
+  ATL_TRY(atl_file_remove_directory(path));
+  return ATL_OK;
+}
+
+static atl_status_t save_gallery(atl_output_t *output) {
+  const atl_output_request_t *request = &output->request;
+  atl_gallery_prompt_t *prompts;
+  ATL_TRY(ATL_TAKE(&output->arena, request->n_prompts, &prompts));
+  for (int32_t i = 0; i < request->n_prompts; i++)
+    prompts[i] = (atl_gallery_prompt_t){.id = request->prompts[i].id,
+                                        .text = request->prompts[i].text,
+                                        .seed = request->prompts[i].seed,
+                                        .n_samples = request->prompts[i].n_samples,
+                                        .pictures = output->states[i].pictures,
+                                        .n_pictures = is_complete(output, i) ? output->states[i].ranking.n : 0};
+  ATL_TRY(atl_gallery_save(&(atl_gallery_t){.folder = request->folder,
+                                            .model = request->model,
+                                            .command = request->command,
+                                            .made = output->started,
+                                            .prompts = prompts,
+                                            .n_prompts = request->n_prompts,
+                                            .max_embed_bytes = ATL_GALLERY_EMBED_BYTES}));
+  return ATL_OK;
+}
+
+static atl_status_t save_report(const atl_output_t *output, const atl_run_summary_t *summary) {
+  char path[ATL_PATH_BYTES], *text = NULL;
+  size_t n = 0;
+  ATL_TRY(atl_runfolder_path(output->request.folder, "report.txt", path));
+  FILE *out = open_memstream(&text, &n);
+  ATL_CHECK(out, MEMORY, "%s: too little memory", path);
+  atl_status_t status = atl_report_print(summary, out);
+  if (fclose(out) != 0 && status == ATL_OK) status = ATL_FAIL(MEMORY, "%s: too little memory", path);
+  if (status == ATL_OK) status = atl_file_write(path, text, n);
+  free(text);
+  return status;
+}
+
+atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *summary) {
+  ATL_CHECK(summary->is_stopped || output->n_complete == output->request.n_prompts, INTERNAL,
+            "expected %" PRId64 " candidates at the end of the run, found %" PRId64, output->n_total, output->n_done);
+  ATL_TRY(save_results(output));
+  ATL_TRY(save_gallery(output));
+  ATL_TRY(save_report(output, summary));
+  ATL_TRY(save_run(output, &(standing_t){summary->is_stopped ? "stopped" : "done", NULL, summary}));
+  return ATL_OK;
+}
+
+void atl_output_abandon(const atl_output_t *output, const char *state, const char *reason) {
+  atl_status_t status = save_run(output, &(standing_t){.state = state, .reason = reason});
+  if (status != ATL_OK) ATL_LOG(WARN, "run.json still says that it runs: %s", atl_status_message());
+}

@@ -1,0 +1,36 @@
+/* Expect: the tensors a network of a given configuration has: every name with its shape, in the order of the pipeline.
+ * What a checkpoint is checked against and what a new one is made of. Names are canonical (names.h): without the
+ * wrappers that differ between versions; the dVAE's without "vae.".
+ *
+ *     atl_expected_list_t list = {0};
+ *     ATL_TRY(atl_expect_transformer(&config, &list));
+ *     list.items[0].name, list.items[0].shape ...
+ *     atl_expect_clear(&list);
+ */
+#ifndef ATL_MODEL_CHECKPOINT_EXPECT_H
+#define ATL_MODEL_CHECKPOINT_EXPECT_H
+
+#include "model/checkpoint/config.h"
+#include "model/checkpoint/import/names.h"
+
+typedef struct {
+  char name[ATL_NAME_BYTES];
+  int n_dims;
+  int64_t shape[4];
+} atl_expected_t;
+
+typedef struct {
+  atl_expected_t *items; /* owned */
+  size_t n, capacity;
+} atl_expected_list_t; /* all zero is an empty list */
+
+/* Append to the list; MEMORY. Layers that share another's weights expect only what is their own. Caller clears. */
+atl_status_t atl_expect_transformer(const atl_transformer_config_t *config, atl_expected_list_t *list);
+atl_status_t atl_expect_vae(const atl_vae_config_t *config, atl_expected_list_t *list);
+atl_status_t atl_expect_clip(const atl_clip_config_t *config, atl_expected_list_t *list);
+void atl_expect_clear(atl_expected_list_t *list);
+
+/* R, the channels of a head that rotary positions turn. */
+static inline int32_t atl_expect_rotary_width(int32_t head_size) { return head_size / 3 / 2 * 6; }
+
+#endif

@@ -1,0 +1,23 @@
+/* Random: model directories of any shape whose weights are random numbers, for measuring and for tests of sizes no
+ * trained model has. The same shape always gives the same files.
+ *
+ *     ATL_TRY(atl_random_model_write(&(atl_random_model_t){
+ *         .shape = "dalle-1024-full", .storage = ATL_BF16, .directory = "bench-model"}));
+ */
+#ifndef ATL_MODEL_CHECKPOINT_RANDOM_H
+#define ATL_MODEL_CHECKPOINT_RANDOM_H
+
+#include "common/tensor.h"
+
+typedef struct {
+  const char *shape;                      /* see model/checkpoint/shape.h */
+  atl_dtype_t storage;                    /* of matrices */
+  const char *directory;                  /* to make */
+  const char *name;                       /* NULL: the shape */
+  const char *tokenizer, *clip_tokenizer; /* files to copy, or NULL: then the model reads no prompts */
+} atl_random_model_t;
+
+/* INPUT when the directory exists or a tokenizer does not fit; USAGE, MEMORY, IO. Borrows. */
+atl_status_t atl_random_model_write(const atl_random_model_t *wanted);
+
+#endif

@@ -1,0 +1,25 @@
+/* CLIP: OpenAI's model, ViT or ResNet: how well a picture fits a text.
+ * A picture's or text's features do not depend on what shares its call. */
+#ifndef ATL_MODEL_CLIP_CLIP_H
+#define ATL_MODEL_CLIP_CLIP_H
+
+#include "model/checkpoint/model.h"
+
+typedef struct atl_clip atl_clip_t;
+
+/* dtype BF16: linear layers and convolutions multiply in bf16; everything else is fp32. INPUT, MEMORY. Borrows the
+ * model: it must outlive CLIP. Caller owns. */
+atl_status_t atl_clip_new(const atl_model_t *model, atl_dtype_t dtype, atl_clip_t **clip);
+void atl_clip_destroy(atl_clip_t **clip);
+/* out(3,n,n) <- rgb(height,width,3): resize the shorter side to n (Pillow's antialiased bicubic in fixed point), centre
+ * crop, scale to 0..1, normalise. MEMORY. */
+atl_status_t atl_clip_preprocess(atl_clip_t *clip, float *out, const uint8_t *rgb, int32_t height, int32_t width);
+/* features(n,E), normalised <- images(n,3,size,size) preprocessed. */
+void atl_clip_image_features(atl_clip_t *clip, float *features, const float *images, int32_t n);
+/* features(n,E), normalised <- ids(n,context): start, text, end (the largest id), zeros. INPUT: an id >= vocabulary. */
+atl_status_t atl_clip_text_features(atl_clip_t *clip, float *features, const int32_t *ids, int32_t n);
+/* exp(logit_scale) cos(image, text) of two normalised features(E). */
+float atl_clip_score(const atl_clip_t *clip, const float *image_features, const float *text_features);
+size_t atl_clip_bytes(const atl_clip_t *clip);
+
+#endif

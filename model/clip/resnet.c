@@ -1,0 +1,318 @@
+/* OpenAI's ResNet: three stem convolutions and a 2x2 average pool; bottlenecks whose convolutions all have stride 1,
+ * with a 2x2 average pool before the last one (and before the shortcut's) where the side halves; an attention pool.
+ *
+ * Batch norms are folded into the convolutions before them: w' = w g / sqrt(v + 1e-5), b' = b - m g / sqrt(v + 1e-5).
+ * A picture moves through a few buffers; a bottleneck's last convolution adds into its shortcut.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "model/clip/clip_private.h"
+#include "model/kernels/conv/conv.h"
+
+enum { N_STAGES = 4, EXPANSION = 4, N_STEM = 3, N_BUFFERS = 4 };
+
+typedef struct {
+  atl_conv_t *conv1, *conv2, *conv3, *shortcut; /* shortcut: downsample.0, or NULL */
+  int32_t side;                                 /* of the input */
+  int32_t n_in, n_planes;
+  bool halves;
+} bottleneck_t;
+
+struct atl_clip_resnet {
+  atl_arena_t arena;
+  int32_t size, embedding_width, n_heads;
+  atl_conv_t *stem[N_STEM];
+  bottleneck_t *blocks;
+  int32_t n_blocks;
+  int32_t n_tokens, width;           /* attention pool: 1 + side^2 tokens of 32 x stem width */
+  const float *positions;            /* attnpool.positional_embedding (n_tokens,width) */
+  atl_linear_t *q, *k, *v, *project; /* attnpool.{q,k,v,c}_proj */
+  float *buffers[N_BUFFERS];
+  size_t n_items[N_BUFFERS];
+  float *tokens, *queries, *keys, *values, *mixed, *scratch; /* of the attention pool */
+};
+
+/* ---- reading ---- */
+
+/* The tensors of BatchNorm NAME as (scale, shift) of the convolution before it. */
+static atl_status_t read_norm(const atl_clip_source_t *source, const char *name, int32_t n, float *scale,
+                              float *shift) {
+  static const char *const tails[4] = {"weight", "bias", "running_mean", "running_var"};
+  const float *tensors[4];
+  for (int i = 0; i < 4; i++) {
+    char tail[ATL_CLIP_NAME_BYTES];
+    snprintf(tail, sizeof tail, "%s.%s", name, tails[i]);
+    ATL_TRY(atl_clip_bind(source, tail, (int64_t[4]){n}, &tensors[i]));
+  }
+  for (int32_t i = 0; i < n; i++) {
+    ATL_CHECK(tensors[3][i] >= 0, INPUT, "%s: tensor %s%s.running_var: item %d is %g; a variance is not negative",
+              atl_safetensors_path(source->file), source->prefix, name, i, (double)tensors[3][i]);
+    double factor = (double)tensors[0][i] / sqrt((double)tensors[3][i] + 1e-5);
+    scale[i] = (float)factor;
+    shift[i] = (float)((double)tensors[1][i] - (double)tensors[2][i] * factor);
+  }
+  return ATL_OK;
+}
+
+static atl_status_t fold(const atl_clip_source_t *source, const char *name, const char *norm, atl_conv_spec_t *spec) {
+  char tail[ATL_CLIP_NAME_BYTES];
+  int64_t row = (int64_t)spec->n_in * spec->kernel * spec->kernel;
+  const float *weight;
+  float *folded, *scale, *shift;
+  snprintf(tail, sizeof tail, "%s.weight", name);
+  ATL_TRY(atl_clip_bind(source, tail, (int64_t[4]){spec->n_out, spec->n_in, spec->kernel, spec->kernel}, &weight));
+  ATL_TRY(ATL_TAKE(source->arena, spec->n_out * row, &folded));
+  ATL_TRY(ATL_TAKE(source->arena, spec->n_out, &scale));
+  ATL_TRY(ATL_TAKE(source->arena, spec->n_out, &shift));
+  ATL_TRY(read_norm(source, norm, spec->n_out, scale, shift));
+  for (int64_t i = 0; i < spec->n_out * row; i++) folded[i] = weight[i] * scale[i / row];
+  spec->weight = folded, spec->bias = shift;
+  return ATL_OK;
+}
+
+/* Convolution NAME with batch norm NORM folded in. */
+static atl_status_t read_conv(const atl_clip_source_t *given, const char *name, const char *norm, atl_conv_spec_t spec,
+                              atl_conv_t **conv) {
+  atl_arena_t temporary = {0};
+  atl_clip_source_t source = *given;
+  source.arena = &temporary;
+  spec.dtype = source.dtype;
+  atl_status_t status = fold(&source, name, norm, &spec);
+  if (status == ATL_OK) status = atl_conv_new(&spec, conv);
+  atl_arena_clear(&temporary);
+  return status;
+}
+
+static atl_conv_spec_t conv_spec(int32_t n_in, int32_t n_out, int32_t kernel, int32_t side) {
+  return (atl_conv_spec_t){.n_in = n_in,
+                           .n_out = n_out,
+                           .kernel = kernel,
+                           .stride = 1,
+                           .padding = kernel / 2,
+                           .height = side,
+                           .width = side,
+                           .has_relu = true};
+}
+
+static void need(atl_clip_resnet_t *resnet, int i_buffer, int64_t side, int64_t width) {
+  size_t n = (size_t)(side * side * width);
+  if (n > resnet->n_items[i_buffer]) resnet->n_items[i_buffer] = n;
+}
+
+static atl_status_t read_stem(atl_clip_resnet_t *resnet, const atl_clip_source_t *source, int32_t width) {
+  int32_t side = resnet->size / 2;
+  atl_conv_spec_t first = conv_spec(3, width / 2, 3, resnet->size);
+  first.stride = 2;
+  ATL_TRY(read_conv(source, "conv1", "bn1", first, &resnet->stem[0]));
+  ATL_TRY(read_conv(source, "conv2", "bn2", conv_spec(width / 2, width / 2, 3, side), &resnet->stem[1]));
+  ATL_TRY(read_conv(source, "conv3", "bn3", conv_spec(width / 2, width, 3, side), &resnet->stem[2]));
+  need(resnet, 0, resnet->size, 3);
+  need(resnet, 1, side, width / 2);
+  need(resnet, 0, side, width / 2);
+  need(resnet, 1, side, width);
+  need(resnet, 0, side / 2, width);
+  return ATL_OK;
+}
+
+/* Buffers of a block: 0 the picture, 1 and 2 the path, 3 the pooled picture; a shortcut's result goes to 1 after all.
+ */
+static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual, const char *name,
+                               bottleneck_t *block) {
+  atl_clip_source_t source = *visual;
+  snprintf(source.prefix, sizeof source.prefix, "%.16s%.40s.", visual->prefix, name);
+  int32_t planes = block->n_planes, n_out = planes * EXPANSION, side = block->halves ? block->side / 2 : block->side;
+  atl_conv_spec_t last = conv_spec(planes, n_out, 1, side), beside = conv_spec(block->n_in, n_out, 1, side);
+  last.accumulates = true;
+  beside.has_relu = false;
+  ATL_TRY(read_conv(&source, "conv1", "bn1", conv_spec(block->n_in, planes, 1, block->side), &block->conv1));
+  ATL_TRY(read_conv(&source, "conv2", "bn2", conv_spec(planes, planes, 3, block->side), &block->conv2));
+  ATL_TRY(read_conv(&source, "conv3", "bn3", last, &block->conv3));
+  if (block->halves || block->n_in != n_out)
+    ATL_TRY(read_conv(&source, "downsample.0", "downsample.1", beside, &block->shortcut));
+  need(resnet, 0, side, n_out);
+  need(resnet, 1, block->side, planes);
+  need(resnet, 2, block->side, planes);
+  need(resnet, 3, side, block->n_in);
+  need(resnet, 1, side, planes);
+  return ATL_OK;
+}
+
+static atl_status_t read_blocks(atl_clip_resnet_t *resnet, const atl_clip_source_t *source,
+                                const atl_clip_config_t *config) {
+  int32_t n_blocks = 0, side = config->image_size / 4, n_in = config->vision_width;
+  for (int32_t s = 0; s < N_STAGES; s++) n_blocks += config->vision_blocks[s];
+  ATL_TRY(ATL_TAKE(&resnet->arena, n_blocks, &resnet->blocks));
+  for (int32_t s = 0; s < N_STAGES; s++)
+    for (int32_t i = 0; i < config->vision_blocks[s]; i++) {
+      bottleneck_t *block = &resnet->blocks[resnet->n_blocks++];
+      char name[40];
+      snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
+      block->side = side, block->n_in = n_in, block->n_planes = config->vision_width << s;
+      block->halves = s > 0 && i == 0;
+      ATL_TRY(read_block(resnet, source, name, block));
+      if (block->halves) side /= 2;
+      n_in = block->n_planes * EXPANSION;
+    }
+  return ATL_OK;
+}
+
+static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual) {
+  int64_t width = resnet->width, n_tokens = resnet->n_tokens;
+  atl_clip_source_t source = *visual;
+  snprintf(source.prefix, sizeof source.prefix, "%.16sattnpool.", visual->prefix);
+  ATL_TRY(atl_clip_bind(&source, "positional_embedding", (int64_t[4]){n_tokens, width}, &resnet->positions));
+  ATL_TRY(atl_clip_bind_linear(&source, "q_proj.weight", "q_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->q));
+  ATL_TRY(atl_clip_bind_linear(&source, "k_proj.weight", "k_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->k));
+  ATL_TRY(atl_clip_bind_linear(&source, "v_proj.weight", "v_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->v));
+  ATL_TRY(atl_clip_bind_linear(&source, "c_proj.weight", "c_proj.bias", resnet->embedding_width, width,
+                               ATL_ACTIVATION_NONE, &resnet->project));
+  ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->tokens));
+  ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->queries));
+  ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->keys));
+  ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->values));
+  ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->mixed));
+  size_t items = atl_clip_attention_items(resnet->n_tokens, resnet->width / resnet->n_heads);
+  return ATL_TAKE(&resnet->arena, items, &resnet->scratch);
+}
+
+static atl_status_t build(atl_clip_resnet_t *resnet, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                          atl_dtype_t dtype) {
+  atl_clip_source_t source = {.file = file, .arena = &resnet->arena, .prefix = "visual.", .dtype = dtype};
+  int32_t side = config->image_size / 32;
+  ATL_CHECK(config->vision_width % 2 == 0, INPUT, "%s: a ResNet's width should be even, found %d",
+            atl_safetensors_path(file), config->vision_width);
+  for (int32_t s = 0; s < N_STAGES; s++)
+    ATL_CHECK(config->vision_blocks[s] > 0, INPUT, "%s: expected blocks in visual.layer%d, found none",
+              atl_safetensors_path(file), s + 1);
+  resnet->size = config->image_size, resnet->embedding_width = config->embedding_width;
+  resnet->n_heads = config->vision_heads;
+  resnet->width = config->vision_width * 32, resnet->n_tokens = side * side + 1;
+  ATL_TRY(read_stem(resnet, &source, config->vision_width));
+  ATL_TRY(read_blocks(resnet, &source, config));
+  ATL_TRY(read_pool(resnet, &source));
+  for (int i = 0; i < N_BUFFERS; i++) ATL_TRY(ATL_TAKE(&resnet->arena, resnet->n_items[i], &resnet->buffers[i]));
+  return ATL_OK;
+}
+
+atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                                 atl_clip_resnet_t **resnet) {
+  ATL_TRY(ATL_NEW(1, resnet));
+  atl_status_t status = build(*resnet, file, config, dtype);
+  if (status != ATL_OK) atl_clip_resnet_destroy(resnet);
+  return status;
+}
+
+void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet) {
+  atl_clip_resnet_t *r = *resnet;
+  if (!r) return;
+  for (int i = 0; i < N_STEM; i++) atl_conv_destroy(&r->stem[i]);
+  for (int32_t i = 0; i < r->n_blocks; i++) {
+    atl_conv_destroy(&r->blocks[i].conv1);
+    atl_conv_destroy(&r->blocks[i].conv2);
+    atl_conv_destroy(&r->blocks[i].conv3);
+    atl_conv_destroy(&r->blocks[i].shortcut);
+  }
+  atl_linear_t **linears[] = {&r->q, &r->k, &r->v, &r->project};
+  for (int i = 0; i < 4; i++) atl_linear_destroy(linears[i]);
+  atl_arena_clear(&r->arena);
+  ATL_DESTROY(resnet);
+}
+
+/* ---- running ---- */
+
+/* y(side/2,side/2,width) <- 2x2 means of x(side,side,width); an odd last row or column is left out, as PyTorch does. */
+static void pool(float *y, const float *x, int32_t side, int32_t width) {
+  int64_t w = width, row = (int64_t)side * w, half = side / 2;
+#pragma omp parallel for
+  for (int64_t i = 0; i < half * half; i++) {
+    const float *from = x + (i / half * 2) * row + (i % half * 2) * w;
+    for (int64_t c = 0; c < w; c++) y[i * w + c] = (from[c] + from[w + c] + from[row + c] + from[row + w + c]) * 0.25f;
+  }
+}
+
+/* Buffer 0 in place: path 0 -> 1 -> 2 (-> 1 pooled), picture pooled 0 -> 3, shortcut 3 or 0 -> ... -> 0, path added. */
+static void run_block(float *const buffers[N_BUFFERS], const bottleneck_t *block, size_t picture_items) {
+  const float *path = buffers[2], *picture = buffers[0];
+  atl_conv_apply(block->conv1, buffers[1], buffers[0], 1);
+  atl_conv_apply(block->conv2, buffers[2], buffers[1], 1);
+  if (block->halves) {
+    pool(buffers[1], buffers[2], block->side, block->n_planes);
+    pool(buffers[3], buffers[0], block->side, block->n_in);
+    path = buffers[1], picture = buffers[3];
+  } else if (block->shortcut) {
+    memcpy(buffers[3], buffers[0], picture_items * sizeof(float)); /* a convolution cannot run in place */
+    picture = buffers[3];
+  }
+  if (block->shortcut) atl_conv_apply(block->shortcut, buffers[0], picture, 1);
+  atl_conv_apply(block->conv3, buffers[0], path, 1);
+}
+
+/* tokens(n_tokens,width) <- [mean of the pixels, pixels(n_tokens-1,width)] + positions */
+static void gather_tokens(atl_clip_resnet_t *resnet, const float *pixels) {
+  int64_t width = resnet->width, n_pixels = resnet->n_tokens - 1;
+  for (int64_t c = 0; c < width; c++) {
+    double sum = 0;
+    for (int64_t i = 0; i < n_pixels; i++) sum += (double)pixels[i * width + c];
+    resnet->tokens[c] = (float)(sum / (double)n_pixels) + resnet->positions[c];
+  }
+  for (int64_t i = 0; i < n_pixels * width; i++) resnet->tokens[width + i] = pixels[i] + resnet->positions[width + i];
+}
+
+static void run_pool(atl_clip_resnet_t *resnet, float *features) {
+  int64_t w = resnet->width, head_size = w / resnet->n_heads;
+  atl_linear_apply(resnet->q, resnet->queries, w, resnet->tokens, w, 1, NULL);
+  atl_linear_apply(resnet->k, resnet->keys, w, resnet->tokens, w, resnet->n_tokens, NULL);
+  atl_linear_apply(resnet->v, resnet->values, w, resnet->tokens, w, resnet->n_tokens, NULL);
+  for (int64_t i = 0; i < resnet->n_heads; i++) {
+    atl_clip_attention_t head = {.q = resnet->queries + i * head_size,
+                                 .k = resnet->keys + i * head_size,
+                                 .v = resnet->values + i * head_size,
+                                 .stride = w,
+                                 .features = resnet->mixed + i * head_size,
+                                 .out_stride = w,
+                                 .n_queries = 1,
+                                 .n_keys = resnet->n_tokens,
+                                 .head_size = (int32_t)head_size};
+    atl_clip_attend(&head, resnet->scratch);
+  }
+  atl_linear_apply(resnet->project, features, resnet->embedding_width, resnet->mixed, w, 1, NULL);
+}
+
+static void run_picture(atl_clip_resnet_t *resnet, float *features, const float *image) {
+  int64_t n_pixels = (int64_t)resnet->size * resnet->size;
+  float *const *buffers = resnet->buffers;
+  for (int64_t i = 0; i < n_pixels; i++)
+    for (int64_t c = 0; c < 3; c++) buffers[0][i * 3 + c] = image[c * n_pixels + i];
+  atl_conv_apply(resnet->stem[0], buffers[1], buffers[0], 1);
+  atl_conv_apply(resnet->stem[1], buffers[0], buffers[1], 1);
+  atl_conv_apply(resnet->stem[2], buffers[1], buffers[0], 1);
+  pool(buffers[0], buffers[1], resnet->size / 2, resnet->width / 32);
+  for (int32_t i = 0; i < resnet->n_blocks; i++) {
+    const bottleneck_t *block = &resnet->blocks[i];
+    run_block(buffers, block, (size_t)block->side * (size_t)block->side * (size_t)block->n_in);
+  }
+  gather_tokens(resnet, buffers[0]);
+  run_pool(resnet, features);
+}
+
+void atl_clip_resnet_run(atl_clip_resnet_t *resnet, float *features, const float *images, int32_t n) {
+  int64_t image_items = (int64_t)resnet->size * resnet->size * 3;
+  for (int32_t i = 0; i < n; i++)
+    run_picture(resnet, features + (int64_t)i * resnet->embedding_width, images + i * image_items);
+}
+
+size_t atl_clip_resnet_bytes(const atl_clip_resnet_t *resnet) {
+  size_t items = (size_t)(3 * resnet->n_tokens + 2) * (size_t)resnet->width, bytes = 0;
+  for (int i = 0; i < N_STEM; i++) bytes += atl_conv_bytes(resnet->stem[i]);
+  for (int32_t i = 0; i < resnet->n_blocks; i++) {
+    const bottleneck_t *block = &resnet->blocks[i];
+    bytes += atl_conv_bytes(block->conv1) + atl_conv_bytes(block->conv2) + atl_conv_bytes(block->conv3);
+    if (block->shortcut) bytes += atl_conv_bytes(block->shortcut);
+  }
+  for (int i = 0; i < N_BUFFERS; i++) items += resnet->n_items[i];
+  return bytes + atl_linear_bytes(resnet->q) + atl_linear_bytes(resnet->k) + atl_linear_bytes(resnet->v) +
+         atl_linear_bytes(resnet->project) + items * sizeof(float);
+}

@@ -1,0 +1,135 @@
+/* Patches are a convolution whose stride is its kernel; the class token comes first, positions are added, ln_pre, the
+ * blocks, ln_post of the class token, times proj. Pictures go through the tower a few at a time, so that a sweep over
+ * the weights serves several. */
+#include <string.h>
+
+#include "common/memory.h"
+#include "model/clip/clip_private.h"
+#include "model/kernels/conv/conv.h"
+#include "model/kernels/norm/norm.h"
+
+enum { ROWS_AT_ONCE = 512, MOST_AT_ONCE = 16 };
+
+struct atl_clip_vit {
+  atl_arena_t arena;
+  int32_t size, width, n_positions, embedding_width; /* n_positions: class token and patches */
+  int32_t n_at_once;
+  const float *class_token; /* visual.class_embedding (W) */
+  const float *positions;   /* visual.positional_embedding (n_positions,W) */
+  const float *pre_weight, *pre_bias, *post_weight, *post_bias;
+  atl_conv_t *patches; /* visual.conv1.weight (W,3,p,p) */
+  atl_clip_tower_t *tower;
+  atl_linear_t *projection; /* visual.proj (W,E), transposed */
+  float *picture;           /* (size,size,3) */
+  float *x;                 /* (n_at_once,n_positions,W) */
+};
+
+static atl_status_t read_patches(atl_clip_vit_t *vit, const atl_clip_source_t *source,
+                                 const atl_clip_config_t *config) {
+  atl_conv_spec_t spec = {.n_in = 3,
+                          .n_out = config->vision_width,
+                          .kernel = config->patch_size,
+                          .stride = config->patch_size,
+                          .height = config->image_size,
+                          .width = config->image_size,
+                          .dtype = source->dtype};
+  atl_arena_t converted = {0};
+  atl_clip_source_t temporary = *source;
+  temporary.arena = &converted;
+  atl_status_t status =
+      atl_clip_bind(&temporary, "conv1.weight", (int64_t[4]){spec.n_out, 3, spec.kernel, spec.kernel}, &spec.weight);
+  if (status == ATL_OK) status = atl_conv_new(&spec, &vit->patches);
+  atl_arena_clear(&converted);
+  return status;
+}
+
+static atl_status_t read_tower(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                               atl_dtype_t dtype) {
+  const atl_clip_tower_spec_t spec = {.width = vit->width,
+                                      .n_heads = config->vision_heads,
+                                      .n_layers = config->vision_layers,
+                                      .n_positions = vit->n_positions,
+                                      .n_sequences = vit->n_at_once};
+  const atl_clip_source_t source = {
+      .file = file, .arena = &vit->arena, .prefix = "visual.transformer.", .dtype = dtype};
+  return atl_clip_tower_new(&source, &spec, &vit->tower);
+}
+
+static atl_status_t read_vectors(atl_clip_vit_t *vit, const atl_clip_source_t *source) {
+  const int64_t shape[4] = {vit->width};
+  ATL_TRY(atl_clip_bind(source, "class_embedding", shape, &vit->class_token));
+  ATL_TRY(atl_clip_bind(source, "ln_pre.weight", shape, &vit->pre_weight));
+  ATL_TRY(atl_clip_bind(source, "ln_pre.bias", shape, &vit->pre_bias));
+  ATL_TRY(atl_clip_bind(source, "ln_post.weight", shape, &vit->post_weight));
+  ATL_TRY(atl_clip_bind(source, "ln_post.bias", shape, &vit->post_bias));
+  return atl_clip_bind(source, "positional_embedding", (int64_t[4]){vit->n_positions, vit->width}, &vit->positions);
+}
+
+static atl_status_t build(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
+                          atl_dtype_t dtype) {
+  int32_t grid = config->image_size / config->patch_size;
+  atl_clip_source_t source = {.file = file, .arena = &vit->arena, .prefix = "visual.", .dtype = dtype};
+  vit->size = config->image_size, vit->width = config->vision_width, vit->embedding_width = config->embedding_width;
+  vit->n_positions = grid * grid + 1;
+  int32_t n = ROWS_AT_ONCE / vit->n_positions;
+  vit->n_at_once = n < 1 ? 1 : n > MOST_AT_ONCE ? MOST_AT_ONCE : n;
+  ATL_TRY(read_vectors(vit, &source));
+  ATL_TRY(read_patches(vit, &source, config));
+  ATL_TRY(read_tower(vit, file, config, dtype));
+  ATL_TRY(atl_clip_bind_projection(&source, "proj", vit->width, vit->embedding_width, &vit->projection));
+  ATL_TRY(ATL_TAKE(&vit->arena, (int64_t)vit->size * vit->size * 3, &vit->picture));
+  return ATL_TAKE(&vit->arena, (int64_t)vit->n_at_once * vit->n_positions * vit->width, &vit->x);
+}
+
+atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+                              atl_clip_vit_t **vit) {
+  ATL_TRY(ATL_NEW(1, vit));
+  atl_status_t status = build(*vit, file, config, dtype);
+  if (status != ATL_OK) atl_clip_vit_destroy(vit);
+  return status;
+}
+
+void atl_clip_vit_destroy(atl_clip_vit_t **vit) {
+  if (!*vit) return;
+  atl_conv_destroy(&(*vit)->patches);
+  atl_clip_tower_destroy(&(*vit)->tower);
+  atl_linear_destroy(&(*vit)->projection);
+  atl_arena_clear(&(*vit)->arena);
+  ATL_DESTROY(vit);
+}
+
+/* x(n_positions,W) <- one picture (3,size,size): class token and patches, positions added. */
+static void embed(atl_clip_vit_t *vit, float *x, const float *image) {
+  int64_t n_pixels = (int64_t)vit->size * vit->size, n = (int64_t)vit->n_positions * vit->width;
+  for (int64_t i = 0; i < n_pixels; i++)
+    for (int64_t c = 0; c < 3; c++) vit->picture[i * 3 + c] = image[c * n_pixels + i];
+  memcpy(x, vit->class_token, (size_t)vit->width * sizeof *x);
+  atl_conv_apply(vit->patches, x + vit->width, vit->picture, 1);
+  for (int64_t i = 0; i < n; i++) x[i] += vit->positions[i];
+}
+
+static void run_some(atl_clip_vit_t *vit, float *features, const float *images, int32_t n) {
+  int64_t width = vit->width, image_items = (int64_t)vit->size * vit->size * 3, n_positions = vit->n_positions;
+  for (int32_t i = 0; i < n; i++) embed(vit, vit->x + i * n_positions * width, images + i * image_items);
+  atl_norm_layer(vit->x, vit->x, vit->pre_weight, vit->pre_bias, n * n_positions, width);
+  atl_clip_tower_run(vit->tower, vit->x, n, vit->n_positions, 0);
+  for (int32_t i = 0; i < n; i++) {
+    float *token = vit->x + i * n_positions * width;
+    atl_norm_layer(token, token, vit->post_weight, vit->post_bias, 1, width);
+  }
+  atl_linear_apply(vit->projection, features, vit->embedding_width, vit->x, n_positions * width, n, NULL);
+}
+
+void atl_clip_vit_run(atl_clip_vit_t *vit, float *features, const float *images, int32_t n) {
+  int64_t image_items = (int64_t)vit->size * vit->size * 3;
+  for (int32_t i = 0; i < n; i += vit->n_at_once)
+    run_some(vit, features + (int64_t)i * vit->embedding_width, images + i * image_items,
+             n - i < vit->n_at_once ? n - i : vit->n_at_once);
+}
+
+size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit) {
+  size_t scratch = (size_t)vit->size * (size_t)vit->size * 3 +
+                   (size_t)vit->n_at_once * (size_t)vit->n_positions * (size_t)vit->width;
+  return atl_conv_bytes(vit->patches) + atl_clip_tower_bytes(vit->tower) + atl_linear_bytes(vit->projection) +
+         scratch * sizeof(float);
+}

@@ -1,0 +1,27 @@
+/* Activation: what stands between linear layers, and the softmax of attention and argmax, on rows of any length.
+ *
+ * Every function is computed in 16 lanes with separate multiplications and additions, so an element's result has the
+ * same bits on every CPU, at any place in a row and whether it is asked for alone or with others.
+ *
+ *     atl_activation_apply(y, x, n, ATL_ACTIVATION_GELU);       -- y may be x
+ *     atl_activation_softmax(scores, n);
+ */
+#ifndef ATL_MODEL_KERNELS_ACTIVATION_ACTIVATION_H
+#define ATL_MODEL_KERNELS_ACTIVATION_ACTIVATION_H
+
+#include <stdint.h>
+
+#include "model/kernels/linear/linear.h"
+
+/* y(n) <- kind(x(n)); y may be x. Not GEGLU, which takes two rows. */
+void atl_activation_apply(float *y, const float *x, int64_t n, atl_activation_t kind);
+/* x(n_rows,2 n), rows ldx apart: the first half of each row <- it times gelu of the second. */
+void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows, int64_t n);
+/* y(n) <- e^x(n), relative error below 2e-7; 0 below -87, e^88 above 88. y may be x. */
+void atl_activation_exp(float *y, const float *x, int64_t n);
+/* x(n) <- e^(x - max x) / sum, in place. The sum runs in 16 fixed lanes. */
+void atl_activation_softmax(float *x, int64_t n);
+/* Index of the largest x(n), the lowest of equals; NaN is never the largest. */
+int64_t atl_activation_argmax(const float *x, int64_t n);
+
+#endif

@@ -1,0 +1,51 @@
+/* Conv: 2-D convolution and transposed convolution of channels-last pictures, weights packed once at load.
+ *
+ *     y(n,H',W',O) = act(conv(x(n,H,W,I)) + b(O))           or, accumulating, act(y + conv(x) + b)
+ *
+ *     atl_conv_spec_t spec = {.weight = w, .bias = b, .n_in = 64, .n_out = 64, .kernel = 4, .stride = 2, .padding = 1,
+ *                             .height = 32, .width = 32, .is_transposed = true, .has_relu = true};
+ *     ATL_TRY(atl_conv_new(&spec, &conv));
+ *     atl_conv_apply(conv, y, x, n_images);
+ *     atl_conv_destroy(&conv);
+ *
+ * Each picture's result is bit for bit the same for any number of pictures in the call and any number of threads, on
+ * every backend: each is computed alone. Channels last makes a 1x1 convolution a linear layer over pixels.
+ *
+ * dtype BF16 means what it does for a linear layer: weights and x rounded to bf16, sums, bias and y in fp32.
+ */
+#ifndef ATL_MODEL_KERNELS_CONV_CONV_H
+#define ATL_MODEL_KERNELS_CONV_CONV_H
+
+#include "model/kernels/linear/linear.h"
+
+typedef struct atl_conv atl_conv_t;
+
+typedef struct {
+  const float *weight; /* (O,I,k,k), transposed: (I,O,k,k), as PyTorch has it; read during `new` only */
+  const float *bias;   /* (O) or NULL; copied */
+  int32_t n_in, n_out;
+  int32_t kernel, stride, padding;
+  int32_t height, width;  /* of x */
+  bool is_transposed;     /* kernel 4, stride 2, padding 1 only */
+  const atl_conv_t *then; /* transposed: a 1x1 convolution of its (height,width) which every pixel goes through on its
+                             way out, so that the wide picture is never written; or NULL. Borrowed */
+  bool has_relu;
+  bool accumulates;      /* y holds what the convolution is added to */
+  atl_dtype_t dtype;     /* ATL_F32 or ATL_BF16 */
+  atl_backend_t backend; /* ONEDNN, and AUTO where it has the dtype: its primitives; others: gathered rows through that
+                            linear backend */
+} atl_conv_spec_t;
+
+/* UNSUPPORTED when the backend is not to be had; MEMORY. Caller owns. */
+atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv);
+void atl_conv_destroy(atl_conv_t **conv);
+/* y may not be x. The object owns scratch: one call at a time. OpenMP inside. */
+void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images);
+
+/* Size of y. */
+int32_t atl_conv_out_height(const atl_conv_t *conv);
+int32_t atl_conv_out_width(const atl_conv_t *conv);
+int32_t atl_conv_n_results(const atl_conv_t *conv); /* channels */
+size_t atl_conv_bytes(const atl_conv_t *conv);      /* packed weights and scratch */
+
+#endif

@@ -1,0 +1,18 @@
+/* Reference: the slow plain twin of every optimised kernel, one loop nest a formula, never optimised. Tests compare. */
+#ifndef ATL_MODEL_KERNELS_REFERENCE_REFERENCE_H
+#define ATL_MODEL_KERNELS_REFERENCE_REFERENCE_H
+
+#include "model/kernels/conv/conv.h"
+#include "model/kernels/linear/linear.h"
+
+/* What atl_linear_apply gives with an own fp32 kernel, bit for bit: each sum is one chain of fused multiply-adds in
+ * order of i from 0, then bias, activation, scale, residual. BF16: the same chain over weights and x rounded to bf16.
+ */
+void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, const float *x, int64_t ldx,
+                          int64_t n_rows, const atl_epilogue_t *epilogue);
+
+/* y(H',W',O) <- act([y +] conv(x(H,W,I)) + b) of one picture, sums in double; BF16: of weights and x rounded to
+ * bf16. The scale of its rounding apart, what atl_conv_apply gives with any backend. */
+void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x);
+
+#endif

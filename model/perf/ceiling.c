@@ -1,0 +1,228 @@
+#include "model/perf/ceiling.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/memory.h"
+#include "common/sort.h"
+#include "common/timer.h"
+#include "model/perf/ceiling_private.h"
+
+/* Measurements last less than a millisecond, many times over: short enough to fall between other work of the machine.
+ */
+enum { WINDOW_BYTES = 8 << 20, LEAST_ROTATION_BYTES = 256 << 20, HUGE_PAGE_BYTES = 2 << 20 };
+enum { N_PASSES = 3, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
+
+size_t atl_ceiling_rotation_bytes(void) {
+  size_t bytes = 4 * atl_cpu_cache_bytes();
+  return bytes > LEAST_ROTATION_BYTES ? bytes : LEAST_ROTATION_BYTES;
+}
+
+/* ---- running at the same time ---- */
+
+/* The calling thread to the i-th processor of its own, when there is one for each: left to the system, two threads may
+ * take turns on one processor while other work has the next. */
+static void bind_to(int i, const cpu_set_t *allowed) {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, allowed) && i-- == 0) CPU_SET(cpu, &mine);
+  (void)sched_setaffinity(0, sizeof mine, &mine);
+}
+
+/* Until all n threads are here. They wait on their cores for a while, since one that has yielded to other work starts
+ * late. */
+static void meet(atomic_int *n_here, int n) {
+  atomic_fetch_add(n_here, 1);
+  for (int i = 0; atomic_load(n_here) < n; i++)
+    if (i > N_POLLS) sched_yield();
+}
+
+typedef float (*body_t)(const void *context, int thread);
+
+/* Seconds from the first thread's start to the last one's end, and the number of threads there were: all begin within a
+ * microsecond, which waking them for each measurement would not give. */
+typedef struct {
+  double seconds;
+  int n_threads;
+} together_t;
+
+static together_t run_together(int n_threads, body_t body, const void *context) {
+  atomic_int n_here = 0;
+  double first = 0, last = 0;
+  int n_ran = 0;
+  volatile float sink = 0;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  bool is_bound = sched_getaffinity(0, sizeof allowed, &allowed) == 0 && n_threads <= CPU_COUNT(&allowed);
+#pragma omp parallel num_threads(n_threads)
+  {
+    int thread = omp_get_thread_num(), n = omp_get_num_threads();
+    if (is_bound) bind_to(thread, &allowed);
+    meet(&n_here, n);
+    double start = atl_timer_now();
+    float result = body(context, thread);
+    double end = atl_timer_now();
+    if (is_bound) (void)sched_setaffinity(0, sizeof allowed, &allowed);
+#pragma omp critical
+    {
+      if (n_ran == 0 || start < first) first = start;
+      if (end > last) last = end;
+      n_ran = n;
+      sink = sink + result;
+    }
+  }
+  return (together_t){last - first, n_ran};
+}
+
+/* ---- arithmetic ---- */
+
+static float multiply(const void *context, int thread) {
+  const ceiling_loop_t *loop = context;
+  (void)thread;
+  return loop->run(loop->n_steps);
+}
+
+static void measure_flops(int n_threads, atl_dtype_t dtype, double *best, const char **instruction) {
+  ceiling_loop_t loops[CEILING_MAX_LOOPS];
+  int n_loops = ceiling_loops(atl_cpu_get(), atl_cpu_has_amx(), dtype, loops);
+  *best = 0;
+  for (int i = 0; i < n_loops * N_REPEATS; i++) {
+    const ceiling_loop_t *loop = &loops[i / N_REPEATS];
+    together_t run = run_together(n_threads, multiply, loop);
+    double rate = loop->flops_per_step * (double)loop->n_steps * run.n_threads / run.seconds;
+    if (rate <= *best) continue;
+    *best = rate;
+    *instruction = loop->instruction;
+  }
+}
+
+/* ---- reading ---- */
+
+typedef float lanes_t __attribute__((vector_size(64)));
+enum { AHEAD = 2048 / sizeof(lanes_t), N_SUMS = 4 };
+
+/* n vectors in parts read side by side; four sums hide the additions behind the reading. */
+static inline __attribute__((always_inline)) float read_streams(const lanes_t *x, int64_t n, int n_streams,
+                                                                bool has_prefetch) {
+  lanes_t sum[N_SUMS] = {{0}};
+  int64_t part = n / n_streams, n_together = N_SUMS / n_streams;
+  for (int64_t i = 0; i < part; i += n_together) {
+#pragma GCC unroll 4
+    for (int j = 0; j < N_SUMS; j++) {
+      const lanes_t *at = x + j / n_together * part + i + j % n_together;
+      if (has_prefetch) __builtin_prefetch(at + AHEAD, 0, 3);
+      sum[j] += *at;
+    }
+  }
+  return sum[0][0] + sum[1][1] + sum[2][2] + sum[3][3];
+}
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
+#define READ(name, n_streams, has_prefetch)                                                                            \
+  CLONES static float name(const lanes_t *x, int64_t n) { return read_streams(x, n, n_streams, has_prefetch); }
+READ(read_1, 1, false)
+READ(read_2, 2, false)
+READ(read_4, 4, false)
+READ(read_1_ahead, 1, true)
+READ(read_2_ahead, 2, true)
+READ(read_4_ahead, 4, true)
+
+static const struct {
+  const char *name;
+  float (*read)(const lanes_t *x, int64_t n);
+} the_ways[] = {{"1 stream", read_1},
+                {"2 streams", read_2},
+                {"4 streams", read_4},
+                {"1 stream, prefetched", read_1_ahead},
+                {"2 streams, prefetched", read_2_ahead},
+                {"4 streams, prefetched", read_4_ahead}};
+enum { N_WAYS = sizeof the_ways / sizeof the_ways[0] };
+
+/* Each thread reads what it wrote first, window by window. Windows together are a rotation
+ * and more, so none is in a cache when it comes again. */
+typedef struct {
+  char *mapping, *first; /* first (n_threads,n_windows,WINDOW_BYTES), on a huge page's border */
+  size_t mapping_bytes;
+  int64_t n_windows, i_window; /* of a thread */
+  int way;
+} reading_t;
+
+static char *window_of(const reading_t *r, int thread, int64_t i_window) {
+  return r->first + (thread * r->n_windows + i_window) * WINDOW_BYTES;
+}
+
+static float fill(const void *context, int thread) {
+  const reading_t *r = context;
+  memset(window_of(r, thread, 0), 1, (size_t)r->n_windows * WINDOW_BYTES);
+  return 0;
+}
+
+static float read_window(const void *context, int thread) {
+  const reading_t *r = context;
+  return the_ways[r->way].read((const lanes_t *)(void *)window_of(r, thread, r->i_window),
+                               WINDOW_BYTES / (int64_t)sizeof(lanes_t));
+}
+
+/* Huge pages where the system has them: a kernel's weights may lie in such, and they are read faster. */
+static atl_status_t reading_init(reading_t *r, int n_threads) {
+  int64_t wanted = 2 * (int64_t)atl_ceiling_rotation_bytes() / WINDOW_BYTES / n_threads;
+  *r = (reading_t){.n_windows = wanted > MIN_WINDOWS ? wanted : MIN_WINDOWS};
+  size_t n_bytes = (size_t)n_threads * (size_t)r->n_windows * WINDOW_BYTES;
+  r->mapping_bytes = n_bytes + HUGE_PAGE_BYTES;
+  void *mapping = mmap(NULL, r->mapping_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ATL_CHECK(mapping != MAP_FAILED, MEMORY, "needed %zu bytes of memory to measure the speed of reading it",
+            r->mapping_bytes);
+  r->mapping = mapping;
+  r->first = r->mapping + (HUGE_PAGE_BYTES - (uintptr_t)mapping % HUGE_PAGE_BYTES);
+#ifdef MADV_HUGEPAGE
+  (void)madvise(r->first, n_bytes, MADV_HUGEPAGE);
+#endif
+  run_together(n_threads, fill, r);
+  return ATL_OK;
+}
+
+/* rates (N_PASSES,n_windows) of one way, slowest first. */
+static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
+  int64_t n = N_PASSES * r->n_windows;
+  r->way = way;
+  for (int64_t i = 0; i < n; i++) {
+    r->i_window = i % r->n_windows;
+    together_t run = run_together(n_threads, read_window, r);
+    rates[i] = (double)WINDOW_BYTES * run.n_threads / run.seconds;
+  }
+  atl_sort_doubles(rates, (size_t)n);
+}
+
+static atl_status_t measure_reading(int n_threads, atl_ceiling_t *ceiling) {
+  reading_t r;
+  double *rates;
+  ATL_TRY(reading_init(&r, n_threads));
+  int64_t n = N_PASSES * r.n_windows;
+  atl_status_t status = ATL_NEW(n, &rates);
+  ceiling->read_bytes = 0;
+  for (int way = 0; way < N_WAYS && status == ATL_OK; way++) {
+    measure_way(&r, n_threads, way, rates);
+    if (rates[n - 1] <= ceiling->read_bytes) continue;
+    ceiling->read_bytes = rates[n - 1];
+    ceiling->usual_read_bytes = rates[n / 2];
+    ceiling->read_way = the_ways[way].name;
+  }
+  ATL_DESTROY(&rates);
+  munmap(r.mapping, r.mapping_bytes);
+  return status;
+}
+
+atl_status_t atl_ceiling_get(int n_threads, atl_ceiling_t *ceiling) {
+  ATL_TRY(measure_reading(n_threads, ceiling));
+  measure_flops(n_threads, ATL_F32, &ceiling->f32_flops, &ceiling->f32_instruction);
+  measure_flops(n_threads, ATL_BF16, &ceiling->bf16_flops, &ceiling->bf16_instruction);
+  return ATL_OK;
+}

@@ -1,0 +1,97 @@
+#include "model/transformer/embedding.h"
+
+#include <string.h>
+
+#include "model/checkpoint/import/names.h"
+#include "model/checkpoint/weights.h"
+
+size_t atl_embedding_bytes(const atl_transformer_config_t *config) {
+  size_t n_rows = (size_t)atl_config_vocabulary(config);
+  if (!config->rotary) n_rows += (size_t)config->text_length + 1 + 2 * (size_t)config->image_side;
+  return n_rows * (size_t)config->width * sizeof(float);
+}
+
+static atl_status_t copy_rows(atl_arena_t *arena, const float *from, int64_t n_rows, int64_t width, const float **to) {
+  float *copy;
+  ATL_TRY(ATL_TAKE(arena, n_rows * width, &copy));
+  memcpy(copy, from, (size_t)(n_rows * width) * sizeof *copy);
+  *to = copy;
+  return ATL_OK;
+}
+
+/* The token tables: two of their own, or both cut from the output matrix. */
+static atl_status_t init_tokens(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena,
+                                atl_arena_t *temporary) {
+  const atl_transformer_config_t *c = &model->transformer_config;
+  int64_t n_text = atl_config_text_vocabulary(c), n_image = c->n_image_tokens;
+  const float *text, *image;
+  const atl_binding_t own[] = {{"text_emb.weight", 2, {n_text, c->width}, &text},
+                               {"image_emb.weight", 2, {n_image, c->width}, &image}};
+  const atl_binding_t shared[] = {{"to_logits.1.weight", 2, {n_text + n_image, c->width}, &text}};
+  if (c->share_embeddings) {
+    ATL_TRY(atl_weights_bind(model->transformer, temporary, shared, 1));
+    image = text + n_text * c->width;
+  } else {
+    ATL_TRY(atl_weights_bind(model->transformer, temporary, own, 2));
+  }
+  ATL_TRY(copy_rows(arena, text, n_text, c->width, &embedding->text));
+  return copy_rows(arena, image, n_image, c->width, &embedding->image);
+}
+
+static const char *name_or(const atl_tensor_t *tensor, const char *name) {
+  return tensor != NULL ? tensor->name : name;
+}
+
+static atl_status_t init_positions(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena,
+                                   atl_arena_t *temporary) {
+  const atl_transformer_config_t *c = &model->transformer_config;
+  const char *row_name = name_or(atl_names_find_axial(model->transformer, 0), "image_pos_emb.weights.0");
+  const char *column_name = name_or(atl_names_find_axial(model->transformer, 1), "image_pos_emb.weights.1");
+  const float *text, *rows, *columns;
+  const atl_binding_t table[] = {{"text_pos_emb.weight", 2, {c->text_length + 1, c->width}, &text},
+                                 {row_name, 4, {1, c->image_side, 1, c->width}, &rows},
+                                 {column_name, 4, {1, 1, c->image_side, c->width}, &columns}};
+  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 3));
+  ATL_TRY(copy_rows(arena, text, c->text_length + 1, c->width, &embedding->text_positions));
+  ATL_TRY(copy_rows(arena, rows, c->image_side, c->width, &embedding->image_rows));
+  return copy_rows(arena, columns, c->image_side, c->width, &embedding->image_columns);
+}
+
+atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena) {
+  const atl_transformer_config_t *c = &model->transformer_config;
+  *embedding = (atl_embedding_t){.width = c->width,
+                                 .n_text_tokens = c->n_text_tokens,
+                                 .n_text = c->text_length + 1,
+                                 .n_image_tokens = c->n_image_tokens,
+                                 .image_side = c->image_side};
+  atl_arena_t temporary = {0};
+  atl_status_t status = init_tokens(embedding, model, arena, &temporary);
+  if (status == ATL_OK && !c->rotary) status = init_positions(embedding, model, arena, &temporary);
+  atl_arena_clear(&temporary);
+  return status;
+}
+
+void atl_embedding_text(const atl_embedding_t *embedding, float *x, int32_t token, int32_t position) {
+  size_t width = (size_t)embedding->width;
+  ATL_ASSERT(position >= 0 && position < embedding->n_text);
+  if (position == 0)
+    token = 0;
+  else if (token == 0)
+    token = embedding->n_text_tokens + position - 1;
+  else
+    ATL_ASSERT(token > 0 && token < embedding->n_text_tokens);
+  memcpy(x, embedding->text + (size_t)token * width, width * sizeof *x);
+  if (embedding->text_positions == NULL) return;
+  const float *p = embedding->text_positions + (size_t)position * width;
+  for (size_t i = 0; i < width; i++) x[i] += p[i];
+}
+
+void atl_embedding_image(const atl_embedding_t *embedding, float *x, int32_t code, int32_t token) {
+  size_t width = (size_t)embedding->width;
+  ATL_ASSERT(code >= 0 && code < embedding->n_image_tokens);
+  memcpy(x, embedding->image + (size_t)code * width, width * sizeof *x);
+  if (embedding->image_rows == NULL) return;
+  const float *row = embedding->image_rows + (size_t)(token / embedding->image_side) * width;
+  const float *column = embedding->image_columns + (size_t)(token % embedding->image_side) * width;
+  for (size_t i = 0; i < width; i++) x[i] += row[i] + column[i];
+}

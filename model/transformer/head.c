@@ -1,0 +1,84 @@
+#include "model/transformer/head.h"
+
+#include <string.h>
+
+#include "model/checkpoint/weights.h"
+#include "model/kernels/norm/norm.h"
+
+static atl_linear_spec_t spec_of(const atl_transformer_config_t *c, bool is_text, atl_dtype_t dtype,
+                                 atl_backend_t backend) {
+  return (atl_linear_spec_t){.n_out = is_text ? atl_config_text_vocabulary(c) : c->n_image_tokens,
+                             .n_in = c->width,
+                             .dtype = dtype,
+                             .backend = backend};
+}
+
+size_t atl_head_bytes(const atl_transformer_config_t *config, atl_dtype_t dtype, atl_backend_t backend) {
+  atl_linear_spec_t text = spec_of(config, true, dtype, backend), image = spec_of(config, false, dtype, backend);
+  return atl_linear_get_bytes(&text) + atl_linear_get_bytes(&image) + 2 * (size_t)config->width * sizeof(float);
+}
+
+static atl_status_t init_linears(atl_head_t *head, const atl_model_t *model, atl_dtype_t dtype, atl_backend_t backend,
+                                 atl_arena_t *temporary) {
+  const atl_transformer_config_t *c = &model->transformer_config;
+  int64_t n_text = atl_config_text_vocabulary(c), n_ids = atl_config_vocabulary(c);
+  atl_linear_spec_t text = spec_of(c, true, dtype, backend), image = spec_of(c, false, dtype, backend);
+  const atl_binding_t table[] = {{"to_logits.1.weight", 2, {n_ids, c->width}, &text.weight},
+                                 {"to_logits.1.bias", 1, {n_ids}, &text.bias}};
+  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 2));
+  image.weight = text.weight + n_text * c->width;
+  image.bias = text.bias + n_text;
+  ATL_TRY(atl_linear_new(&text, &head->text));
+  return atl_linear_new(&image, &head->image);
+}
+
+static atl_status_t init_norm(atl_head_t *head, const atl_model_t *model, atl_arena_t *arena, atl_arena_t *temporary) {
+  const float *weight, *bias;
+  int64_t width = head->width;
+  const atl_binding_t table[] = {{"to_logits.0.weight", 1, {width}, &weight}, {"to_logits.0.bias", 1, {width}, &bias}};
+  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 2));
+  float *copy;
+  ATL_TRY(ATL_TAKE(arena, 2 * width, &copy));
+  memcpy(copy, weight, (size_t)width * sizeof *copy);
+  memcpy(copy + width, bias, (size_t)width * sizeof *copy);
+  head->norm_weight = copy;
+  head->norm_bias = copy + width;
+  return ATL_OK;
+}
+
+atl_status_t atl_head_init(atl_head_t *head, const atl_model_t *model, atl_dtype_t dtype, atl_backend_t backend,
+                           atl_arena_t *arena) {
+  const atl_transformer_config_t *c = &model->transformer_config;
+  *head = (atl_head_t){.width = c->width, .n_streams = c->reversible ? 2 : 1, .stable = c->stable};
+  atl_arena_t temporary = {0};
+  atl_status_t status = init_norm(head, model, arena, &temporary);
+  if (status == ATL_OK) status = init_linears(head, model, dtype, backend, &temporary);
+  atl_arena_clear(&temporary);
+  return status;
+}
+
+void atl_head_clear(atl_head_t *head) {
+  atl_linear_destroy(&head->text);
+  atl_linear_destroy(&head->image);
+}
+
+/* Plain maximum over channels, not of absolute values: that is what the reference divides by. */
+static void divide_by_largest(float *h, int32_t width) {
+  float largest = h[0];
+  for (int32_t i = 1; i < width; i++) largest = h[i] > largest ? h[i] : largest;
+  for (int32_t i = 0; i < width; i++) h[i] /= largest;
+}
+
+void atl_head_norm(const atl_head_t *head, float *h, const float *x, int64_t n_rows) {
+  int32_t width = head->width;
+  for (int64_t n = 0; n < n_rows; n++) {
+    float *h_n = h + n * width;
+    const float *x_n = x + n * head->n_streams * width;
+    if (head->n_streams == 1)
+      memcpy(h_n, x_n, (size_t)width * sizeof *h_n);
+    else
+      for (int32_t i = 0; i < width; i++) h_n[i] = (x_n[i] + x_n[width + i]) * 0.5f;
+    if (head->stable) divide_by_largest(h_n, width);
+  }
+  atl_norm_layer(h, h, head->norm_weight, head->norm_bias, n_rows, width);
+}

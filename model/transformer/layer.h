@@ -1,0 +1,64 @@
+/* Layer: two residual branches, attention and feed-forward (docs/model.md).
+ *
+ *     branch(x) = scale * norm_out( out( core( in( shift( norm(x) ) ) ) ) )
+ *     core: self-attention over the cache, or GEGLU, which `in` has fused
+ *     plain:      x  += attention(x);   x  += feed_forward(x)
+ *     reversible: x1 += attention(x2);  x2 += feed_forward(x1)
+ *
+ * norm_out only with sandwich_norm, shift only with shift_tokens. Layers may share the linears of a branch; norms,
+ * scale, shift state and cache are always a layer's own.
+ */
+#ifndef ATL_MODEL_TRANSFORMER_LAYER_H
+#define ATL_MODEL_TRANSFORMER_LAYER_H
+
+#include "model/checkpoint/import/names.h"
+#include "model/transformer/attention.h"
+#include "model/transformer/shift.h"
+
+typedef struct {
+  const float *norm_weight, *norm_bias;         /* fn.norm (D) */
+  const float *norm_out_weight, *norm_out_bias; /* fn.norm_out (D); NULL without sandwich_norm */
+  const float *scale;                           /* scale (1,1,D): LayerScale */
+  atl_linear_t *in;                             /* to_qkv (3*H*E,D), or net.0 (8D,D) with GEGLU */
+  atl_linear_t *out;                            /* to_out.0 (D,H*E), or net.3 (D,4D) */
+  bool owns_linears;
+  atl_shift_t shift; /* all zero without shift_tokens */
+} atl_branch_t;
+
+typedef struct {
+  atl_branch_t attention, feed_forward;
+  atl_kvcache_t cache;
+} atl_layer_t;
+
+/* What the layers of a part work in, one after the other. */
+typedef struct {
+  const atl_transformer_config_t *config;
+  float *h;     /* (max_rows,D) normalised rows */
+  float *wide;  /* (max_rows,max(3*H*E,4D)) after `in` */
+  float *mixed; /* (max_rows,H*E) after attention */
+  float *tall;  /* (max_rows,D) before norm_out; NULL without sandwich_norm */
+  atl_attention_work_t attention;
+  atl_rows_t rows;
+  atl_poke_t poke; /* of the running call; NULL for none */
+  void *context;
+} atl_layer_work_t;
+
+/* Bytes of one layer: its own weights, those of its linears when it owns them, cache and shift state. Pure. */
+void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part, int32_t i_layer,
+                         bool owns_attention, bool owns_feed_forward, atl_transformer_bytes_t *bytes);
+/* Loads the weights of layer i_layer of a part; a branch takes its linears from the given layer's when that is not
+ * NULL. INPUT, MEMORY. The arena owns all but the linears: clear, also after a failure. */
+atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const atl_transformer_part_t *part,
+                            int32_t i_layer, const atl_layer_t *attention_owner, const atl_layer_t *feed_forward_owner,
+                            atl_arena_t *arena);
+/* Then its sequences: cache and shift memory. After the weights of all layers, because loading takes memory for a while
+ * that the caches need for good. MEMORY. */
+atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *config,
+                                  const atl_transformer_part_t *part, int32_t i_layer, atl_arena_t *arena);
+void atl_layer_clear(atl_layer_t *layer);
+/* x(n,C,D) through the layer, in place; rows are those set in work->rows. */
+void atl_layer_run(atl_layer_t *layer, atl_layer_work_t *work, float *x);
+/* Sample `from`, which has seen n_tokens image tokens, into sample `to`. */
+void atl_layer_copy(atl_layer_t *layer, int32_t to, int32_t from, int32_t n_tokens);
+
+#endif

@@ -1,0 +1,161 @@
+/* Both limits are one rule: walk the codes from the most likely down (the lower code first on a tie) and keep a code
+ * while the weight before it is below a target. For top-k every code weighs 1 and the target is k; for top-p it weighs
+ * its probability and the target is p. The value at which the target is met is found by radix selection: a float's
+ * bits, made to order like unsigned integers, are fixed 11, 11 and 10 at a time from a histogram of weights. Three
+ * passes in increasing order of code, no sorting, nothing allocated. */
+#include "model/transformer/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/rng.h"
+#include "model/kernels/activation/activation.h"
+#include "model/kernels/select/select.h"
+
+enum { DIGIT_BITS = 11, N_BUCKETS = 1 << DIGIT_BITS };
+
+struct atl_sampler {
+  atl_arena_t arena;
+  atl_sampling_t sampling;
+  int32_t n_codes;   /* V_i */
+  int32_t n_kept;    /* the smaller of top-k and what filter_thres leaves, at most V_i */
+  float *weights;    /* (V_i) unnormalised probabilities, 0 for a code that is not kept */
+  double *sums;      /* of each block of weights */
+  double *histogram; /* (N_BUCKETS) */
+};
+
+typedef struct {
+  uint32_t key;  /* codes above it are kept */
+  double before; /* their weight; codes at `key` are kept, lower first, while this stays below the target */
+} threshold_t;
+
+static atl_status_t check(const atl_sampling_t *s) {
+  ATL_CHECK(isfinite(s->guidance), USAGE, "--guidance expects a number, found %g; 1 is none", s->guidance);
+  if (s->greedy) return ATL_OK;
+  ATL_CHECK(isfinite(s->temperature) && s->temperature > 0, USAGE,
+            "--temperature expects a number above 0, found %g; for the most likely tokens use --greedy",
+            s->temperature);
+  ATL_CHECK(s->top_k >= 0, USAGE, "--top-k expects 1 or more, or 0 for all, found %d", s->top_k);
+  ATL_CHECK(s->top_p > 0 && s->top_p <= 1, USAGE, "--top-p expects a number above 0 and up to 1, found %g", s->top_p);
+  ATL_CHECK(s->filter_thres < 1, USAGE,
+            "--filter-thres expects a fraction from 0 up to, not including, 1 (negative: off), found %g",
+            s->filter_thres);
+  return ATL_OK;
+}
+
+/* How many codes the two counts leave. filter_thres counts all ids, of which the text's are masked, so that below
+ * V_i / (V_T+V_i) it filters no image code at all. */
+static int32_t n_kept_of(const atl_sampling_t *s, int32_t n_codes, int32_t n_ids) {
+  int32_t k = n_codes;
+  if (s->top_k > 0 && s->top_k < k) k = s->top_k;
+  if (s->filter_thres >= 0) {
+    double left = fmax(floor((1 - s->filter_thres) * n_ids), 1);
+    if (left < k) k = (int32_t)left;
+  }
+  return k;
+}
+
+atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, int32_t n_ids, atl_sampler_t **sampler) {
+  *sampler = NULL;
+  ATL_ASSERT(n_codes > 0 && n_ids >= n_codes);
+  ATL_TRY(check(sampling));
+  atl_sampler_t *s;
+  ATL_TRY(ATL_NEW(1, &s));
+  s->sampling = *sampling;
+  s->n_codes = n_codes;
+  s->n_kept = n_kept_of(sampling, n_codes, n_ids);
+  atl_status_t status = ATL_TAKE(&s->arena, n_codes, &s->weights);
+  if (status == ATL_OK) status = ATL_TAKE(&s->arena, n_codes / ATL_CHOICE_BLOCK + 1, &s->sums);
+  if (status == ATL_OK) status = ATL_TAKE(&s->arena, N_BUCKETS, &s->histogram);
+  *sampler = s;
+  if (status != ATL_OK) atl_sampler_destroy(sampler);
+  ATL_TRY(status);
+  return ATL_OK;
+}
+
+void atl_sampler_destroy(atl_sampler_t **sampler) {
+  if (*sampler == NULL) return;
+  atl_arena_clear(&(*sampler)->arena);
+  ATL_DESTROY(sampler);
+}
+
+/* Float bits that order as unsigned integers: negative numbers are reversed, positive ones lie above them. */
+static uint32_t key_of(float x) {
+  uint32_t bits;
+  x += 0.0f; /* -0 counts as 0 */
+  memcpy(&bits, &x, sizeof bits);
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+/* weights == NULL: every code weighs 1. */
+static threshold_t find_threshold(double *histogram, const float *logits, const float *weights, int32_t n,
+                                  double target) {
+  threshold_t t = {0, 0};
+  uint32_t known = 0; /* bits of the key that are fixed already */
+  for (int shift = 32 - DIGIT_BITS;;) {
+    memset(histogram, 0, N_BUCKETS * sizeof *histogram);
+    for (int32_t i = 0; i < n; i++) {
+      uint32_t key = key_of(logits[i]);
+      if ((key & known) == t.key) histogram[key >> shift & (N_BUCKETS - 1)] += weights ? (double)weights[i] : 1;
+    }
+    int bucket = N_BUCKETS - 1;
+    while (bucket > 0 && t.before + histogram[bucket] < target) t.before += histogram[bucket--];
+    t.key |= (uint32_t)bucket << shift;
+    known |= (uint32_t)(N_BUCKETS - 1) << shift;
+    if (shift == 0) return t;
+    shift = shift > DIGIT_BITS ? shift - DIGIT_BITS : 0;
+  }
+}
+
+static bool is_kept(threshold_t *t, float logit, double weight, double target) {
+  uint32_t key = key_of(logit);
+  if (key != t->key) return key > t->key;
+  bool is_below = t->before < target;
+  t->before += weight;
+  return is_below;
+}
+
+/* weights <- exp((logit - max) / temperature) of the k most likely codes, 0 elsewhere. */
+static void weigh(atl_sampler_t *s, const float *logits) {
+  float top = logits[atl_activation_argmax(logits, s->n_codes)];
+  atl_choice_weigh(s->weights, logits, top, (float)(1 / s->sampling.temperature), s->n_codes);
+  if (s->n_kept == s->n_codes) return;
+  threshold_t t = find_threshold(s->histogram, logits, NULL, s->n_codes, s->n_kept);
+  for (int32_t i = 0; i < s->n_codes; i++)
+    if (!is_kept(&t, logits[i], 1, s->n_kept)) s->weights[i] = 0;
+}
+
+/* Drops the codes outside the nucleus. */
+static void cut_nucleus(atl_sampler_t *s, const float *logits) {
+  double target = s->sampling.top_p * atl_choice_sum(s->sums, s->weights, s->n_codes);
+  threshold_t t = find_threshold(s->histogram, logits, s->weights, s->n_codes, target);
+  for (int32_t i = 0; i < s->n_codes; i++)
+    if (!is_kept(&t, logits[i], s->weights[i], target)) s->weights[i] = 0;
+}
+
+/* The first code up to which the weights add up to more than a part u of all: first its block, then itself. Should
+ * rounding leave a sum short, it is the last one with weight. */
+static int32_t pick(atl_sampler_t *s, double u) {
+  int32_t n_blocks = (s->n_codes + ATL_CHOICE_BLOCK - 1) / ATL_CHOICE_BLOCK, b = 0, code = 0;
+  u *= atl_choice_sum(s->sums, s->weights, s->n_codes);
+  while (s->sums[n_blocks - 1] == 0) n_blocks--;
+  double sum = 0;
+  for (; b < n_blocks - 1 && sum + s->sums[b] <= u; b++) sum += s->sums[b];
+  int32_t end = (b + 1) * ATL_CHOICE_BLOCK < s->n_codes ? (b + 1) * ATL_CHOICE_BLOCK : s->n_codes;
+  for (int32_t i = b * ATL_CHOICE_BLOCK; i < end && !(sum > u); i++) {
+    if (s->weights[i] > 0) code = i;
+    sum += (double)s->weights[i];
+  }
+  return code;
+}
+
+int32_t atl_sampler_draw(atl_sampler_t *s, float *logits, const float *null_logits, const atl_draw_t *draw) {
+  if (null_logits != NULL && s->sampling.guidance != 1)
+    atl_choice_guide(logits, null_logits, (float)s->sampling.guidance, s->n_codes);
+  atl_choice_make_finite(logits, s->n_codes);
+  if (s->sampling.greedy) return (int32_t)atl_activation_argmax(logits, s->n_codes);
+  weigh(s, logits);
+  if (s->sampling.top_p < 1) cut_nucleus(s, logits);
+  return pick(s, atl_rng_uniform(draw->seed, draw->prompt_key, draw->sample, draw->position));
+}

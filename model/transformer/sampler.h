@@ -1,0 +1,39 @@
+/* Sampler: image logits -> one drawn image code.
+ *
+ * Order: guidance l = l_null + G (l_cond - l_null); divide by temperature; keep the top-k; softmax; keep the smallest
+ * set of most likely codes whose mass reaches top-p (a code is kept while the mass before it is < p); draw by inverse
+ * CDF over codes in increasing order with one uniform number of (seed, prompt key, sample, position). Ties at the k-th
+ * value keep the lower code. Selection, not sorting. Sums run in double, over blocks of codes in increasing order: the
+ * draw is a pure function, the same on every CPU.
+ */
+#ifndef ATL_MODEL_TRANSFORMER_SAMPLER_H
+#define ATL_MODEL_TRANSFORMER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/status.h"
+
+typedef struct {
+  bool greedy;         /* argmax, lowest code on a tie; everything below but guidance is ignored */
+  double temperature;  /* > 0 */
+  int32_t top_k;       /* 0 = all */
+  double top_p;        /* 1 = all */
+  double filter_thres; /* DALLE-pytorch's fraction: k = max(floor((1-f) (V_T+V_i)), 1) on all ids; < 0 = off */
+  double guidance;     /* 1 = none */
+} atl_sampling_t;
+
+typedef struct atl_sampler atl_sampler_t;
+
+typedef struct {
+  uint64_t seed, prompt_key;
+  uint32_t sample, position; /* position: image index 0..I-1 */
+} atl_draw_t;
+
+/* USAGE when a setting is out of range. n_codes = V_i, n_ids = V_T+V_i. Caller owns. */
+atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, int32_t n_ids, atl_sampler_t **sampler);
+void atl_sampler_destroy(atl_sampler_t **sampler);
+/* logits(V_i), and null_logits(V_i) or NULL when there is no guidance -> code. logits are overwritten. */
+int32_t atl_sampler_draw(atl_sampler_t *sampler, float *logits, const float *null_logits, const atl_draw_t *draw);
+
+#endif

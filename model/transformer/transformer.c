@@ -1,0 +1,194 @@
+/* The part of a transformer that one stage owns: [embedding] layers [head], and the state of its sequences. The story
+ * of a row is in docs/model.md; here it is run over layers, which work in one scratch. */
+#include "model/transformer/transformer.h"
+
+#include <float.h>
+#include <string.h>
+
+#include "model/checkpoint/weights.h"
+#include "model/transformer/embedding.h"
+#include "model/transformer/head.h"
+#include "model/transformer/layer.h"
+
+struct atl_transformer {
+  atl_transformer_config_t config;
+  atl_transformer_part_t part;
+  atl_arena_t arena;
+  atl_embedding_t embedding; /* first stage only */
+  atl_head_t head;           /* last stage only */
+  atl_layer_t *layers;       /* (end_layer-first_layer) */
+  atl_layer_work_t work;
+};
+
+static bool is_first(const atl_transformer_part_t *part) { return part->first_layer == 0; }
+static bool is_last(const atl_transformer_config_t *config, const atl_transformer_part_t *part) {
+  return part->end_layer == config->n_layers;
+}
+
+int64_t atl_transformer_row_width(const atl_transformer_config_t *config) {
+  return (config->reversible ? 2 : 1) * (int64_t)config->width;
+}
+
+/* The first layer of the part that uses the same linears as layer i. */
+static int32_t first_of(const int32_t *owners, const atl_transformer_part_t *part, int32_t i) {
+  int32_t first = part->first_layer;
+  while (owners[first] != owners[i]) first++;
+  return first;
+}
+
+/* Floats of scratch a row takes, beside attention's. */
+static size_t row_items(const atl_transformer_config_t *c) {
+  size_t width = (size_t)c->width, inner = (size_t)c->n_heads * (size_t)c->head_size;
+  size_t wide = 3 * inner > 4 * width ? 3 * inner : 4 * width;
+  return width + wide + inner + (c->sandwich_norm ? width : 0);
+}
+
+void atl_transformer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part,
+                               atl_transformer_bytes_t *bytes) {
+  *bytes = (atl_transformer_bytes_t){.weights = sizeof(atl_transformer_t)};
+  if (is_first(part)) bytes->weights += atl_embedding_bytes(config);
+  if (is_last(config, part)) bytes->weights += atl_head_bytes(config, part->dtype, part->backend);
+  for (int32_t i = part->first_layer; i < part->end_layer; i++) {
+    atl_transformer_bytes_t layer;
+    atl_layer_get_bytes(config, part, i, first_of(config->attention_owner, part, i) == i,
+                        first_of(config->feed_forward_owner, part, i) == i, &layer);
+    bytes->weights += layer.weights + sizeof(atl_layer_t);
+    bytes->per_prefix += layer.per_prefix;
+    bytes->per_sample += layer.per_sample;
+  }
+  bytes->scratch = atl_attention_bytes(config) + atl_rows_bytes(part->n_samples, part->max_rows) +
+                   (size_t)part->max_rows * row_items(config) * sizeof(float);
+}
+
+static atl_status_t init_work(atl_transformer_t *t) {
+  const atl_transformer_config_t *c = &t->config;
+  atl_layer_work_t *work = &t->work;
+  int64_t n = t->part.max_rows, inner = (int64_t)c->n_heads * c->head_size;
+  int64_t wide = 3 * inner > 4 * (int64_t)c->width ? 3 * inner : 4 * (int64_t)c->width;
+  work->config = c;
+  ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->h));
+  ATL_TRY(ATL_TAKE(&t->arena, n * wide, &work->wide));
+  ATL_TRY(ATL_TAKE(&t->arena, n * inner, &work->mixed));
+  if (c->sandwich_norm) ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->tall));
+  return atl_rows_init(&work->rows, c->text_length + 1, t->part.n_samples, t->part.max_rows, &t->arena);
+}
+
+static atl_status_t init_attention(atl_transformer_t *t, const atl_model_t *model) {
+  const atl_transformer_config_t *c = &t->config;
+  atl_arena_t temporary = {0};
+  const float *angles = NULL;
+  int64_t n_positions = c->text_length + 1 + atl_config_image_length(c), width = atl_rotary_width(c->head_size);
+  const atl_binding_t table[] = {{"transformer.pos_emb", 3, {1, n_positions, width}, &angles}};
+  atl_status_t status = ATL_OK;
+  if (c->rotary) status = atl_weights_bind(model->transformer, &temporary, table, 1);
+  if (status == ATL_OK)
+    status = atl_attention_init(&t->work.attention, c, angles, t->part.dtype, t->part.kv, t->part.backend, &t->arena);
+  atl_arena_clear(&temporary);
+  return status;
+}
+
+static atl_status_t init_layers(atl_transformer_t *t, const atl_model_t *model) {
+  const atl_transformer_part_t *part = &t->part;
+  ATL_TRY(ATL_TAKE(&t->arena, part->end_layer - part->first_layer, &t->layers));
+  for (int32_t i = part->first_layer; i < part->end_layer; i++) {
+    int32_t attention = first_of(t->config.attention_owner, part, i);
+    int32_t feed_forward = first_of(t->config.feed_forward_owner, part, i);
+    atl_layer_t *first = t->layers - part->first_layer;
+    ATL_TRY(atl_layer_init(&first[i], model, part, i, attention < i ? &first[attention] : NULL,
+                           feed_forward < i ? &first[feed_forward] : NULL, &t->arena));
+  }
+  return ATL_OK;
+}
+
+/* What takes the most memory while it is read comes first, what is only zeros at first comes last: so that loading
+ * never takes more than running. */
+static atl_status_t fill(atl_transformer_t *t, const atl_model_t *model) {
+  if (is_last(&t->config, &t->part)) ATL_TRY(atl_head_init(&t->head, model, t->part.dtype, t->part.backend, &t->arena));
+  if (is_first(&t->part)) ATL_TRY(atl_embedding_init(&t->embedding, model, &t->arena));
+  ATL_TRY(init_layers(t, model));
+  atl_model_release(model);
+  for (int32_t i = t->part.first_layer; i < t->part.end_layer; i++)
+    ATL_TRY(atl_layer_init_state(&t->layers[i - t->part.first_layer], &t->config, &t->part, i, &t->arena));
+  ATL_TRY(init_attention(t, model));
+  return init_work(t);
+}
+
+atl_status_t atl_transformer_new(const atl_model_t *model, const atl_transformer_part_t *part, atl_transformer_t **t) {
+  *t = NULL;
+  ATL_CHECK(model->has_transformer, INPUT,
+            "%s: expected a model with a transformer, found none; convert a DALLE checkpoint", model->directory);
+  ATL_ASSERT(part->first_layer >= 0 && part->first_layer < part->end_layer);
+  ATL_ASSERT(part->end_layer <= model->transformer_config.n_layers);
+  ATL_TRY(ATL_NEW(1, t));
+  (*t)->config = model->transformer_config;
+  (*t)->part = *part;
+  atl_status_t status = fill(*t, model);
+  if (status != ATL_OK) atl_transformer_destroy(t);
+  return status;
+}
+
+void atl_transformer_destroy(atl_transformer_t **t) {
+  if (*t == NULL) return;
+  atl_transformer_part_t *part = &(*t)->part;
+  for (int32_t i = 0; (*t)->layers != NULL && i < part->end_layer - part->first_layer; i++)
+    atl_layer_clear(&(*t)->layers[i]);
+  atl_head_clear(&(*t)->head);
+  atl_arena_clear(&(*t)->arena);
+  ATL_DESTROY(t);
+}
+
+void atl_transformer_bind(atl_transformer_t *t, int32_t sample, int32_t prefix) {
+  ATL_ASSERT(sample >= 0 && sample < t->part.n_samples && prefix >= 0 && prefix < t->part.n_prefixes);
+  t->work.rows.bound[sample] = prefix;
+}
+
+void atl_transformer_copy(atl_transformer_t *t, int32_t to, int32_t from, int32_t n_image) {
+  atl_transformer_bind(t, to, t->work.rows.bound[from]);
+  if (to == from) return;
+  for (int32_t i = 0; i < t->part.end_layer - t->part.first_layer; i++)
+    atl_layer_copy(&t->layers[i], to, from, n_image);
+}
+
+void atl_transformer_embed(atl_transformer_t *t, float *x, const atl_row_t *rows, const int32_t *tokens, int32_t n) {
+  int32_t n_text = t->config.text_length + 1, width = t->config.width;
+  int64_t ldx = atl_transformer_row_width(&t->config);
+  ATL_ASSERT(is_first(&t->part));
+  for (int32_t i = 0; i < n; i++) {
+    float *x_i = x + i * ldx;
+    if (rows[i].position < n_text)
+      atl_embedding_text(&t->embedding, x_i, tokens[i], rows[i].position);
+    else
+      atl_embedding_image(&t->embedding, x_i, tokens[i], rows[i].position - n_text);
+    if (t->config.reversible) memcpy(x_i + width, x_i, (size_t)width * sizeof *x);
+  }
+}
+
+void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n, atl_poke_t poke,
+                         void *context) {
+  ATL_ASSERT(n <= t->part.max_rows);
+  atl_rows_set(&t->work.rows, rows, n);
+  t->work.poke = poke;
+  t->work.context = context;
+  for (int32_t i = 0; i < t->part.end_layer - t->part.first_layer; i++) atl_layer_run(&t->layers[i], &t->work, x);
+}
+
+void atl_transformer_image_logits(atl_transformer_t *t, float *logits, const float *x, int32_t n) {
+  int32_t width = t->config.width;
+  ATL_ASSERT(is_last(&t->config, &t->part) && n <= t->part.max_rows);
+  atl_head_norm(&t->head, t->work.h, x, n);
+  atl_linear_apply(t->head.image, logits, t->config.n_image_tokens, t->work.h, width, n, NULL);
+}
+
+void atl_transformer_all_logits(atl_transformer_t *t, float *logits, const float *x, const atl_row_t *rows, int32_t n) {
+  int32_t width = t->config.width, n_text = atl_config_text_vocabulary(&t->config);
+  int64_t n_ids = atl_config_vocabulary(&t->config);
+  ATL_ASSERT(is_last(&t->config, &t->part) && n <= t->part.max_rows);
+  atl_head_norm(&t->head, t->work.h, x, n);
+  atl_linear_apply(t->head.text, logits, n_ids, t->work.h, width, n, NULL);
+  atl_linear_apply(t->head.image, logits + n_text, n_ids, t->work.h, width, n, NULL);
+  for (int32_t i = 0; i < n; i++) {
+    bool predicts_text = rows[i].position < t->config.text_length;
+    int64_t first = predicts_text ? n_text : 0, end = predicts_text ? n_ids : n_text;
+    for (int64_t id = first; id < end; id++) logits[i * n_ids + id] = -FLT_MAX;
+  }
+}

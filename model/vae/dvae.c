@@ -1,0 +1,256 @@
+/* Both halves are chains of convolutions over channels-last pictures, run one picture at a time through three buffers:
+ * the picture so far and two for what a residual block makes beside it. A block's last convolution adds into the
+ * picture.
+ *
+ * encoder: L x (4x4 stride 2, ReLU), R residual blocks, 1x1 to V_i logits.      codes: argmax, lowest on a tie
+ * decoder: codebook rows, [1x1 K -> h and R residual blocks if R > 0], L x (transposed 4x4 stride 2, ReLU), 1x1 to C
+ * residual block: x + 1x1(ReLU(3x3(ReLU(3x3(x)))))
+ */
+#include "model/vae/dvae.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/checkpoint/weights.h"
+#include "model/kernels/activation/activation.h"
+#include "model/kernels/conv/conv.h"
+
+enum { N_BUFFERS = 3 };
+
+typedef struct {
+  atl_conv_t *conv;
+  int from, to; /* buffers */
+} step_t;
+
+typedef struct {
+  step_t *steps;
+  int32_t n_steps, capacity;
+  int current;               /* buffer that holds the picture after the last step */
+  int32_t side, width;       /* of that picture: (side, side, width) */
+  size_t n_items[N_BUFFERS]; /* largest picture each buffer has to hold */
+  float *buffers[N_BUFFERS];
+} chain_t;
+
+struct atl_dvae {
+  atl_vae_config_t config;
+  atl_arena_t arena;
+  chain_t encoder, decoder;
+  atl_conv_t *to_pixels; /* decoder's last 1x1, which the step before it goes through; or NULL */
+  const float *codebook; /* codebook.weight (V_i,K) */
+  int32_t grid;          /* tokens a side; I = grid^2 */
+};
+
+static void note_size(chain_t *chain) {
+  size_t n = (size_t)chain->side * (size_t)chain->side * (size_t)chain->width;
+  if (n > chain->n_items[chain->current]) chain->n_items[chain->current] = n;
+}
+
+static atl_status_t start(chain_t *chain, atl_arena_t *arena, int32_t side, int32_t width, int32_t capacity) {
+  chain->side = side, chain->width = width, chain->capacity = capacity;
+  note_size(chain);
+  return ATL_TAKE(arena, capacity, &chain->steps);
+}
+
+/* The convolution of NAME.weight and NAME.bias. */
+static atl_status_t read_conv(const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
+                              atl_conv_t **conv) {
+  char weight_name[80], bias_name[80];
+  snprintf(weight_name, sizeof weight_name, "%s.weight", name);
+  snprintf(bias_name, sizeof bias_name, "%s.bias", name);
+  spec.backend = ATL_BACKEND_AUTO;
+  const atl_binding_t table[] = {{weight_name,
+                                  4,
+                                  {spec.is_transposed ? spec.n_in : spec.n_out,
+                                   spec.is_transposed ? spec.n_out : spec.n_in, spec.kernel, spec.kernel},
+                                  &spec.weight},
+                                 {bias_name, 1, {spec.n_out}, &spec.bias}};
+  atl_arena_t converted = {0};
+  atl_status_t status = atl_weights_bind(file, &converted, table, 2);
+  if (status == ATL_OK) status = atl_conv_new(&spec, conv);
+  atl_arena_clear(&converted);
+  return status;
+}
+
+/* Appends convolution NAME from the current buffer to `to`. */
+static atl_status_t append(chain_t *chain, const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
+                           int to) {
+  spec.n_in = chain->width, spec.height = spec.width = chain->side;
+  ATL_ASSERT(chain->n_steps < chain->capacity);
+  step_t *step = &chain->steps[chain->n_steps++];
+  step->from = chain->current, step->to = to;
+  ATL_TRY(read_conv(file, name, spec, &step->conv));
+  chain->current = to, chain->side = atl_conv_out_height(step->conv), chain->width = atl_conv_n_results(step->conv);
+  note_size(chain);
+  return ATL_OK;
+}
+
+static atl_status_t append_block(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t index) {
+  int32_t width = chain->width;
+  int home = chain->current, first = (home + 1) % N_BUFFERS, second = (home + 2) % N_BUFFERS;
+  const atl_conv_spec_t square = {.n_out = width, .kernel = 3, .stride = 1, .padding = 1, .has_relu = true};
+  const atl_conv_spec_t add = {.n_out = width, .kernel = 1, .stride = 1, .accumulates = true};
+  char name[64];
+  snprintf(name, sizeof name, "%s.%d.net.0", half, index);
+  ATL_TRY(append(chain, file, name, square, first));
+  snprintf(name, sizeof name, "%s.%d.net.2", half, index);
+  ATL_TRY(append(chain, file, name, square, second));
+  snprintf(name, sizeof name, "%s.%d.net.4", half, index);
+  return append(chain, file, name, add, home);
+}
+
+/* L halvings or doublings, named HALF.FIRST.0, HALF.(FIRST+1).0, ...; the last one's pixels go through `then`. */
+static atl_status_t append_scalings(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t first,
+                                    const atl_vae_config_t *config, const atl_conv_t *then) {
+  atl_conv_spec_t spec = {.n_out = config->hidden_width, .kernel = 4, .stride = 2, .padding = 1, .has_relu = true};
+  spec.is_transposed = strcmp(half, "decoder") == 0;
+  for (int32_t i = 0; i < config->n_layers; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "%s.%d.0", half, first + i);
+    if (i == config->n_layers - 1) spec.then = then;
+    ATL_TRY(append(chain, file, name, spec, (chain->current + 1) % N_BUFFERS));
+  }
+  return ATL_OK;
+}
+
+static atl_status_t append_pointwise(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t index,
+                                     int32_t n_out) {
+  char name[64];
+  snprintf(name, sizeof name, "%s.%d", half, index);
+  const atl_conv_spec_t spec = {.n_out = n_out, .kernel = 1, .stride = 1};
+  return append(chain, file, name, spec, (chain->current + 1) % N_BUFFERS);
+}
+
+static atl_status_t finish(chain_t *chain, atl_arena_t *arena) {
+  for (int i = 0; i < N_BUFFERS; i++) ATL_TRY(ATL_TAKE(arena, chain->n_items[i], &chain->buffers[i]));
+  return ATL_OK;
+}
+
+static int32_t count_steps(const atl_vae_config_t *config) { return config->n_layers + 3 * config->n_res_blocks + 2; }
+
+static atl_status_t build_encoder(atl_dvae_t *vae, const atl_safetensors_t *file) {
+  const atl_vae_config_t *config = &vae->config;
+  chain_t *chain = &vae->encoder;
+  ATL_TRY(start(chain, &vae->arena, config->image_size, config->n_channels, count_steps(config)));
+  ATL_TRY(append_scalings(chain, file, "encoder", 0, config, NULL));
+  for (int32_t i = 0; i < config->n_res_blocks; i++)
+    ATL_TRY(append_block(chain, file, "encoder", config->n_layers + i));
+  ATL_TRY(append_pointwise(chain, file, "encoder", config->n_layers + config->n_res_blocks, config->n_tokens));
+  return finish(chain, &vae->arena);
+}
+
+/* The decoder's last 1x1, in the quarters of the picture that the last transposed convolution makes. */
+static atl_status_t read_pixels(atl_dvae_t *vae, const atl_safetensors_t *file, int32_t index) {
+  char name[64];
+  snprintf(name, sizeof name, "decoder.%d", index);
+  const atl_conv_spec_t spec = {.n_in = vae->config.hidden_width,
+                                .n_out = vae->config.n_channels,
+                                .kernel = 1,
+                                .stride = 1,
+                                .height = vae->config.image_size / 2,
+                                .width = vae->config.image_size / 2};
+  return read_conv(file, name, spec, &vae->to_pixels);
+}
+
+static atl_status_t build_decoder(atl_dvae_t *vae, const atl_safetensors_t *file) {
+  const atl_vae_config_t *config = &vae->config;
+  chain_t *chain = &vae->decoder;
+  const atl_binding_t codebook = {"codebook.weight", 2, {config->n_tokens, config->codebook_width}, &vae->codebook};
+  ATL_TRY(atl_weights_bind(file, &vae->arena, &codebook, 1));
+  ATL_TRY(start(chain, &vae->arena, vae->grid, config->codebook_width, count_steps(config)));
+  int32_t index = 0;
+  if (config->n_res_blocks > 0) ATL_TRY(append_pointwise(chain, file, "decoder", index++, config->hidden_width));
+  for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, file, "decoder", index++));
+  ATL_TRY(read_pixels(vae, file, index + config->n_layers));
+  ATL_TRY(append_scalings(chain, file, "decoder", index, config, vae->to_pixels));
+  return finish(chain, &vae->arena);
+}
+
+atl_status_t atl_dvae_new(const atl_model_t *model, int parts, atl_dvae_t **vae) {
+  *vae = NULL;
+  ATL_CHECK(model->has_vae, INPUT, "%s: the model has no VAE; add one with atelier convert --vae", model->directory);
+  ATL_TRY(ATL_NEW(1, vae));
+  (*vae)->config = model->vae_config;
+  (*vae)->grid = model->vae_config.image_size >> model->vae_config.n_layers;
+  atl_status_t status = ATL_OK;
+  if (parts & ATL_DVAE_DECODER) status = build_decoder(*vae, model->vae);
+  if (status == ATL_OK && (parts & ATL_DVAE_ENCODER)) status = build_encoder(*vae, model->vae);
+  if (status != ATL_OK) atl_dvae_destroy(vae);
+  return status;
+}
+
+static void clear_chain(chain_t *chain) {
+  for (int32_t i = 0; i < chain->n_steps; i++) atl_conv_destroy(&chain->steps[i].conv);
+}
+
+void atl_dvae_destroy(atl_dvae_t **vae) {
+  if (!*vae) return;
+  clear_chain(&(*vae)->encoder);
+  clear_chain(&(*vae)->decoder);
+  atl_conv_destroy(&(*vae)->to_pixels);
+  atl_arena_clear(&(*vae)->arena);
+  ATL_DESTROY(vae);
+}
+
+/* The picture in buffer 0 through every step; the result is in buffer `current`. */
+static const float *run(const chain_t *chain) {
+  for (int32_t i = 0; i < chain->n_steps; i++) {
+    const step_t *step = &chain->steps[i];
+    atl_conv_apply(step->conv, chain->buffers[step->to], chain->buffers[step->from], 1);
+  }
+  return chain->buffers[chain->current];
+}
+
+atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *codes, int32_t n) {
+  const atl_vae_config_t *config = &vae->config;
+  size_t length = (size_t)vae->grid * (size_t)vae->grid, width = (size_t)config->codebook_width;
+  size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
+  for (size_t i = 0; i < (size_t)n * length; i++)
+    ATL_CHECK(codes[i] >= 0 && codes[i] < config->n_tokens, INPUT, "image code %d at %zu: expected 0..%d", codes[i], i,
+              config->n_tokens - 1);
+  for (int32_t b = 0; b < n; b++, codes += length) {
+    for (size_t i = 0; i < length; i++)
+      memcpy(vae->decoder.buffers[0] + i * width, vae->codebook + (size_t)codes[i] * width, width * sizeof(float));
+    const float *last = run(&vae->decoder);
+    for (size_t c = 0; c < n_channels; c++)
+      for (size_t i = 0; i < n_pixels; i++) *pixels++ = last[i * n_channels + c];
+  }
+  return ATL_OK;
+}
+
+void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t n) {
+  const atl_vae_config_t *config = &vae->config;
+  size_t length = (size_t)vae->grid * (size_t)vae->grid, n_tokens = (size_t)config->n_tokens;
+  size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
+  for (int32_t b = 0; b < n; b++) {
+    for (size_t c = 0; c < n_channels; c++)
+      for (size_t i = 0; i < n_pixels; i++)
+        vae->encoder.buffers[0][i * n_channels + c] = (*rgb++ - config->mean[c]) / config->std[c];
+    const float *logits = run(&vae->encoder);
+    for (size_t i = 0; i < length; i++)
+      *codes++ = (int32_t)atl_activation_argmax(logits + i * n_tokens, config->n_tokens);
+  }
+}
+
+void atl_dvae_get_bytes(const atl_dvae_t *vae, uint8_t *rgb, const float *pixels) {
+  const atl_vae_config_t *config = &vae->config;
+  size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
+  for (size_t i = 0; i < n_pixels; i++)
+    for (size_t c = 0; c < n_channels; c++) {
+      float value = pixels[c * n_pixels + i] * config->std[c] + config->mean[c];
+      *rgb++ = (uint8_t)(fminf(fmaxf(value, 0), 1) * 255 + 0.5f);
+    }
+}
+
+static size_t chain_bytes(const chain_t *chain) {
+  size_t bytes = 0;
+  for (int32_t i = 0; i < chain->n_steps; i++) bytes += atl_conv_bytes(chain->steps[i].conv);
+  for (int i = 0; i < N_BUFFERS; i++) bytes += chain->n_items[i] * sizeof(float);
+  return bytes;
+}
+
+size_t atl_dvae_bytes(const atl_dvae_t *vae) {
+  size_t codebook = vae->codebook ? (size_t)vae->config.n_tokens * (size_t)vae->config.codebook_width : 0;
+  size_t pixels = vae->to_pixels ? atl_conv_bytes(vae->to_pixels) : 0;
+  return pixels + chain_bytes(&vae->encoder) + chain_bytes(&vae->decoder) + codebook * sizeof(float);
+}
