@@ -1,0 +1,44 @@
+/* The failure of a rank inside the loop, where nothing is collective: the rank tells rank 0 why, and rank 0 ends the
+ * job. */
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/timer.h"
+#include "coordinator/job/launch_private.h"
+#include "partition/tags.h"
+
+void atl_launch_abandon(const atl_launch_t *l, const char *state, const char *reason) {
+  if (l->task->abandon != NULL) l->task->abandon(l->task->context, state, reason);
+}
+
+enum { PATIENCE = 10 }; /* seconds a failed rank gives rank 0, which may be computing, to end the job */
+
+/* Rank 0 ends the job when it has read the letter; a rank that comes back from here has waited in vain. */
+static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message) {
+  int32_t code = (int32_t)failure;
+  char letter[sizeof code + ATL_MESSAGE_BYTES];
+  memcpy(letter, &code, sizeof code);
+  snprintf(letter + sizeof code, ATL_MESSAGE_BYTES, "%s", message);
+  if (atl_mailbox_send(l->traffic.results, l->plan.coordinator_rank, ATL_TAG_FAILED, letter,
+                       sizeof code + strlen(letter + sizeof code) + 1) != ATL_OK)
+    return;
+  for (double end = atl_timer_now() + PATIENCE; atl_timer_now() < end;) {
+    atl_mailbox_is_idle(l->traffic.results); /* moves the letter on */
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+  }
+}
+
+/* Rank 0 says why, in its log and in the run's folder; the failed rank adds where, and says all when nobody else does.
+ */
+_Noreturn void atl_launch_end_job(atl_launch_t *l, atl_status_t failure) {
+  char message[ATL_MESSAGE_BYTES];
+  snprintf(message, sizeof message, "%s", atl_status_message());
+  if (!l->is_root) {
+    ATL_LOG(ERROR, "%s:\n%s", atl_status_sentence(failure), atl_status_trace());
+    tell_root(l, failure, message);
+  }
+  ATL_LOG(ERROR, "%s\n%s", message, l->is_root ? atl_status_trace() : "");
+  if (l->is_root) atl_launch_abandon(l, "failed", message);
+  atl_comm_abort(l->world, atl_status_exit_code(failure));
+}

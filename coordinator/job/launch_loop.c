@@ -1,0 +1,85 @@
+/* The loop of every rank: rank 0 coordinates between the steps of its worker; then what is still on its way is received
+ * and dropped. */
+#include <sched.h>
+#include <time.h>
+
+#include "common/stop.h"
+#include "common/timer.h"
+#include "coordinator/job/launch_private.h"
+
+/* Waiting costs no core, as ranks may share them: a few empty looks, then yields, then naps that grow to 200 us. */
+static void rest(int n_idle) {
+  if (n_idle < 50) return;
+  if (n_idle < 200) {
+    sched_yield();
+    return;
+  }
+  long nap = (n_idle - 199) * 2000L;
+  nanosleep(&(struct timespec){0, nap < 200000 ? nap : 200000}, NULL);
+}
+
+static void trace_coordinator(atl_launch_t *l, double start, double end) {
+  atl_trace_event_t event = {.kind = ATL_TRACE_COORDINATE,
+                             .role = ATL_TRACE_COORDINATOR,
+                             .start = start,
+                             .end = end,
+                             .slot = -1,
+                             .position = -1,
+                             .packet = -1,
+                             .cause = -1};
+  atl_trace_add(l->trace, &event);
+  event.kind = ATL_TRACE_QUEUE;
+  event.start = end;
+  event.n = (int32_t)atl_schedule_n_waiting(l->schedule);
+  atl_trace_add(l->trace, &event);
+}
+
+/* mpirun sends the signal too when a rank has died, and leaves a second before it kills: what there is to say comes
+ * first. */
+static atl_status_t stop_early(atl_launch_t *l) {
+  l->is_stopping = true;
+  atl_launch_abandon(l, "stopped", "a signal");
+  return atl_schedule_stop(l->schedule);
+}
+
+static atl_status_t coordinate(atl_launch_t *l, bool *did_work) {
+  double start = atl_timer_now();
+  ATL_TRY(atl_schedule_poll(l->schedule, did_work));
+  if (atl_stop_is_requested() && !l->is_stopping) ATL_TRY(stop_early(l));
+  if (l->task->tick != NULL) l->task->tick(l->task->context);
+  if (!*did_work) return ATL_OK;
+  double end = atl_timer_now();
+  l->traffic.coordinating += end - start;
+  if (l->trace != NULL) trace_coordinator(l, start, end);
+  return ATL_OK;
+}
+
+atl_status_t atl_launch_loop(atl_launch_t *l) {
+  int n_idle = 0;
+  while (!l->roles->is_stopped(l->worker)) {
+    bool did_work = false;
+    if (l->is_root) {
+      ATL_TRY(coordinate(l, &did_work));
+    } else {
+      atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
+    }
+    ATL_TRY(l->roles->poll(l->worker, &did_work));
+    n_idle = did_work ? 0 : n_idle + 1;
+    rest(n_idle);
+  }
+  return ATL_OK;
+}
+
+/* A stop, or the last reports, may leave messages under way that nobody waits for: they are received and dropped, so
+ * that every send completes and MPI can end. */
+atl_status_t atl_launch_drain(atl_launch_t *l) {
+  for (bool is_settled = false; !is_settled;) {
+    bool is_idle;
+    atl_letter_t letter;
+    ATL_TRY(l->roles->drain(l->worker, &is_idle));
+    ATL_TRY(atl_mailbox_poll(l->traffic.results, &letter));
+    is_idle = atl_mailbox_is_idle(l->traffic.results) && letter.bytes == NULL && is_idle;
+    ATL_TRY(atl_comm_settle(l->world, is_idle, &is_settled));
+  }
+  return ATL_OK;
+}
