@@ -156,6 +156,11 @@ bool atl_file_exists(const char *path) {
   return stat(path, &facts) == 0;
 }
 
+bool atl_file_exists_itself(const char *path) {
+  struct stat facts;
+  return lstat(path, &facts) == 0;
+}
+
 bool atl_file_is_directory(const char *path) {
   struct stat facts;
   return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
@@ -180,12 +185,27 @@ atl_status_t atl_file_make_directory(const char *path) {
   return status;
 }
 
+/* Is every entry something else than a folder? */
+static bool has_only_files(DIR *folder) {
+  struct stat facts;
+  for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode)) {
+      errno = EISDIR;
+      return false;
+    }
+  }
+  rewinddir(folder);
+  return true;
+}
+
 atl_status_t atl_file_remove_directory(const char *path) {
-  DIR *folder = opendir(path);
-  if (folder == NULL && errno == ENOENT) return ATL_OK;
+  int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0 && errno == ENOENT) return ATL_OK;
+  DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
   ATL_CHECK(folder != NULL, IO, "%s: the folder cannot be read: %s", path, strerror(errno));
-  int is_ok = 1;
-  for (struct dirent *entry = readdir(folder); entry != NULL && is_ok; entry = readdir(folder))
+  bool is_ok = has_only_files(folder);
+  for (struct dirent *entry = is_ok ? readdir(folder) : NULL; entry != NULL && is_ok; entry = readdir(folder))
     if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
       is_ok = unlinkat(dirfd(folder), entry->d_name, 0) == 0;
   if (is_ok) is_ok = rmdir(path) == 0;

@@ -36,10 +36,13 @@ atl_status_t atl_file_commit(atl_file_writer_t *writer);
 void atl_file_abandon(atl_file_writer_t *writer);
 
 bool atl_file_exists(const char *path);
+/* Is there anything of this name, even a link that leads nowhere? */
+bool atl_file_exists_itself(const char *path);
 bool atl_file_is_directory(const char *path);
 /* mkdir -p. */
 atl_status_t atl_file_make_directory(const char *path);
-/* Removes a folder and the files in it (one level: what a model directory is); nothing when it is missing. */
+/* Removes a folder and the files in it (one level); nothing when it is missing. IO, with nothing removed, when it is a
+ * symbolic link or has a folder in it. */
 atl_status_t atl_file_remove_directory(const char *path);
 /* Lower-case hex SHA-256 of bytes into text[65] (libcrypto). */
 void atl_file_sha256(const void *bytes, size_t n_bytes, char text[65]);

@@ -3,13 +3,13 @@
 #include "model/checkpoint/convert.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/file.h"
 #include "common/version.h"
+#include "model/checkpoint/replace.h"
 #include "model/tokenizer/tokenizer.h"
 
 enum { PATH_BYTES = 4096, MAX_OPEN = ATL_MAX_SOURCES + ATL_N_PARTS };
@@ -118,14 +118,10 @@ static atl_status_t path_in(const char *folder, const char *name, char path[PATH
 }
 
 static atl_status_t check_out(const atl_convert_t *settings) {
-  char path[PATH_BYTES];
-  if (!atl_file_exists(settings->out)) return ATL_OK;
+  if (!atl_file_exists_itself(settings->out)) return ATL_OK;
   ATL_CHECK(settings->force, INPUT, "%s: exists already; choose another --out, or --force to replace a model directory",
             settings->out);
-  int n = snprintf(path, sizeof path, "%s/model.json", settings->out);
-  ATL_CHECK(n > 0 && n < PATH_BYTES && atl_file_exists(path), INPUT,
-            "%s: --force replaces model directories only, and this has no model.json", settings->out);
-  return ATL_OK;
+  return atl_replace_check(settings->out);
 }
 
 /* ---- writing ---- */
@@ -279,22 +275,6 @@ static atl_status_t write_folder(conversion_t *conversion) {
   return atl_json_save(conversion->root, path);
 }
 
-/* The new directory takes the place of an old one, which is gone only when the new one stands. */
-static atl_status_t move_into_place(const conversion_t *conversion) {
-  const char *out = conversion->settings->out;
-  char old[PATH_BYTES];
-  bool has_old = atl_file_exists(out);
-  int n = snprintf(old, sizeof old, "%s.old.%ld", out, (long)getpid());
-  ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", out);
-  ATL_CHECK(!has_old || rename(out, old) == 0, IO, "%s: cannot be moved away: %s", out, strerror(errno));
-  if (rename(conversion->folder, out) != 0) {
-    int error = errno;
-    if (has_old) (void)rename(old, out);
-    return ATL_FAIL(IO, "%s: cannot be made: %s", out, strerror(error));
-  }
-  return has_old ? atl_file_remove_directory(old) : ATL_OK;
-}
-
 static atl_status_t prepare(conversion_t *conversion) {
   ATL_TRY(check_out(conversion->settings));
   ATL_TRY(assign_chosen(conversion));
@@ -307,7 +287,7 @@ static atl_status_t write_out(conversion_t *conversion) {
   int n = snprintf(conversion->folder, PATH_BYTES, "%s.tmp.%ld", conversion->settings->out, (long)getpid());
   ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", conversion->settings->out);
   atl_status_t status = write_folder(conversion);
-  if (status == ATL_OK) status = move_into_place(conversion);
+  if (status == ATL_OK) status = atl_replace_run(conversion->folder, conversion->settings->out);
   if (status == ATL_OK) return ATL_OK;
   char reason[1024]; /* is what the user hears, not what cleaning up may say */
   snprintf(reason, sizeof reason, "%s", atl_status_message());

@@ -37,6 +37,21 @@ static void test_writing(const char *folder) {
   TAP_STATUS(ATL_OK, atl_file_remove_directory(path), "removing a missing folder is fine");
 }
 
+static void test_removing(const char *folder) {
+  char path[256], file[300], other[300];
+  snprintf(path, sizeof path, "%s/full/inner", folder);
+  snprintf(file, sizeof file, "%s/full/file", folder);
+  snprintf(other, sizeof other, "%s/link", folder);
+  atl_file_make_directory(path);
+  atl_file_write(file, "x", 1);
+  *strrchr(path, '/') = '\0';
+  TAP_STATUS(ATL_IO, atl_file_remove_directory(path), "a folder with a folder in it is not removed");
+  TAP_OK(atl_file_exists(file), "nor is any file in it");
+  TAP_OK(symlink(path, other) == 0, "a symbolic link to a folder");
+  TAP_STATUS(ATL_IO, atl_file_remove_directory(other), "is not followed when a folder is removed");
+  TAP_OK(atl_file_exists(file), "and the folder behind it keeps its files");
+}
+
 static void test_mapping(const char *folder) {
   atl_file_map_t map;
   TAP_STATUS(ATL_INPUT, atl_file_map(folder, &map), "a folder is not mapped");
@@ -54,6 +69,7 @@ int main(void) {
   char folder[] = "/tmp/atelier-file-XXXXXX", text[65];
   if (mkdtemp(folder) == NULL) return 1;
   test_writing(folder);
+  test_removing(folder);
   test_mapping(folder);
   atl_file_sha256("abc", 3, text);
   TAP_OK(strcmp(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,
