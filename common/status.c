@@ -42,6 +42,16 @@ atl_status_t atl_status_fail(atl_status_t status, const char *file, int line, co
   return atl_status_pass(status, file, line, function);
 }
 
+atl_status_t atl_status_prefix(atl_status_t status, const char *prefix) {
+  char message[sizeof the_message];
+  if (status == ATL_OK) return status;
+  memcpy(message, the_message, sizeof message);
+  int n = snprintf(the_message, sizeof the_message, "%s", prefix);
+  if (n >= 0 && (size_t)n < sizeof the_message)
+    snprintf(the_message + n, sizeof the_message - (size_t)n, "%s", message);
+  return status;
+}
+
 const char *atl_status_message(void) { return the_message; }
 
 const char *atl_status_trace(void) { return the_trace; }

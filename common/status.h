@@ -24,6 +24,7 @@
   X(MEMORY, 2, "not enough memory")                                                                                    \
   X(IO, 1, "reading or writing failed")                                                                                \
   X(COMM, 1, "communication between ranks failed")                                                                     \
+  X(NUMERIC, 1, "a network computed NaN or infinity")                                                                  \
   X(INTERNAL, 1, "a bug in atelier")                                                                                   \
   X(STOPPED, 3, "stopped on request; what is complete is kept")
 
@@ -47,6 +48,10 @@ atl_status_t atl_status_fail(atl_status_t status, const char *file, int line, co
 
 /* Appends a frame to the trace; returns `status`. Use through ATL_TRY. */
 atl_status_t atl_status_pass(atl_status_t status, const char *file, int line, const char *function);
+
+/* Puts `prefix` before the last failure's message unless `status` is OK; returns `status`. A command uses it to turn the
+ * field that a message of model/ begins with into its option: "kv int4: ..." becomes "--kv int4: ...". */
+atl_status_t atl_status_prefix(atl_status_t status, const char *prefix);
 
 /* The last failure's message, one line, and its frames, a line each ("  at file:line function"). Borrowed until the
  * next failure on this thread. */

@@ -69,13 +69,15 @@ void atl_drawer_keep_prefix(atl_drawer_t *d, int32_t prefix, const float *logits
   memcpy(d->prefix_logits + (size_t)prefix * (size_t)d->n_codes, logits, (size_t)d->n_codes * sizeof *logits);
 }
 
-static void draw(atl_drawer_t *d, slot_t *slot, int32_t i, float *logits, const float *null_logits) {
+static atl_status_t draw(atl_drawer_t *d, slot_t *slot, int32_t i, float *logits, const float *null_logits) {
   const atl_candidate_t *candidate = &slot->grids[i].candidate;
   const atl_prompt_t *prompt = &d->job->prompts[candidate->prompt];
-  atl_draw_t what = {prompt->seed, prompt->key, (uint32_t)candidate->sample, (uint32_t)slot->n_drawn};
-  int32_t code = atl_sampler_draw(d->sampler, logits, null_logits, &what);
+  atl_draw_t what = {prompt->seed, prompt->key, (uint32_t)candidate->sample, (uint32_t)slot->n_drawn, prompt->id};
+  int32_t code;
+  ATL_TRY(atl_sampler_draw(d->sampler, logits, null_logits, &what, &code));
   slot->codes[i] = code;
   slot->cells[(size_t)i * (size_t)d->layout->image_length + (size_t)slot->n_drawn] = (uint16_t)code;
+  return ATL_OK;
 }
 
 static void begin_grid(atl_drawer_t *d, slot_t *slot, int32_t i, atl_candidate_t candidate) {
@@ -99,7 +101,7 @@ atl_status_t atl_drawer_begin(atl_drawer_t *d, const atl_packet_t *packet) {
     float *logits = d->scratch, *null_logits = l->n_streams == 2 ? d->scratch + d->n_codes : NULL;
     memcpy(logits, d->prefix_logits + (size_t)packet->rows[i].position * (size_t)d->n_codes, n_bytes);
     if (null_logits) memcpy(null_logits, d->prefix_logits + (size_t)l->null_prefix * (size_t)d->n_codes, n_bytes);
-    draw(d, slot, i, logits, null_logits);
+    ATL_TRY(draw(d, slot, i, logits, null_logits));
   }
   slot->n_drawn++;
   return ATL_OK;
@@ -112,7 +114,7 @@ atl_status_t atl_drawer_step(atl_drawer_t *d, int32_t i_slot, float *logits) {
   size_t width = (size_t)d->n_codes;
   for (int32_t i = 0; i < slot->n_candidates; i++) {
     const float *null_logits = d->layout->n_streams == 2 ? logits + (size_t)(slot->n_candidates + i) * width : NULL;
-    draw(d, slot, i, logits + (size_t)i * width, null_logits);
+    ATL_TRY(draw(d, slot, i, logits + (size_t)i * width, null_logits));
   }
   slot->n_drawn++;
   return ATL_OK;

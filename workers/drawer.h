@@ -19,9 +19,10 @@ void atl_drawer_destroy(atl_drawer_t **drawer);
 
 /* Keeps logits(V_i) as the prefix's. */
 void atl_drawer_keep_prefix(atl_drawer_t *drawer, int32_t prefix, const float *logits);
-/* A BEGIN packet: remembers the slot's candidates and draws their first codes. INPUT when it does not fit the job. */
+/* A BEGIN packet: remembers the slot's candidates and draws their first codes. INPUT when it does not fit the job, NUMERIC as atl_sampler_draw. */
 atl_status_t atl_drawer_begin(atl_drawer_t *drawer, const atl_packet_t *packet);
-/* A slot's logits(n_streams * n, V_i), overwritten -> its next codes. INPUT when the slot has not begun. */
+/* A slot's logits(n_streams * n, V_i), overwritten -> its next codes. INPUT when the slot has not begun, NUMERIC as atl_sampler_draw.
+ */
 atl_status_t atl_drawer_step(atl_drawer_t *drawer, int32_t slot, float *logits);
 
 /* Of the slot last begun or stepped: its codes just drawn (n), and whether its grids are whole. Borrowed until the next

@@ -137,7 +137,7 @@ static atl_status_t read_settings(const settings_t *settings, run_t *run) {
   run->bench.dtype = atl_dtype_find(settings->dtype, strlen(settings->dtype));
   ATL_CHECK(run->bench.dtype == ATL_F32 || run->bench.dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16",
             settings->dtype);
-  ATL_TRY(atl_kvcache_find_dtype(settings->kv, run->bench.dtype, &run->bench.kv));
+  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(settings->kv, run->bench.dtype, &run->bench.kv), "--"));
   ATL_TRY(read_backends(settings->kernels, run));
   ATL_TRY(read_numbers("rows", settings->rows, run->rows, &run->n_rows));
   ATL_TRY(read_numbers("batch", settings->batch, run->batches, &run->n_batches));

@@ -139,7 +139,7 @@ static atl_status_t check_settings(const settings_t *s) {
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
   atl_dtype_t kv;
-  ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
+  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, dtype, &kv), "--"));
   ATL_CHECK(backend == ATL_BACKEND_AUTO || atl_backend_is_available(backend, dtype), UNSUPPORTED,
             "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto", s->kernels, s->dtype);
   return ATL_OK;
@@ -263,7 +263,7 @@ static atl_status_t make_request(generate_t *g, int n_ranks, const atl_place_t *
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
       .storage = atl_planning_storage(g->model),
   };
-  ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
+  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv), "--"));
   atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
                        job->is_ranked ? &g->model->clip_config : NULL, &g->request);
   return find_costs(g, place, job);
@@ -286,14 +286,10 @@ static atl_status_t make_plan(void *context, const atl_calibration_t *measured, 
   return ATL_OK;
 }
 
-static atl_status_t check_sampling(const generate_t *g, const atl_job_t *job) {
+static atl_status_t check_sampling(const atl_job_t *job) {
   const atl_job_sampling_t *s = &job->sampling;
   atl_sampling_t sampling = {s->greedy, s->temperature, s->top_k, s->top_p, s->filter_thres, s->guidance};
-  atl_sampler_t *sampler;
-  ATL_TRY(atl_sampler_new(&sampling, g->model->transformer_config.n_image_tokens,
-                          atl_config_vocabulary(&g->model->transformer_config), &sampler));
-  atl_sampler_destroy(&sampler);
-  return ATL_OK;
+  return atl_status_prefix(atl_sampling_check(&sampling), "--");
 }
 
 static atl_status_t open_model(generate_t *g, atl_job_t *job) {
@@ -328,7 +324,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
                                        .top_p = s->top_p,
                                        .filter_thres = s->filter_thres,
                                        .guidance = s->guidance};
-  ATL_TRY(check_sampling(g, job));
+  ATL_TRY(check_sampling(job));
   ATL_TRY(tokenize(g, job));
   ATL_TRY(prime(g, job));
   job->prompts = g->prompts.items;

@@ -254,7 +254,7 @@ static atl_status_t make_request(const settings_t *s, const subject_t *subject, 
   atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
   ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
   atl_dtype_t kv;
-  ATL_TRY(atl_kvcache_find_dtype(s->kv, dtype, &kv));
+  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, dtype, &kv), "--"));
   const atl_model_t *model = subject->model;
   int32_t n_most = atl_config_image_length(subject->config) - 1;
   ATL_CHECK(s->prime_tokens >= 0 && s->prime_tokens <= n_most, USAGE, "--prime-tokens %lld: expected 0 to %d",

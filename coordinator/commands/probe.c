@@ -172,7 +172,7 @@ static atl_status_t make_request(probe_t *p, int n_ranks, const atl_job_t *job) 
       .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
       .storage = atl_planning_storage(p->model),
   };
-  ATL_TRY(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv));
+  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv), "--"));
   atl_planning_request(&planning, c, NULL, NULL, &p->request);
   return ATL_OK;
 }

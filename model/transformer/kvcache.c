@@ -8,8 +8,7 @@
 atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_dtype_t *dtype) {
   bool is_int8 = strcmp(name, "int8") == 0;
   *dtype = strcmp(name, "auto") == 0 ? weights : is_int8 ? ATL_I8 : atl_dtype_find(name, strlen(name));
-  ATL_CHECK(is_int8 || *dtype == ATL_F32 || *dtype == ATL_BF16, USAGE, "--kv %s: expected auto, f32, bf16 or int8",
-            name);
+  ATL_CHECK(is_int8 || *dtype == ATL_F32 || *dtype == ATL_BF16, USAGE, "kv %s: expected auto, f32, bf16 or int8", name);
   return ATL_OK;
 }
 

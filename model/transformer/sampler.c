@@ -5,6 +5,7 @@
  * passes in increasing order of code, no sorting, nothing allocated. */
 #include "model/transformer/sampler.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -30,16 +31,16 @@ typedef struct {
   double before; /* their weight; codes at `key` are kept, lower first, while this stays below the target */
 } threshold_t;
 
-static atl_status_t check(const atl_sampling_t *s) {
-  ATL_CHECK(isfinite(s->guidance), USAGE, "--guidance expects a number, found %g; 1 is none", s->guidance);
+atl_status_t atl_sampling_check(const atl_sampling_t *s) {
+  ATL_CHECK(isfinite(s->guidance), USAGE, "guidance %g: expected a finite number; 1 is none", s->guidance);
   if (s->greedy) return ATL_OK;
-  ATL_CHECK(isfinite(s->temperature) && s->temperature > 0, USAGE,
-            "--temperature expects a number above 0, found %g; for the most likely tokens use --greedy",
-            s->temperature);
-  ATL_CHECK(s->top_k >= 0, USAGE, "--top-k expects 1 or more, or 0 for all, found %d", s->top_k);
-  ATL_CHECK(s->top_p > 0 && s->top_p <= 1, USAGE, "--top-p expects a number above 0 and up to 1, found %g", s->top_p);
+  ATL_CHECK(isfinite(s->temperature) && s->temperature >= (double)FLT_MIN, USAGE,
+            "temperature %g: expected a finite number of at least %.3g; for the most likely tokens use greedy",
+            s->temperature, (double)FLT_MIN);
+  ATL_CHECK(s->top_k >= 0, USAGE, "top-k %d: expected 1 or more, or 0 for all", s->top_k);
+  ATL_CHECK(s->top_p > 0 && s->top_p <= 1, USAGE, "top-p %g: expected a number above 0 and up to 1", s->top_p);
   ATL_CHECK(s->filter_thres < 1, USAGE,
-            "--filter-thres expects a fraction from 0 up to, not including, 1 (negative: off), found %g",
+            "filter-thres %g: expected a fraction from 0 up to, but not including, 1; negative is off",
             s->filter_thres);
   return ATL_OK;
 }
@@ -59,7 +60,7 @@ static int32_t n_kept_of(const atl_sampling_t *s, int32_t n_codes, int32_t n_ids
 atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, int32_t n_ids, atl_sampler_t **sampler) {
   *sampler = NULL;
   ATL_ASSERT(n_codes > 0 && n_ids >= n_codes);
-  ATL_TRY(check(sampling));
+  ATL_TRY(atl_sampling_check(sampling));
   atl_sampler_t *s;
   ATL_TRY(ATL_NEW(1, &s));
   s->sampling = *sampling;
@@ -117,7 +118,7 @@ static bool is_kept(threshold_t *t, float logit, double weight, double target) {
 }
 
 /* weights <- exp((logit - max) / temperature) of the k most likely codes, 0 elsewhere. */
-static void weigh(atl_sampler_t *s, const float *logits) {
+static void softmax_weights(atl_sampler_t *s, const float *logits) {
   float top = logits[atl_activation_argmax(logits, s->n_codes)];
   atl_choice_weigh(s->weights, logits, top, (float)(1 / s->sampling.temperature), s->n_codes);
   if (s->n_kept == s->n_codes) return;
@@ -150,12 +151,29 @@ static int32_t pick(atl_sampler_t *s, double u) {
   return code;
 }
 
-int32_t atl_sampler_draw(atl_sampler_t *s, float *logits, const float *null_logits, const atl_draw_t *draw) {
+/* A network that computes NaN would otherwise be sampled as if all its codes were equally likely. */
+static atl_status_t report_not_finite(const atl_sampler_t *s, const atl_draw_t *draw, int64_t n) {
+  return ATL_FAIL(
+      NUMERIC,
+      "prompt %s, sample %u, image position %u: %lld of %d logits are NaN or infinite, so there is nothing to "
+      "draw from; check the checkpoint for extreme weights, or try dtype f32%s",
+      draw->prompt == NULL ? "(unnamed)" : draw->prompt, draw->sample, draw->position, (long long)n, s->n_codes,
+      s->sampling.guidance == 1 ? "" : " or a smaller guidance");
+}
+
+atl_status_t atl_sampler_draw(atl_sampler_t *s, float *logits, const float *null_logits, const atl_draw_t *draw,
+                              int32_t *code) {
+  *code = 0;
   if (null_logits != NULL && s->sampling.guidance != 1)
     atl_choice_guide(logits, null_logits, (float)s->sampling.guidance, s->n_codes);
-  atl_choice_make_finite(logits, s->n_codes);
-  if (s->sampling.greedy) return (int32_t)atl_activation_argmax(logits, s->n_codes);
-  weigh(s, logits);
+  int64_t n_not_finite = atl_choice_make_finite(logits, s->n_codes);
+  if (n_not_finite > 0) return report_not_finite(s, draw, n_not_finite);
+  if (s->sampling.greedy) {
+    *code = (int32_t)atl_activation_argmax(logits, s->n_codes);
+    return ATL_OK;
+  }
+  softmax_weights(s, logits);
   if (s->sampling.top_p < 1) cut_nucleus(s, logits);
-  return pick(s, atl_rng_uniform(draw->seed, draw->prompt_key, draw->sample, draw->position));
+  *code = pick(s, atl_rng_uniform(draw->seed, draw->prompt_key, draw->sample, draw->position));
+  return ATL_OK;
 }

@@ -16,7 +16,7 @@
 
 typedef struct {
   bool greedy;         /* argmax, lowest code on a tie; everything below but guidance is ignored */
-  double temperature;  /* > 0 */
+  double temperature;  /* at least FLT_MIN, so that 1/T is a finite float */
   int32_t top_k;       /* 0 = all */
   double top_p;        /* 1 = all */
   double filter_thres; /* DALLE-pytorch's fraction: k = max(floor((1-f) (V_T+V_i)), 1) on all ids; < 0 = off */
@@ -28,12 +28,18 @@ typedef struct atl_sampler atl_sampler_t;
 typedef struct {
   uint64_t seed, prompt_key;
   uint32_t sample, position; /* position: image index 0..I-1 */
+  const char *prompt;        /* its id, for messages only; may be NULL */
 } atl_draw_t;
 
-/* USAGE when a setting is out of range. n_codes = V_i, n_ids = V_T+V_i. Caller owns. */
+/* USAGE: a setting is out of range; the message begins with the setting's name and value. */
+atl_status_t atl_sampling_check(const atl_sampling_t *sampling);
+
+/* USAGE as atl_sampling_check, MEMORY. n_codes = V_i, n_ids = V_T+V_i. Caller owns. */
 atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, int32_t n_ids, atl_sampler_t **sampler);
 void atl_sampler_destroy(atl_sampler_t **sampler);
-/* logits(V_i), and null_logits(V_i) or NULL when there is no guidance -> code. logits are overwritten. */
-int32_t atl_sampler_draw(atl_sampler_t *sampler, float *logits, const float *null_logits, const atl_draw_t *draw);
+/* *code <- logits(V_i), which are overwritten, and null_logits(V_i), or NULL when there is no guidance. -infinity and the
+ * most negative float mask a code. NUMERIC: a logit is NaN or +infinity, also after guidance; *code is then 0. */
+atl_status_t atl_sampler_draw(atl_sampler_t *sampler, float *logits, const float *null_logits, const atl_draw_t *draw,
+                              int32_t *code);
 
 #endif

@@ -199,7 +199,8 @@ option "a dtype that is none" "--dtype int8|f32 or bf16" --dtype int8
 option "a cache of no kind" "--kv int4|auto, f32, bf16 or int8" --kv int4
 option "a dtype that does not compute" "--dtype f16|f32 or bf16" --dtype f16
 option "kernels that are none" "'cuda'|openblas" --kernels cuda
-option "no temperature" "--temperature|--greedy" --temperature 0
+option "no temperature" "--temperature 0: |greedy" --temperature 0
+option "a temperature whose inverse is infinite" "--temperature 1e-39: |greedy" --temperature 1e-39
 for value in -1 nan inf x ''; do option "temperature '$value'" "--temperature" --temperature "$value"; done
 for value in 0 -0.5 1.01 nan; do option "top-p $value" "--top-p" --top-p $value; done
 for value in -1 1.5 2147483648; do option "top-k $value" "--top-k" --top-k $value; done

@@ -24,7 +24,9 @@ static int32_t draw_once(const atl_sampling_t *sampling, const float *logits, co
   memcpy(x, logits, (size_t)n * sizeof *x);
   atl_sampler_t *sampler;
   if (atl_sampler_new(sampling, n, n_ids, &sampler) != ATL_OK) return -1;
-  int32_t code = atl_sampler_draw(sampler, x, null_logits, &(atl_draw_t){1, 2, 3, 4});
+  int32_t code;
+  const atl_draw_t draw = {.seed = 1, .prompt_key = 2, .sample = 3, .position = 4};
+  if (atl_sampler_draw(sampler, x, null_logits, &draw, &code) != ATL_OK) code = -1;
   atl_sampler_destroy(&sampler);
   return code;
 }
@@ -67,7 +69,9 @@ static void check_distribution(const atl_sampling_t *sampling, int k, const char
   if (!TAP_STATUS(ATL_OK, atl_sampler_new(sampling, V, N_IDS, &sampler), name)) return;
   for (uint32_t i = 0; i < N_DRAWS; i++) {
     memcpy(x, logits, sizeof x);
-    n[atl_sampler_draw(sampler, x, NULL, &(atl_draw_t){42, 17, i >> 6, i & 63})]++;
+    const atl_draw_t draw = {.seed = 42, .prompt_key = 17, .sample = i >> 6, .position = i & 63};
+    int32_t code;
+    if (atl_sampler_draw(sampler, x, NULL, &draw, &code) == ATL_OK) n[code]++;
   }
   atl_sampler_destroy(&sampler);
   for (int i = 0; i < V; i++) {
@@ -132,9 +136,51 @@ static void check_masks(void) {
   TAP_OK(draw_once(&s, masked, masked, 4, 4) == 1, "a mask under top-p");
   int32_t code = draw_once(&the_plain, all_masked, NULL, 2, 2);
   TAP_OK(code == 0 || code == 1, "all masked still gives a code");
-  const float infinite[3] = {INFINITY, 0, -INFINITY}, nan_first[3] = {NAN, 1, NAN};
-  TAP_OK(draw_once(&the_plain, infinite, NULL, 3, 3) == 0, "infinite logits count as the largest float");
-  TAP_OK(draw_once(&the_plain, nan_first, NULL, 3, 3) == 1, "NaN counts as masked");
+  const float infinite[3] = {-INFINITY, 0, -INFINITY};
+  TAP_OK(draw_once(&the_plain, infinite, NULL, 3, 3) == 1, "a logit of -infinity masks its code");
+  TAP_OK(draw_once(&s, infinite, infinite, 3, 3) == 1, "a logit of -infinity masks its code under guidance");
+}
+
+/* Draws once from `logits` and checks that it fails, naming the prompt, the place and the count. */
+static void check_not_finite(const atl_sampling_t *sampling, const float *logits, const float *null_logits, int32_t n,
+                             const char *count, const char *name) {
+  float x[64];
+  memcpy(x, logits, (size_t)n * sizeof *x);
+  atl_sampler_t *sampler;
+  int32_t code;
+  const atl_draw_t draw = {.sample = 3, .position = 17, .prompt = "p7"};
+  if (!TAP_STATUS(ATL_OK, atl_sampler_new(sampling, n, n, &sampler), "a sampler for logits that are not finite"))
+    return;
+  TAP_STATUS(ATL_NUMERIC, atl_sampler_draw(sampler, x, null_logits, &draw, &code), name);
+  TAP_OK(strstr(atl_status_message(), count) != NULL && strstr(atl_status_message(), "prompt p7") != NULL &&
+             strstr(atl_status_message(), "sample 3") != NULL && strstr(atl_status_message(), "position 17") != NULL,
+         "the message about logits that are not finite names prompt, sample, position and their number");
+  atl_sampler_destroy(&sampler);
+}
+
+static void check_nans(void) {
+  const float nans[4] = {NAN, 1, NAN, 0}, infinite[4] = {0, INFINITY, 1, 2}, finite[4] = {0, 1, 2, 3};
+  float many[V + 3]; /* two groups of lanes and a rest */
+  atl_sampling_t s = the_plain;
+  check_not_finite(&s, nans, NULL, 4, "2 of 4 logits", "a draw from NaN fails");
+  check_not_finite(&s, infinite, NULL, 4, "1 of 4 logits", "a draw from +infinity fails");
+  for (int i = 0; i < V + 3; i++) many[i] = i % 2 == 0 ? NAN : 0;
+  check_not_finite(&s, many, NULL, V + 3, "18 of 35 logits", "a draw from many NaN fails");
+  s.greedy = true;
+  check_not_finite(&s, nans, NULL, 4, "2 of 4 logits", "a greedy draw from NaN fails");
+  s.guidance = 2;
+  check_not_finite(&s, finite, nans, 4, "2 of 4 logits", "a draw guided by NaN fails");
+}
+
+/* The smallest temperature there is draws the most likely code. */
+static void check_coldest(void) {
+  float logits[V];
+  atl_sampling_t s = the_plain, greedy = the_plain;
+  fill_logits(logits);
+  s.temperature = (double)FLT_MIN;
+  greedy.greedy = true;
+  TAP_OK(draw_once(&s, logits, NULL, V, V) == draw_once(&greedy, logits, NULL, V, V),
+         "the lowest temperature draws what greedy draws");
 }
 
 static void check_guidance(void) {
@@ -157,7 +203,8 @@ static void check_blocks(void) {
   for (uint32_t i = 0; i < N_TRIES; i++) {
     float logits[N_MANY];
     for (int c = 0; c < N_MANY; c++) logits[c] = c == 10 || c == 190 ? 0.0f : -1000.0f;
-    int32_t code = atl_sampler_draw(s, logits, NULL, &(atl_draw_t){.seed = 1, .position = i});
+    int32_t code;
+    if (atl_sampler_draw(s, logits, NULL, &(atl_draw_t){.seed = 1, .position = i}, &code) != ATL_OK) continue;
     n_early += code == 10;
     n_late += code == 190;
   }
@@ -171,6 +218,11 @@ static void check_refusals(void) {
   atl_sampling_t s = the_plain;
   s.temperature = 0;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "temperature 0 is refused");
+  s.temperature = 1e-39; /* 1/T is no finite float */
+  TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "temperature 1e-39 is refused");
+  TAP_OK(strncmp(atl_status_message(), "temperature 1e-39: ", 19) == 0, "the message names the setting and its value");
+  s.greedy = true;
+  TAP_STATUS(ATL_OK, atl_sampling_check(&s), "greedy ignores the temperature");
   s = the_plain, s.top_p = 0;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "top-p 0 is refused");
   s = the_plain, s.top_k = -1;
@@ -191,6 +243,8 @@ int main(void) {
   check_distributions();
   check_ties();
   check_masks();
+  check_nans();
+  check_coldest();
   check_guidance();
   check_refusals();
   return tap_done();

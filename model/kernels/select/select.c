@@ -6,14 +6,28 @@
 
 ATL_LANES_INLINE atl_lanes_t make_finite(atl_lanes_t x) {
   atl_lanes_t lowest = (atl_lanes_t){0} - FLT_MAX, highest = (atl_lanes_t){0} + FLT_MAX;
-  x = lanes_select(x > lowest, x, lowest); /* what is no number is not above anything */
+  x = lanes_select(x > lowest, x, lowest); /* NaN compares false */
   return lanes_select(x < highest, x, highest);
 }
 
-ATL_LANES_CLONES void atl_choice_make_finite(float *logits, int64_t n) {
-  int64_t i = 0;
-  for (; i + ATL_LANES <= n; i += ATL_LANES) lanes_store(logits + i, make_finite(lanes_load(logits + i)));
-  if (i < n) lanes_store_tail(logits + i, make_finite(lanes_load_tail(logits + i, n - i, 0)), n - i);
+/* -1 in the lanes of NaN and +infinity, 0 elsewhere. */
+ATL_LANES_INLINE atl_lanes_bits_t is_not_finite(atl_lanes_t x) { return ~(x <= FLT_MAX); }
+
+ATL_LANES_CLONES int64_t atl_choice_make_finite(float *logits, int64_t n) {
+  atl_lanes_bits_t minus_count = {0};
+  int64_t i = 0, count = 0;
+  for (; i + ATL_LANES <= n; i += ATL_LANES) {
+    atl_lanes_t x = lanes_load(logits + i);
+    minus_count += is_not_finite(x);
+    lanes_store(logits + i, make_finite(x));
+  }
+  if (i < n) {
+    atl_lanes_t x = lanes_load_tail(logits + i, n - i, 0);
+    minus_count += is_not_finite(x);
+    lanes_store_tail(logits + i, make_finite(x), n - i);
+  }
+  for (int j = 0; j < ATL_LANES; j++) count -= minus_count[j];
+  return count;
 }
 
 ATL_LANES_INLINE atl_lanes_t guide(atl_lanes_t x, atl_lanes_t null, float guidance) {

@@ -8,8 +8,8 @@ enum { ATL_CHOICE_BLOCK = 64 };
 
 /* logits(n) <- null + guidance (logits - null) where they are not masked: the most negative float or below. */
 void atl_choice_guide(float *logits, const float *null_logits, float guidance, int64_t n);
-/* What is masked or no number becomes the most negative float, what is infinite the largest. */
-void atl_choice_make_finite(float *logits, int64_t n);
+/* NaN and -infinity become the most negative float, +infinity the largest; returns how many were NaN or +infinity. */
+int64_t atl_choice_make_finite(float *logits, int64_t n);
 /* weights(n) <- e^((logits - top) * scale); at most 1 when top is the largest and scale is positive. */
 void atl_choice_weigh(float *weights, const float *logits, float top, float scale, int64_t n);
 /* sums <- the sum of each block of ATL_CHOICE_BLOCK weights, the last may be shorter; returns them added in order. */

@@ -43,7 +43,8 @@ static atl_status_t measure_draws(atl_bench_t *bench, int i_case, int32_t n_ids,
     atl_laps_restart(&laps);
     for (int64_t i = 0; i < rows->batch; i++) {
       atl_draw_t draw = {.seed = 1, .sample = (uint32_t)i, .position = (uint32_t)laps.n_laps};
-      (void)atl_sampler_draw(sampler, rows->scratch + i * rows->n_codes, NULL, &draw);
+      int32_t code;
+      (void)atl_sampler_draw(sampler, rows->scratch + i * rows->n_codes, NULL, &draw, &code);
     }
   }
   atl_sampler_destroy(&sampler);
