@@ -46,7 +46,9 @@ static atl_status_t run(int argc, char **argv) {
     const command_t *command = &the_commands[i];
     if (strcmp(argv[1], command->name) != 0) continue;
     if (command->run_local != NULL) return command->run_local(argc - 1, argv + 1);
-    return command->run_launched(argc - 1, argv + 1, &the_roles);
+    signal(SIGPIPE, SIG_IGN); /* a run outlives whoever reads its progress */
+    atl_status_t status = command->run_launched(argc - 1, argv + 1, &the_roles);
+    return status == ATL_OK ? ATL_OK : atl_comm_fail_start(status);
   }
   return ATL_FAIL(USAGE, "there is no command '%s'; atelier --help lists them", argv[1]);
 }
@@ -87,9 +89,10 @@ int main(int argc, char **argv) {
   atl_status_t status = run(argc, argv);
   int code = check_memory();
   if (status == ATL_OK) return code;
-  /* Outside the loop every rank of a launch has the same failure. Rank 0 alone says it and exits with its code: another
-   * rank that did would have mpirun kill rank 0 before it has spoken. */
-  if (atl_comm_launch_rank() != 0) return code;
+  /* Once MPI has started, every rank has the same failure. Rank 0 alone says it and exits with its code: another rank
+   * that did would have mpirun kill rank 0 before it has spoken. A launcher's variables alone silence nobody: srun may
+   * have started a shell that runs commands of one process. */
+  if (atl_comm_world_rank() > 0) return code;
   fprintf(stderr, "atelier: %s\n", atl_status_message());
   if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
   return atl_status_exit_code(status);

@@ -24,18 +24,22 @@ atl_status_t atl_comm_fail(int error, const char *file, int line, const char *fu
   return atl_status_fail(ATL_COMM, file, line, function, "%s: %s", doing, words);
 }
 
+static int the_world_rank = -1; /* MPI has one world a process, and tells nothing about it once it is finalised */
+
 /* A launcher's variable as a number; -1 when it is not set. */
 static long launcher_number(const char *name) {
   const char *text = getenv(name);
   return text == NULL || *text == '\0' ? -1 : strtol(text, NULL, 10);
 }
 
-int atl_comm_launch_rank(void) {
+bool atl_comm_is_launched(void) {
   static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (launcher_number(names[i]) >= 0) return (int)launcher_number(names[i]);
-  return 0;
+    if (launcher_number(names[i]) >= 0) return true;
+  return false;
 }
+
+int atl_comm_world_rank(void) { return the_world_rank; }
 
 /* How many tasks srun itself started with us; 1 under mpirun, whose daemons are the step's tasks. */
 static long count_srun_tasks(void) {
@@ -52,9 +56,7 @@ static atl_status_t check_singletons(long n_tasks, int size) {
   return ATL_OK;
 }
 
-static atl_status_t wrap(MPI_Comm handle, const char *name, atl_comm_t **comm) {
-  atl_comm_t *made;
-  ATL_TRY(ATL_NEW(1, &made));
+static void wrap(MPI_Comm handle, const char *name, atl_comm_t *made) {
   made->comm = handle;
   made->settling = MPI_REQUEST_NULL;
   snprintf(made->name, sizeof made->name, "%s", name);
@@ -62,21 +64,28 @@ static atl_status_t wrap(MPI_Comm handle, const char *name, atl_comm_t **comm) {
   MPI_Comm_set_name(handle, made->name);
   MPI_Comm_rank(handle, &made->rank);
   MPI_Comm_size(handle, &made->size);
-  *comm = made;
-  return ATL_OK;
 }
 
+/* Ranks agree that all have memory before they duplicate: one that went home alone would leave the others waiting. */
 static atl_status_t duplicate(MPI_Comm handle, const char *name, atl_comm_t **copy) {
   MPI_Comm made;
-  *copy = NULL;
-  ATL_MPI(MPI_Comm_dup(handle, &made), "duplicating a communicator as '%s'", name);
-  atl_status_t status = wrap(made, name, copy);
-  if (status != ATL_OK) MPI_Comm_free(&made);
-  return status;
+  atl_status_t status = ATL_NEW(1, copy);
+  int mine = status != ATL_OK, n_failed = mine;
+  int error = MPI_Allreduce(&mine, &n_failed, 1, MPI_INT, MPI_SUM, handle);
+  if (error == MPI_SUCCESS && n_failed == 0) error = MPI_Comm_dup(handle, &made);
+  if (error == MPI_SUCCESS && n_failed == 0) {
+    wrap(made, name, *copy);
+    return ATL_OK;
+  }
+  ATL_DESTROY(copy);
+  ATL_TRY(status);
+  ATL_MPI(error, "duplicating a communicator as '%s'", name);
+  return ATL_FAIL(MEMORY, "%d rank%s had no memory for the communicator '%s'", n_failed, n_failed == 1 ? "" : "s",
+                  name);
 }
 
-atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
-  *world = NULL;
+/* MPI, and a duplicate of its world, on all ranks; each rank's failure is its own. */
+static atl_status_t start(int *argc, char ***argv, atl_comm_t **world) {
   long n_tasks = count_srun_tasks(); /* before MPI adds variables of its own */
   /* Ranks may share cores: one that waits in a collective must not keep the others from working. */
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
@@ -84,6 +93,7 @@ atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
   ATL_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "starting MPI");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Comm_rank(MPI_COMM_WORLD, &the_world_rank);
   atl_status_t status = check_singletons(n_tasks, size);
   if (status == ATL_OK && provided < MPI_THREAD_FUNNELED)
     status = ATL_FAIL(COMM, "this MPI gives thread level %d, needed is FUNNELED (%d); use an MPI built with threads",
@@ -91,6 +101,31 @@ atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
   if (status == ATL_OK) status = duplicate(MPI_COMM_WORLD, "atelier", world);
   if (status != ATL_OK) MPI_Finalize();
   return status;
+}
+
+/* A rank that failed before its start takes part in this agreement through atl_comm_fail_start. */
+atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
+  *world = NULL;
+  ATL_TRY(start(argc, argv, world));
+  atl_status_t status = atl_comm_agree(*world, ATL_OK);
+  if (status != ATL_OK) atl_comm_stop(world);
+  return status;
+}
+
+atl_status_t atl_comm_fail_start(atl_status_t failure) {
+  if (the_world_rank >= 0 || !atl_comm_is_launched()) return failure;
+  char message[ATL_MESSAGE_BYTES];
+  snprintf(message, sizeof message, "%s", atl_status_message());
+  atl_comm_t *world;
+  atl_status_t started = start(NULL, NULL, &world);
+  if (started != ATL_OK || world->size == 1)
+    failure = atl_status_fail(failure, __FILE__, __LINE__, __func__, "%s", message);
+  else {
+    atl_status_fail(failure, __FILE__, __LINE__, __func__, "%s", message);
+    failure = atl_comm_agree(world, failure);
+  }
+  if (started == ATL_OK) atl_comm_stop(&world);
+  return failure;
 }
 
 void atl_comm_stop(atl_comm_t **world) {

@@ -20,14 +20,22 @@
 
 typedef struct atl_comm atl_comm_t;
 
-/* MPI_Init_thread(FUNNELED) and a duplicate of world. Fails with a hint when the Slurm task count says that ranks are
- * missing (silent singletons: srun without PMIx). Collective. */
+/* MPI_Init_thread(FUNNELED) and a duplicate of world, then an agreement that every rank has come so far (below). Fails
+ * with a hint when the Slurm task count says that ranks are missing (silent singletons: srun without PMIx).
+ * Collective. */
 atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world);
 /* Frees the world's duplicate and finalises MPI. Collective. */
 void atl_comm_stop(atl_comm_t **world);
-/* This process's rank as mpirun or srun says it, 0 when it was started alone. Local, also before start: for who prints
- * a failure of the command line. */
-int atl_comm_launch_rank(void);
+/* A launched command has failed before atl_comm_start, perhaps on this rank alone (a file that only this host lacks).
+ * Starts MPI to take part in the agreement of the other ranks' start, so that they fail with this message and do not
+ * wait for ever, and ends MPI. Returns the failure that all agreed on; `failure` itself when MPI was started before,
+ * or when no launcher is there or MPI sees this process alone. Collective. */
+atl_status_t atl_comm_fail_start(atl_status_t failure);
+/* Do a launcher's variables say that this process is one of a launch? They may be wrong: a shell that srun started for
+ * commands of one process hands them down. Local, also before start. */
+bool atl_comm_is_launched(void);
+/* This process's rank in MPI's world, also after MPI has ended; -1 when MPI was not started. Local. */
+int atl_comm_world_rank(void);
 
 /* Collective over comm; the name shows in tools and messages. Caller owns. */
 atl_status_t atl_comm_duplicate(const atl_comm_t *comm, const char *name, atl_comm_t **copy);

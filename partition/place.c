@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/available.h"
 #include "common/memory.h"
 #include "partition/comm_private.h"
 #include "partition/measure.h"
@@ -41,10 +42,13 @@ static bool is_crowded(const seat_t *mine, const seat_t *seats, int n) {
   return n_threads > CPU_COUNT(&all);
 }
 
-static atl_status_t look_around(MPI_Comm host, const seat_t *mine, bool *is_sharing_cores, int *n_on_host) {
+static atl_status_t look_around(const atl_comm_t *world, MPI_Comm host, const seat_t *mine, bool *is_sharing_cores,
+                                int *n_on_host) {
   MPI_Comm_size(host, n_on_host);
   seat_t *seats;
-  ATL_TRY(ATL_NEW(*n_on_host, &seats));
+  atl_status_t status = atl_comm_agree(world, ATL_NEW(*n_on_host, &seats));
+  if (status != ATL_OK) ATL_DESTROY(&seats);
+  ATL_TRY(status);
   int error = MPI_Allgather(mine, (int)sizeof *mine, MPI_BYTE, seats, (int)sizeof *mine, MPI_BYTE, host);
   if (error == MPI_SUCCESS) *is_sharing_cores = is_crowded(mine, seats, *n_on_host);
   ATL_DESTROY(&seats);
@@ -52,15 +56,14 @@ static atl_status_t look_around(MPI_Comm host, const seat_t *mine, bool *is_shar
   return ATL_OK;
 }
 
-/* The share of its host's memory that is free now, in kB lines of /proc/meminfo; 0 when it cannot be told. */
-static int64_t free_bytes(void) {
-  FILE *file = fopen("/proc/meminfo", "r");
-  char line[128];
-  long long n_kib = 0;
-  while (file != NULL && fgets(line, sizeof line, file) != NULL)
-    if (sscanf(line, "MemAvailable: %lld kB", &n_kib) == 1) break;
-  if (file != NULL) fclose(file);
-  return (int64_t)n_kib * 1024;
+/* Memory that this rank may take: its part of what its host's ranks share, or a limit of its own; 0: not known. */
+static double find_free_bytes(int n_ranks_on_host, const char **limit) {
+  atl_available_t available;
+  atl_available_get("", &available);
+  double part = (double)available.host_bytes / n_ranks_on_host, own = (double)available.process_bytes;
+  bool is_own = available.process_bytes > 0 && (available.host_bytes == 0 || own < part);
+  *limit = is_own ? "RLIMIT_AS" : available.host_limit;
+  return is_own ? own : part;
 }
 
 /* Cores that this rank can keep busy: its threads, or its part of the cpus that several ranks share. */
@@ -80,19 +83,21 @@ atl_status_t atl_place_find(const atl_comm_t *world, atl_place_t *place) {
   int n_name;
   ATL_MPI(MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL, &host),
           "finding the ranks of this host");
-  atl_status_t status = look_around(host, &mine, &place->is_sharing_cores, &place->n_ranks_on_host);
+  atl_status_t status = look_around(world, host, &mine, &place->is_sharing_cores, &place->n_ranks_on_host);
   MPI_Comm_free(&host);
   ATL_TRY(status);
-  double n_cores = count_cores(&mine, place), free = (double)free_bytes() / place->n_ranks_on_host, least;
+  const char *limit;
+  double n_cores = count_cores(&mine, place), free = find_free_bytes(place->n_ranks_on_host, &limit), least;
   ATL_MPI(MPI_Allreduce(&n_cores, &place->n_cores, 1, MPI_DOUBLE, MPI_SUM, world->comm), "counting cores");
   ATL_MPI(MPI_Allreduce(&free, &least, 1, MPI_DOUBLE, MPI_MIN, world->comm), "comparing free memory");
   place->free_bytes = (int64_t)least;
   char name[MPI_MAX_PROCESSOR_NAME] = "?", cpus[128];
   MPI_Get_processor_name(name, &n_name);
   print_cpus(&mine.cpus, cpus, sizeof cpus);
-  snprintf(place->text, sizeof place->text, "host %s, cpus %s, %d thread%s, %d rank%s on this host%s", name, cpus,
+  snprintf(place->text, sizeof place->text,
+           "host %s, cpus %s, %d thread%s, %d rank%s on this host, %.0f MiB for each (%s)%s", name, cpus,
            mine.n_threads, mine.n_threads == 1 ? "" : "s", place->n_ranks_on_host,
-           place->n_ranks_on_host == 1 ? "" : "s",
+           place->n_ranks_on_host == 1 ? "" : "s", free / (1 << 20), limit,
            place->is_sharing_cores ? ", sharing cores (timings mean little)" : "");
   return ATL_OK;
 }

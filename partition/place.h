@@ -12,7 +12,7 @@ typedef struct {
   bool is_sharing_cores; /* more threads than cpus among the ranks whose cpusets meet: right results, no measure of
                             speed */
   double n_cores;        /* that all ranks of the launch can keep busy together */
-  int64_t free_bytes;    /* of memory a rank, where there is least; 0: not known */
+  int64_t free_bytes;    /* of memory a rank (common/available), where there is least; 0: not known */
   double hop_seconds; /* of an empty packet from rank to rank, and the bytes a second that a large one adds; filled */
   double hop_bytes;   /* by atl_place_measure_hops, else 0: not known */
 } atl_place_t;

@@ -10,7 +10,7 @@ atl_status_t atl_traffic_init(atl_comm_t *world, atl_traffic_t *traffic) {
   atl_mailbox_t **const boxes[] = {&traffic->tokens, &traffic->control, &traffic->results};
   for (int i = 0; i < 3; i++) {
     ATL_TRY(atl_comm_duplicate(world, names[i], &traffic->comms[i]));
-    ATL_TRY(atl_mailbox_new(traffic->comms[i], boxes[i]));
+    ATL_TRY(atl_comm_agree(world, atl_mailbox_new(traffic->comms[i], boxes[i])));
   }
   return ATL_OK;
 }

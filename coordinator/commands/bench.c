@@ -164,12 +164,13 @@ static atl_status_t measure_hops(run_t *run, const atl_comm_t *world) {
   return ATL_OK;
 }
 
-static atl_status_t measure_ring(run_t *run, int argc, char **argv) {
+/* All ranks measure the ring; what follows is rank 0's alone. */
+static atl_status_t measure_together(run_t *run, bool has_ring, int argc, char **argv) {
   atl_comm_t *world;
   ATL_TRY(atl_comm_start(&argc, &argv, &world));
   int size = atl_comm_size(world);
-  atl_status_t status = size > 1 ? measure_hops(run, world) : ATL_OK;
-  if (size == 1) printf("ring: needs two ranks or more, mpirun -n 2 --bind-to none atelier bench ...\n\n");
+  atl_status_t status = has_ring && size > 1 ? measure_hops(run, world) : ATL_OK;
+  if (has_ring && size == 1) printf("ring: needs two ranks or more, mpirun -n 2 --bind-to none atelier bench ...\n\n");
   atl_comm_stop(&world);
   return status;
 }
@@ -208,8 +209,8 @@ static atl_status_t run_bench(const settings_t *settings, run_t *run, int argc, 
   ATL_TRY(check_wanted(settings->only));
   ATL_TRY(read_settings(settings, run));
   bool has_ring = run->model != NULL && run->model->has_transformer && is_wanted(run->only, "ring");
-  if (has_ring) ATL_TRY(measure_ring(run, argc, argv));
-  if (atl_comm_launch_rank() != 0) return ATL_OK;
+  if (has_ring || atl_comm_is_launched()) ATL_TRY(measure_together(run, has_ring, argc, argv));
+  if (atl_comm_world_rank() > 0) return ATL_OK;
   ATL_TRY(atl_bench_init(&run->bench));
   atl_bench_report_ceilings(&run->report);
   if (run->model != NULL) ATL_TRY(measure(run));

@@ -335,7 +335,7 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   ATL_TRY(agree(subject->world, make_request(s, subject, &request, &costs)));
   ATL_TRY(find_costs(s, subject, &costs, &request));
   if (s->decode_seconds > 0) request.costs.decode = s->decode_seconds, request.costs.score = 0;
-  if (atl_comm_launch_rank() != 0) return ATL_OK; /* has helped to measure */
+  if (atl_comm_world_rank() > 0) return ATL_OK; /* has helped to measure */
   ATL_TRY(make_plan(s, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
   if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
@@ -395,7 +395,6 @@ static atl_status_t run(const void *context, const atl_text_list_t *operands) {
   const settings_t *s = context;
   ATL_TRY(check_settings(s));
   if (s->measure) return measure_and_plan(s);
-  if (atl_comm_launch_rank() != 0) return ATL_OK;
   return s->model != NULL ? plan_model(s, NULL) : plan_shape(s);
 }
 

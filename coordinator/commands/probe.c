@@ -338,6 +338,16 @@ static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   return save(context);
 }
 
+/* What needs no pipeline is computed by rank 0 alone. */
+static atl_status_t run_alone(probe_t *p) {
+  if (!atl_comm_is_launched()) return save(p);
+  atl_comm_t *world;
+  ATL_TRY(atl_comm_start(NULL, NULL, &world));
+  atl_status_t status = atl_comm_agree(world, atl_comm_rank(world) == 0 ? save(p) : ATL_OK);
+  atl_comm_stop(&world);
+  return status;
+}
+
 static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *roles) {
   const settings_t *s = &p->settings;
   ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE, "--model, --in and --out are needed");
@@ -345,7 +355,7 @@ static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *ro
             (long long)s->pipelines);
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
   ATL_TRY(atl_model_open(s->model, &p->model));
-  if (atl_safetensors_find(p->in, "text") == NULL) return atl_comm_launch_rank() == 0 ? save(p) : ATL_OK;
+  if (atl_safetensors_find(p->in, "text") == NULL) return run_alone(p);
   atl_task_t task = {.context = p, .prepare = prepare, .make_plan = make_plan, .begin = begin, .finish = finish};
   return atl_launch_run(argc, argv, roles, &task);
 }

@@ -4,6 +4,7 @@
 
 #include "common/memory.h"
 #include "partition/place.h"
+#include "partition/traffic.h"
 #include "tests/support/together.h"
 
 static void test_agree(const atl_comm_t *world) {
@@ -66,6 +67,32 @@ static void test_memory(const atl_comm_t *world) {
   together(world, status == ATL_MEMORY, "a rank without memory stops all");
 }
 
+/* The last rank's n-th allocation fails, for n = 1, 2, ... until none does: every rank must come back, and fail when
+ * that one does. A rank that waited for ever would be the test's timeout. */
+static void test_start_without_memory(atl_comm_t *world) {
+  int is_last = atl_comm_rank(world) == atl_comm_size(world) - 1;
+  bool is_same = true, is_whole = false;
+  int n_failed = 0;
+  for (int n = 1; n < 100 && !is_whole; n++) {
+    atl_place_t place;
+    atl_traffic_t traffic = {0};
+    if (is_last) atl_memory_fail_after(n);
+    atl_status_t status = atl_place_find(world, &place);
+    if (status == ATL_OK) {
+      status = atl_traffic_init(world, &traffic);
+      atl_memory_fail_after(0);
+      atl_traffic_clear(&traffic);
+    }
+    atl_memory_fail_after(0);
+    is_same = is_same && (status == ATL_OK || status == ATL_MEMORY);
+    is_whole = atl_comm_agree(world, status) == ATL_OK;
+    is_same = is_same && is_whole == (status == ATL_OK);
+    n_failed += !is_whole;
+  }
+  together(world, is_same && is_whole && n_failed >= 8,
+           "a rank without memory at the start stops all, at each allocation");
+}
+
 static void test_place(const atl_comm_t *world) {
   atl_place_t place;
   atl_status_t status = atl_place_find(world, &place);
@@ -77,10 +104,11 @@ static void test_place(const atl_comm_t *world) {
 }
 
 int main(int argc, char **argv) {
-  int launch_rank = atl_comm_launch_rank();
+  bool is_launched = atl_comm_is_launched(), is_unknown = atl_comm_world_rank() == -1;
   atl_comm_t *world, *copy;
   if (atl_comm_start(&argc, &argv, &world) != ATL_OK) return 1;
-  together(world, launch_rank == atl_comm_rank(world), "the rank is known before the start");
+  together(world, is_unknown && atl_comm_world_rank() == atl_comm_rank(world), "the rank is known from the start on");
+  together(world, is_launched || atl_comm_size(world) == 1, "a launch is known before the start");
   together(world, atl_comm_duplicate(world, "copy", &copy) == ATL_OK && atl_comm_size(copy) == atl_comm_size(world),
            "a communicator is duplicated");
   test_agree(copy);
@@ -90,6 +118,7 @@ int main(int argc, char **argv) {
   test_gather(copy);
   test_memory(copy);
   test_place(copy);
+  test_start_without_memory(copy);
   together(world, atl_comm_barrier(world) == ATL_OK, "ranks wait for one another");
   atl_comm_destroy(&copy);
   size_t left = atl_memory_in_use_bytes();
