@@ -69,6 +69,7 @@ LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED).o
 LIBRARY := $(BUILD)/libatelier.a
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/mpi/*.c tests/fuzz/*.c tests/tools/*.c)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
+TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 # Rewritten when a flag changes, and only then: objects are newer than the flags they were made with.
@@ -134,15 +135,16 @@ UNIT := $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c))
 MPI := $(patsubst tests/%.c,%,$(wildcard tests/mpi/*.c))
 FUZZ := $(patsubst tests/%.c,%,$(wildcard tests/fuzz/*.c))
 E2E := $(patsubst tests/%.sh,%,$(wildcard tests/e2e/*.sh))
+EXTRA := $(patsubst tests/%.sh,%,$(wildcard tests/extra/*.sh)) # need what the repository has not; run only when named
 # T=rng or T=unit/rng: that one, wherever it lies.
-ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T),$(UNIT) $(MPI) $(FUZZ) $(E2E)),$(T)))
+ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T) extra/$(T),$(UNIT) $(MPI) $(FUZZ) $(E2E) $(EXTRA)),$(T)))
 # Sanitised and counted builds are slower.
 SCALE := $(if $(filter release,$(MODE)),1,6)
 run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) $(if $(NP),--np $(NP))
 
 .PHONY: tests check check-unit check-mpi check-e2e check-fuzz
 tests: $(TESTS) ## build the tests
-check: all $(if $(T),$(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, MODE=debug sanitised
+check: all $(if $(T),$(if $(filter extra/%,$(ONE)),tests,$(TOOLS) $(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE)))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, MODE=debug sanitised
 	$(run_tests) $(or $(ONE),$(UNIT) $(FUZZ) $(MPI) $(E2E))
 check-unit: all tests ## run the tests of one rank
 	$(run_tests) $(UNIT) $(FUZZ)

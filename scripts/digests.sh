@@ -11,9 +11,7 @@
 program=$(realpath "${1:-build/release/atelier}") || exit 1
 cd "$(dirname "$0")/.." || exit 1
 . scripts/mpi-env.sh
-fixtures=${ATL_FIXTURES:-../shared/fixtures}
-golden=$fixtures/golden
-[ -d tests/fixtures/golden ] && golden=tests/fixtures/golden
+golden=tests/fixtures/golden
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1

@@ -2,11 +2,6 @@
 # TEST timeout=300
 # The reference's numbers, from its own checkpoints, on 1 to 4 ranks, and the same bytes on each.
 . tests/support/tap.sh
-if [ ! -d "$ATL_FIXTURES/golden" ]; then
-  skip "no fixtures in $ATL_FIXTURES"
-  finish
-fi
-
 probe() { # ranks, model, input, output, options
   ranks "$1" "$ATELIER" probe --model "$2" --in "$3" --out "$4" "${@:5}"
 }
@@ -22,7 +17,7 @@ for name in full mixed stable-shared reversible; do
     check "$name on $n ranks: greedy runs" probe $n "$m" "$golden/in.safetensors" "$out.greedy" --greedy
     check "$name on $n ranks: guided greedy runs" probe $n "$m" "$golden/in.safetensors" "$out.guided" --greedy --guidance 3
     for kind in '' .null .greedy .guided; do
-      [ $n = 1 ] || check "$name on $n ranks: same bytes $kind" cmp "$scratch/$name.1$kind" "$out$kind"
+      [ $n = 1 ] || check "$name on $n ranks: same bytes as on 1 rank${kind:+, $kind}" cmp "$scratch/$name.1$kind" "$out$kind"
     done
   done
   # 2e-4: fp32 sums of up to a few hundred terms in another order than the reference's, logits up to 12.
@@ -35,22 +30,26 @@ for name in full mixed stable-shared reversible; do
   check "$name: codes of pictures" compare "$golden/want.safetensors" "$scratch/$name.1" 0 rgb_codes
 done
 
+# The model that ships. Its matrices are rounded to f16, each weight by up to a part in 2^12, which moves logits by up to 0.017,
+# pixels by 0.001, features by 0.0001 and scores by 0.006 (measured); three times that is allowed, twice for pixels. The
+# smallest margin of the greedy codes is 3.3. The fp32 checkpoint is held to fp32's bounds by tests/extra/emoji-fp32.sh.
 emoji=$ATL_FIXTURES/emoji
-m=$(model emoji)
+m=weights/emoji
 for n in 1 2 3 4; do
   check "emoji on $n ranks: probe runs" probe $n "$m" "$emoji/in.safetensors" "$scratch/emoji.$n"
   check "emoji on $n ranks: greedy runs" probe $n "$m" "$emoji/in.safetensors" "$scratch/emoji.$n.greedy" --greedy
   for kind in '' .greedy; do
-    [ $n = 1 ] || check "emoji on $n ranks: same bytes $kind" cmp "$scratch/emoji.1$kind" "$scratch/emoji.$n$kind"
+    [ $n = 1 ] || check "emoji on $n ranks: same bytes as on 1 rank${kind:+, $kind}" cmp "$scratch/emoji.1$kind" "$scratch/emoji.$n$kind"
   done
 done
-# 1e-3: trained weights, logits up to 40.
-check "emoji: logits" compare "$emoji/want.safetensors" "$scratch/emoji.1" 1e-3 logits
+check "emoji: every 12th row of the logits" "$BUILD/tests/tools/tensors" "$scratch/emoji.thin" "logits=$scratch/emoji.1:logits%12"
+check "emoji: logits" compare "$emoji/want.safetensors" "$scratch/emoji.thin" 0.05 logits
 check "emoji: greedy codes" compare "$emoji/want.safetensors" "$scratch/emoji.1.greedy" 0 greedy
-check "emoji: pixels" compare "$emoji/want.safetensors" "$scratch/emoji.1" 1e-4 pixels
+check "emoji: pixels" compare "$emoji/want.safetensors" "$scratch/emoji.1" 2e-3 pixels
+check "emoji: codes of pictures" compare "$emoji/want.safetensors" "$scratch/emoji.1" 0 rgb_codes
 check "emoji: CLIP runs" probe 1 "$m" "$emoji/clip-in.safetensors" "$scratch/emoji.clip"
-check "emoji: features" compare "$emoji/clip-want.safetensors" "$scratch/emoji.clip" 2e-5 image_features text_features
-check "emoji: scores" compare "$emoji/clip-want.safetensors" "$scratch/emoji.clip" 5e-3 scores
+check "emoji: features" compare "$emoji/clip-want.safetensors" "$scratch/emoji.clip" 3e-4 image_features text_features
+check "emoji: scores" compare "$emoji/clip-want.safetensors" "$scratch/emoji.clip" 0.02 scores
 
 for file in clip.pt clip-torchscript.pt; do
   golden=$ATL_FIXTURES/golden/clip-vit

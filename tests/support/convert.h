@@ -1,5 +1,5 @@
 /* Convert, for tests: a checkpoint becomes a model directory in a temporary folder and is opened; closing removes both.
- */
+ * A model directory is opened where it lies. */
 #ifndef ATL_TESTS_SUPPORT_CONVERT_H
 #define ATL_TESTS_SUPPORT_CONVERT_H
 
@@ -7,23 +7,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/file.h"
 #include "model/checkpoint/convert.h"
 
 typedef struct {
-  char folder[64];
+  char folder[64];    /* empty for a model directory */
   char directory[80]; /* folder/model */
   atl_model_t *model;
 } converted_t;
 
-/* The path of a file below the fixtures (ATL_FIXTURES, by default ../shared/fixtures) into path; returns path. */
+/* The path of a file below the fixtures (ATL_FIXTURES, by default tests/fixtures) into path; returns path. An absolute
+ * name stays as it is. */
 static inline const char *converted_fixture(char path[512], const char *name) {
   const char *root = getenv("ATL_FIXTURES");
-  snprintf(path, 512, "%s/%s", root ? root : "../shared/fixtures", name);
+  if (name[0] == '/') root = "";
+  if (snprintf(path, 512, "%s/%s", root ? root : "tests/fixtures", name) >= 512) abort();
   return path;
 }
 
 static inline atl_status_t converted_open(converted_t *converted, const char *source) {
-  *converted = (converted_t){.folder = "/tmp/atelier-test-XXXXXX"};
+  char path[544];
+  *converted = (converted_t){0};
+  if (snprintf(path, sizeof path, "%s/model.json", source) >= (int)sizeof path) abort();
+  if (atl_file_exists(path)) return atl_model_open(source, &converted->model);
+  snprintf(converted->folder, sizeof converted->folder, "/tmp/atelier-test-XXXXXX");
   ATL_CHECK(mkdtemp(converted->folder) != NULL, IO, "no temporary folder %s", converted->folder);
   snprintf(converted->directory, sizeof converted->directory, "%s/model", converted->folder);
   const atl_convert_t settings = {
@@ -39,7 +46,7 @@ static inline int converted_remove(const char *path, const struct stat *status, 
 
 static inline void converted_close(converted_t *converted) {
   atl_model_destroy(&converted->model);
-  nftw(converted->folder, converted_remove, 8, FTW_DEPTH | FTW_PHYS);
+  if (converted->folder[0] != '\0') nftw(converted->folder, converted_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 #endif

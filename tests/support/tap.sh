@@ -1,8 +1,8 @@
-# Sourced by tests/e2e/*.sh: TAP for shell, a scratch folder that goes away, and the program's name.
+# Sourced by the scripts in tests/e2e and tests/extra: TAP for shell, a scratch folder that goes away, and the program's name.
 ATELIER=${ATELIER:-build/release/atelier}
 BUILD=${BUILD:-$(dirname "$ATELIER")}
 MPIRUN=${MPIRUN:-mpirun}
-ATL_FIXTURES=${ATL_FIXTURES:-../shared/fixtures}
+ATL_FIXTURES=${ATL_FIXTURES:-tests/fixtures}
 tap_n=0
 tap_failed=0
 scratch=$(mktemp -d)
@@ -35,15 +35,12 @@ ranks() {
   shift
   if [ "$n" = 1 ]; then "$@"; else $MPIRUN -n "$n" "$@"; fi
 }
-# model NAME: the model directory of a fixture, made by tests/run, or converted here.
+# model NAME: the model directory of a reference checkpoint in tests/fixtures/golden, made by tests/run, or converted here.
 model() {
-  local from=$ATL_FIXTURES/golden/$1 to=${ATL_MODELS:-$scratch/models}/$1 more=()
-  [ "$1" = emoji ] && from=$ATL_FIXTURES/emoji
+  local to=${ATL_MODELS:-$scratch/models}/$1
   if [ ! -f "$to/model.json" ]; then
-    [ -f "$from/clip.pt" ] && more=(--clip "$from/clip.pt")
-    [ -f "$from/bpe.txt" ] && more+=(--tokenizer "$from/bpe.txt")
     mkdir -p "$(dirname "$to")"
-    "$ATELIER" convert "$from/dalle.pt" "${more[@]}" --out "$to" >"$scratch/convert.log" 2>&1 || cat "$scratch/convert.log" >&2
+    "$ATELIER" convert "$ATL_FIXTURES/golden/$1/dalle.pt" --out "$to" >"$scratch/convert.log" 2>&1 || cat "$scratch/convert.log" >&2
   fi
   echo "$to"
 }

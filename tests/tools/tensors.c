@@ -1,5 +1,6 @@
-/* tensors OUT NAME=FILE:TENSOR | NAME=FILE:TENSOR@N | NAME=ROWSxCOLUMNS:1,2,3 ...: writes a safetensors file of tensors
- * of other files (with @N the first N items, flat), and of given i32 numbers, a row of zeros after what is given. */
+/* tensors OUT NAME=FILE:TENSOR | NAME=FILE:TENSOR@N | NAME=FILE:TENSOR%N | NAME=ROWSxCOLUMNS:1,2,3 ...: writes a
+ * safetensors file of tensors of other files and of given i32 numbers, with zeros after those that are given. @N takes the
+ * first N items, flat; %N every N-th row of the last dimension, as a matrix. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +30,32 @@ static atl_status_t add_numbers(set_t *set, const char *name, long n_rows, long 
   return ATL_OK;
 }
 
+/* Keeps rows 0, every, 2 every ... of the last dimension. */
+static atl_status_t thin(set_t *set, atl_tensor_t *tensor, long every) {
+  size_t n_bytes;
+  int64_t n_rows = 1, n_columns = tensor->shape[tensor->n_dims - 1];
+  ATL_CHECK(every > 0 && tensor->n_dims > 0, USAGE, "every %ld rows", every);
+  for (int i = 0; i + 1 < tensor->n_dims; i++) n_rows *= tensor->shape[i];
+  ATL_TRY(atl_tensor_n_bytes(tensor, &n_bytes));
+  size_t row_bytes = n_bytes / (size_t)n_rows, n_kept = (size_t)((n_rows + every - 1) / every);
+  char *kept;
+  ATL_TRY(ATL_TAKE(&set->arena, n_kept * row_bytes, &kept));
+  for (size_t i = 0; i < n_kept; i++)
+    memcpy(kept + i * row_bytes, (const char *)tensor->data + i * (size_t)every * row_bytes, row_bytes);
+  *tensor = (atl_tensor_t){tensor->name, tensor->dtype, 2, {(int64_t)n_kept, n_columns}, kept};
+  return ATL_OK;
+}
+
 static atl_status_t add_tensor(set_t *set, const char *name, const char *file, char *tensor) {
-  char *count = strchr(tensor, '@');
+  char *count = strchr(tensor, '@'), *every = strchr(tensor, '%');
   if (count != NULL) *count++ = '\0';
+  if (every != NULL) *every++ = '\0';
   ATL_TRY(atl_safetensors_open(file, &set->files[set->n]));
   const atl_tensor_t *found = atl_safetensors_find(set->files[set->n], tensor);
   ATL_CHECK(found != NULL, USAGE, "%s has no %s", file, tensor);
   set->tensors[set->n] = *found;
   set->tensors[set->n].name = name;
+  if (every != NULL) return thin(set, &set->tensors[set->n], strtol(every, NULL, 10));
   if (count == NULL) return ATL_OK;
   set->tensors[set->n].n_dims = 1;
   set->tensors[set->n].shape[0] = strtol(count, NULL, 10);

@@ -23,7 +23,7 @@ static bool has_words(const char *words) {
   return has;
 }
 
-/* ---- files made by scripts/convert_golden.py ---- */
+/* ---- files made by tests/golden/convert/make.py ---- */
 
 static void test_refusals(void) {
   static const struct {

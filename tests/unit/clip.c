@@ -1,10 +1,9 @@
 // TEST np=1
 // CLIP against the reference: preprocessing, features and scores of the ViT (both checkpoint forms, every picture size)
-// and of the ResNet; and that a picture's features do not depend on its company.
+// and of the ResNet; and that a picture's features do not depend on the batch it is in.
 #include "model/clip/clip.h"
 
 #include <omp.h>
-#include <unistd.h>
 
 #include "common/memory.h"
 #include "tests/support/convert.h"
@@ -19,6 +18,9 @@ typedef struct {
  * is up to a part in 2^9 = 0.002 of a number; what is left of all of them after they cancelled was 0.0035 of a feature
  * and 0.12 of a score at most, and the bounds are about three times that. */
 static const bounds_t the_bounds[] = {{ATL_F32, 2e-5, 5e-3}, {ATL_BF16, 0.01, 0.3}};
+/* The model that ships: its matrices are rounded to f16, each weight by up to a part in 2^12, which moves scores by up to
+ * 0.006 (measured) and features by 0.0001; three times that is allowed. What bf16 costs hides it. */
+static const bounds_t the_shipped_bounds[] = {{ATL_F32, 3e-4, 0.02}, {ATL_BF16, 0.01, 0.3}};
 
 typedef struct {
   const bounds_t *bounds;
@@ -132,15 +134,11 @@ static void test_precision(const atl_model_t *model, const bounds_t *bounds, con
   atl_clip_destroy(&clip);
 }
 
-/* cases: pairs of paths, n of them. */
-static void test_checkpoint(const char *source, const char *const (*cases)[2], int n) {
+/* cases: pairs of paths, n of them; bounds of both precisions. */
+static void test_checkpoint(const char *source, const char *const (*cases)[2], int n, const bounds_t *bounds) {
   converted_t converted;
-  if (access(source, R_OK) != 0) {
-    TAP_SKIP("the fixtures are not here (ATL_FIXTURES)");
-    return;
-  }
   if (TAP_STATUS(ATL_OK, converted_open(&converted, source), source)) {
-    for (int i = 0; i < 2; i++) test_precision(converted.model, &the_bounds[i], cases, n);
+    for (int i = 0; i < 2; i++) test_precision(converted.model, &bounds[i], cases, n);
     test_memory(converted.model);
   }
   converted_close(&converted);
@@ -156,20 +154,24 @@ static void test_vit(const char *source) {
     snprintf(name, sizeof name, "golden/clip-vit/want-%s.safetensors", sizes[i]);
     cases[i][1] = converted_fixture(want[i], name);
   }
-  test_checkpoint(converted_fixture(path, source), (const char *const(*)[2])cases, 4);
+  test_checkpoint(converted_fixture(path, source), (const char *const(*)[2])cases, 4, the_bounds);
 }
 
 static void test_emoji(void) {
   char path[512], in[512], want[512];
   const char *const cases[1][2] = {
       {converted_fixture(in, "emoji/clip-in.safetensors"), converted_fixture(want, "emoji/clip-want.safetensors")}};
-  test_checkpoint(converted_fixture(path, "emoji/clip.pt"), cases, 1);
+  const char *fp32 = getenv("ATL_EMOJI"); /* the trained model's fp32 checkpoint (tests/extra/emoji-fp32.sh) */
+  test_checkpoint("weights/emoji", cases, 1, the_shipped_bounds);
+  if (fp32 == NULL) return;
+  snprintf(path, sizeof path, "%s/clip.pt", fp32);
+  test_checkpoint(path, cases, 1, the_bounds);
 }
 
 int main(void) {
   const char *const resnet[1][2] = {
       {"tests/golden/clip-resnet/in.safetensors", "tests/golden/clip-resnet/want.safetensors"}};
-  test_checkpoint("tests/golden/clip-resnet/clip.safetensors", resnet, 1);
+  test_checkpoint("tests/golden/clip-resnet/clip.safetensors", resnet, 1, the_bounds);
   test_vit("golden/clip-vit/clip.pt");
   test_vit("golden/clip-vit/clip-torchscript.pt");
   test_emoji();

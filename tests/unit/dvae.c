@@ -1,16 +1,17 @@
 // TEST np=1
-// The dVAE against the reference's pixels and codes, alone and in company, RGBA, and refused codes.
+// The dVAE against the reference's pixels and codes, in a batch and alone, RGBA, and refused codes.
 #include "model/vae/dvae.h"
 
 #include <omp.h>
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "tests/support/convert.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/tap.h"
 
 typedef struct {
-  atl_safetensors_t *in, *want;
+  const atl_safetensors_t *in, *want;
+  double tolerance; /* of a pixel */
   float *pixels, *expected, *rgb;
   int32_t *codes;
 } numbers_t;
@@ -28,7 +29,7 @@ static void test_decode(atl_dvae_t *vae, numbers_t *n) {
   if (ATL_NEW(n_items, &n->pixels) != ATL_OK || ATL_NEW(n_items, &n->expected) != ATL_OK) return;
   atl_tensor_get_f32(pixels, 0, n_items, n->expected);
   TAP_STATUS(ATL_OK, atl_dvae_decode(vae, n->pixels, ids, (int32_t)codes->shape[0]), "decodes");
-  TAP_CLOSE(n->pixels, n->expected, n_items, 1e-4, "pixels agree"); /* the project's bound for fp32 */
+  TAP_CLOSE(n->pixels, n->expected, n_items, n->tolerance, "pixels agree");
   omp_set_num_threads(1);
   atl_dvae_decode(vae, n->expected, ids + last * (size_t)codes->shape[1], 1);
   omp_set_num_threads(2);
@@ -37,43 +38,28 @@ static void test_decode(atl_dvae_t *vae, numbers_t *n) {
 
 static void test_encode(atl_dvae_t *vae, numbers_t *n) {
   const atl_tensor_t *rgb = atl_safetensors_find(n->in, "rgb"), *codes = atl_safetensors_find(n->want, "rgb_codes");
-  if (!rgb || !codes) {
-    TAP_SKIP("the fixture has no pictures to encode");
-    return;
-  }
+  if (!TAP_OK(rgb && codes, "the fixture has pictures to encode")) return;
   if (ATL_NEW(items(rgb), &n->rgb) != ATL_OK || ATL_NEW(items(codes), &n->codes) != ATL_OK) return;
   atl_tensor_get_f32(rgb, 0, items(rgb), n->rgb);
   atl_dvae_encode(vae, n->codes, n->rgb, (int32_t)rgb->shape[0]);
   TAP_OK(memcmp(n->codes, codes->data, items(codes) * sizeof(int32_t)) == 0, "codes agree exactly");
 }
 
-static void test_fixture(const char *name) {
-  char path[512], file[128];
-  converted_t converted;
-  numbers_t n = {0};
+static void test_fixture(const char *name, double tolerance) {
+  fixture_t fixture;
   atl_dvae_t *vae = NULL;
-  snprintf(file, sizeof file, "%s/dalle.pt", name);
-  if (access(converted_fixture(path, file), R_OK) != 0) {
-    TAP_SKIP("the fixtures are not here (ATL_FIXTURES)");
-    return;
-  }
-  TAP_STATUS(ATL_OK, converted_open(&converted, path), name);
-  snprintf(file, sizeof file, "%s/in.safetensors", name);
-  TAP_STATUS(ATL_OK, atl_safetensors_open(converted_fixture(path, file), &n.in), "inputs");
-  snprintf(file, sizeof file, "%s/want.safetensors", name);
-  TAP_STATUS(ATL_OK, atl_safetensors_open(converted_fixture(path, file), &n.want), "results");
-  if (TAP_STATUS(ATL_OK, atl_dvae_new(converted.model, ATL_DVAE_DECODER | ATL_DVAE_ENCODER, &vae), "a dVAE")) {
+  if (TAP_STATUS(ATL_OK, fixture_open(&fixture, name), name) &&
+      TAP_STATUS(ATL_OK, atl_dvae_new(fixture.converted.model, ATL_DVAE_DECODER | ATL_DVAE_ENCODER, &vae), "a dVAE")) {
+    numbers_t n = {.in = fixture.in, .want = fixture.want, .tolerance = tolerance};
     test_decode(vae, &n);
     test_encode(vae, &n);
+    ATL_DESTROY(&n.pixels);
+    ATL_DESTROY(&n.expected);
+    ATL_DESTROY(&n.rgb);
+    ATL_DESTROY(&n.codes);
   }
   atl_dvae_destroy(&vae);
-  converted_close(&converted);
-  atl_safetensors_destroy(&n.in);
-  atl_safetensors_destroy(&n.want);
-  ATL_DESTROY(&n.pixels);
-  ATL_DESTROY(&n.expected);
-  ATL_DESTROY(&n.rgb);
-  ATL_DESTROY(&n.codes);
+  fixture_close(&fixture);
 }
 
 /* ---- a model of our own with alpha and without residual blocks ---- */
@@ -163,8 +149,13 @@ static void test_own(void) {
 }
 
 int main(void) {
-  const char *const names[] = {"golden/full", "golden/mixed", "golden/reversible", "golden/stable-shared", "emoji"};
-  for (int i = 0; i < 5; i++) test_fixture(names[i]);
+  /* 1e-4 is the project's bound for fp32. Rounding the weights of the model that ships to f16 moves its pixels, which are
+   * of order 1, by up to 0.001 (measured); twice that is allowed. */
+  test_fixture("golden/full", 1e-4);
+  test_fixture("golden/mixed", 1e-4);
+  test_fixture("golden/reversible", 1e-4);
+  test_fixture("golden/stable-shared", 1e-4);
+  test_fixture("emoji", 2e-3);
   test_own();
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();

@@ -1,6 +1,6 @@
 // TEST np=1
 /* Every file of tests/golden/torchfile reads as PyTorch reads it, or is refused with the status and words its .txt
- * says; every file cut anywhere is refused or read, and nothing leaks. scripts/torchfile_golden.py makes them. */
+ * says; every file cut anywhere is refused or read, and nothing leaks. tests/golden/torchfile/make.py makes them. */
 #include "common/torch/torchfile.h"
 
 #include <dirent.h>

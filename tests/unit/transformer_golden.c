@@ -13,13 +13,16 @@ typedef struct {
   const char *name;
   int n_stages_most;
   double tolerance;
+  size_t stride; /* want.safetensors has every stride-th row of the logits */
 } case_t;
 
 /* Both sides sum in fp32 in different orders: the reference's logits are about 10 in size and 64 to 96 wide in the
- * random models, 40 and 256 in the trained one. */
+ * random models, 40 and 256 in the trained one. The trained one ships with matrices rounded to f16, each weight by up to
+ * a part in 2^12; its logits then differ from those of the fp32 checkpoint by up to 0.017 (measured), and three times
+ * that is allowed. The smallest margin of its greedy codes is 3.3. */
 static const case_t the_cases[] = {
-    {"golden/full", 3, 2e-4},       {"golden/mixed", 3, 2e-4}, {"golden/stable-shared", 3, 2e-4},
-    {"golden/reversible", 3, 2e-4}, {"emoji", 3, 1e-3},
+    {"golden/full", 3, 2e-4, 1},       {"golden/mixed", 3, 2e-4, 1}, {"golden/stable-shared", 3, 2e-4, 1},
+    {"golden/reversible", 3, 2e-4, 1}, {"emoji", 3, 0.05, 12},
 };
 
 /* Everything a case is compared with, and room for what we compute. */
@@ -68,14 +71,15 @@ static void run_steps(bench_t *b, forward_t *f, float *logits, const int32_t *te
   }
 }
 
-/* Masked entries must be the same, the others close; the largest difference is printed. */
+/* Masked entries must be the same, the others close; the largest difference is printed. want has every stride-th row. */
 static void compare(bench_t *b, const float *got, const float *want, const char *what) {
   double worst = 0;
-  size_t n_wrong = 0, n = (size_t)b->n_batch * (size_t)b->n_rows * (size_t)b->n_ids;
+  size_t n_wrong = 0, n_ids = (size_t)b->n_ids, n = (size_t)(b->n_batch * b->n_rows) / b->is->stride * n_ids;
   for (size_t i = 0; i < n; i++) {
-    double difference = fabs((double)got[i] - (double)want[i]);
-    bool is_masked = want[i] < -1e38f || got[i] < -1e38f;
-    if (is_masked ? got[i] != want[i] : !(difference <= b->is->tolerance)) n_wrong++;
+    float computed = got[i / n_ids * b->is->stride * n_ids + i % n_ids];
+    double difference = fabs((double)computed - (double)want[i]);
+    bool is_masked = want[i] < -1e38f || computed < -1e38f;
+    if (is_masked ? computed != want[i] : !(difference <= b->is->tolerance)) n_wrong++;
     if (!is_masked && !(difference <= worst)) worst = difference;
   }
   char name[128];
@@ -217,12 +221,9 @@ static void check_case(const case_t *is) {
 }
 
 int main(void) {
-  for (size_t i = 0; i < sizeof the_cases / sizeof *the_cases; i++) {
-    if (fixture_exists(the_cases[i].name))
-      check_case(&the_cases[i]);
-    else
-      TAP_SKIP("the fixtures are not here; set ATL_FIXTURES to their folder");
-  }
+  for (size_t i = 0; i < sizeof the_cases / sizeof *the_cases; i++) check_case(&the_cases[i]);
+  const char *emoji = getenv("ATL_EMOJI"); /* the trained model's fp32 checkpoint (tests/extra/emoji-fp32.sh) */
+  if (emoji != NULL) check_case(&(case_t){emoji, 3, 1e-3, 1});
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
   return tap_done();
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the fixture tests/golden/clip-resnet: a small random ResNet CLIP and what the reference computes with it.
 
-    scripts/make_clip_resnet.py path/to/CLIP/clip/model.py tests/golden/clip-resnet
+    tests/golden/clip-resnet/make.py path/to/CLIP/clip/model.py tests/golden/clip-resnet
 
 Needs PyTorch and a checkout of openai/CLIP, whose model class is run, not copied. Every bottleneck kind is there: with a
 shortcut convolution, without, and halving. Running means and variances are far from 0 and 1, so that folding shows.

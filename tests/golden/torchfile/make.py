@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes small files as PyTorch saves them (NAME.pt) and what is in them (NAME.txt), and damaged ones.
 
-    scripts/torchfile_golden.py tests/golden/torchfile
+    tests/golden/torchfile/make.py tests/golden/torchfile
 
 NAME.txt is what PyTorch itself reads back, as text: one line in the notation that tests/unit/torchfile.c prints too;
 or "! STATUS words", when the file must be refused with that status and with a message that has these words.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""convert_golden.py DIR: writes the small checkpoints of tests/golden/convert.
+"""make.py DIR: writes the small checkpoints of tests/golden/convert.
 
 Needs PyTorch. Each file is a DALLE-pytorch style checkpoint of the least sizes that are possible, with one thing about it
 that `atelier convert` must understand or refuse by name; tests/unit/checkpoint.c says which.

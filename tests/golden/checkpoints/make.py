@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/checkpoints: the smallest checkpoints that atelier reads, seeds of tests/fuzz/checkpoint.c.
 
-    scripts/tiny_checkpoints.py tests/golden/checkpoints
+    tests/golden/checkpoints/make.py tests/golden/checkpoints
 
 Keys and shapes are DALLE-pytorch's and OpenAI CLIP's; the numbers mean nothing. Legacy files have no checksums.
 """
