@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/memory.h"
+#include "model/transformer/tensors.h"
 
 #define SHAPE(...)                                                                                                     \
   (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
@@ -28,10 +29,7 @@ __attribute__((format(printf, 4, 5))) static atl_status_t add(atl_expected_list_
   return ATL_OK;
 }
 
-void atl_expect_clear(atl_expected_list_t *list) {
-  ATL_DESTROY(&list->items);
-  *list = (atl_expected_list_t){0};
-}
+void atl_expect_clear(atl_expected_list_t *list) { atl_table_clear_list(list); }
 
 /* PREFIX.weight [out, in] and PREFIX.bias [out]. */
 static atl_status_t add_linear(atl_expected_list_t *list, const char *prefix, int64_t out, int64_t in) {
@@ -44,55 +42,8 @@ static atl_status_t add_norm(atl_expected_list_t *list, const char *prefix, int6
   return add(list, SHAPE(width), "%s.bias", prefix);
 }
 
-/* ---- transformer ---- */
-
-static atl_status_t add_embeddings(const atl_transformer_config_t *c, atl_expected_list_t *list) {
-  int64_t width = c->width, side = c->image_side, length = c->text_length;
-  if (!c->share_embeddings) {
-    ATL_TRY(add(list, SHAPE(atl_config_text_vocabulary(c), width), "text_emb.weight"));
-    ATL_TRY(add(list, SHAPE(c->n_image_tokens, width), "image_emb.weight"));
-  }
-  if (c->rotary)
-    return add(list, SHAPE(1, length + 1 + side * side, atl_expect_rotary_width(c->head_size)), "transformer.pos_emb");
-  ATL_TRY(add(list, SHAPE(length + 1, width), "text_pos_emb.weight"));
-  ATL_TRY(add(list, SHAPE(1, side, 1, width), "image_pos_emb.weights.0"));
-  return add(list, SHAPE(1, 1, side, width), "image_pos_emb.weights.1");
-}
-
-/* What each sublayer has of its own, shared or not. */
-static atl_status_t add_frame(const atl_transformer_config_t *c, atl_expected_list_t *list, const char *prefix) {
-  ATL_TRY(add(list, SHAPE(1, 1, c->width), "%s.scale", prefix));
-  ATL_TRY(add(list, SHAPE(c->width), "%s.norm.weight", prefix));
-  ATL_TRY(add(list, SHAPE(c->width), "%s.norm.bias", prefix));
-  if (!c->sandwich_norm) return ATL_OK;
-  ATL_TRY(add(list, SHAPE(c->width), "%s.norm_out.weight", prefix));
-  return add(list, SHAPE(c->width), "%s.norm_out.bias", prefix);
-}
-
-static atl_status_t add_layer(const atl_transformer_config_t *c, atl_expected_list_t *list, int32_t layer) {
-  char prefix[ATL_NAME_BYTES];
-  int64_t width = c->width, inner = (int64_t)c->n_heads * c->head_size;
-  atl_names_prefix(c->reversible, layer, ATL_SUBLAYER_ATTENTION, prefix);
-  ATL_TRY(add_frame(c, list, prefix));
-  if (c->attention_owner[layer] == layer) {
-    ATL_TRY(add(list, SHAPE(3 * inner, width), "%s.to_qkv.weight", prefix));
-    ATL_TRY(add(list, SHAPE(width, inner), "%s.to_out.0.weight", prefix));
-    ATL_TRY(add(list, SHAPE(width), "%s.to_out.0.bias", prefix));
-  }
-  atl_names_prefix(c->reversible, layer, ATL_SUBLAYER_FEED_FORWARD, prefix);
-  ATL_TRY(add_frame(c, list, prefix));
-  if (c->feed_forward_owner[layer] != layer) return ATL_OK;
-  ATL_TRY(add(list, SHAPE(8 * width, width), "%s.net.0.weight", prefix));
-  ATL_TRY(add(list, SHAPE(8 * width), "%s.net.0.bias", prefix));
-  ATL_TRY(add(list, SHAPE(width, 4 * width), "%s.net.3.weight", prefix));
-  return add(list, SHAPE(width), "%s.net.3.bias", prefix);
-}
-
 atl_status_t atl_expect_transformer(const atl_transformer_config_t *config, atl_expected_list_t *list) {
-  ATL_TRY(add_embeddings(config, list));
-  for (int32_t i = 0; i < config->n_layers; i++) ATL_TRY(add_layer(config, list, i));
-  ATL_TRY(add_norm(list, "to_logits.0", config->width));
-  return add_linear(list, "to_logits.1", atl_config_vocabulary(config), config->width);
+  return atl_table_list(&atl_transformer_table, config, list);
 }
 
 /* ---- dVAE ---- */

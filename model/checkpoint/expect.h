@@ -11,26 +11,15 @@
 #define ATL_MODEL_CHECKPOINT_EXPECT_H
 
 #include "model/checkpoint/config.h"
-#include "model/checkpoint/import/names.h"
+#include "model/nn/table.h"
 
-typedef struct {
-  char name[ATL_NAME_BYTES];
-  int n_dims;
-  int64_t shape[4];
-} atl_expected_t;
-
-typedef struct {
-  atl_expected_t *items; /* owned */
-  size_t n, capacity;
-} atl_expected_list_t; /* all zero is an empty list */
+typedef atl_table_entry_t atl_expected_t;
+typedef atl_table_list_t atl_expected_list_t;
 
 /* Append to the list; MEMORY. Layers that share another's weights expect only what is their own. Caller clears. */
 atl_status_t atl_expect_transformer(const atl_transformer_config_t *config, atl_expected_list_t *list);
 atl_status_t atl_expect_vae(const atl_vae_config_t *config, atl_expected_list_t *list);
 atl_status_t atl_expect_clip(const atl_clip_config_t *config, atl_expected_list_t *list);
 void atl_expect_clear(atl_expected_list_t *list);
-
-/* R, the channels of a head that rotary positions turn. */
-static inline int32_t atl_expect_rotary_width(int32_t head_size) { return head_size / 3 / 2 * 6; }
 
 #endif

@@ -30,7 +30,7 @@ atl_status_t atl_clip_bind(const atl_clip_source_t *source, const char *tail, co
     binding.shape[binding.n_dims] = shape[binding.n_dims];
     binding.n_dims++;
   }
-  return atl_weights_bind(source->file, source->arena, &binding, 1);
+  return atl_binding_bind(source->file, source->arena, &binding, 1);
 }
 
 /* Packed weights replace the converted ones at once, so a half-precision file is never held whole in fp32. */
@@ -73,7 +73,7 @@ static atl_status_t build(atl_clip_t *clip, const atl_model_t *model, atl_dtype_
   const float *logit_scale;
   const atl_binding_t binding = {"logit_scale", 0, {0}, &logit_scale};
   atl_arena_t converted = {0};
-  atl_status_t status = atl_weights_bind(model->clip, &converted, &binding, 1);
+  atl_status_t status = atl_binding_bind(model->clip, &converted, &binding, 1);
   if (status == ATL_OK) clip->scale = exp((double)*logit_scale);
   atl_arena_clear(&converted);
   ATL_TRY(status);

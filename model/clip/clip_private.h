@@ -10,8 +10,8 @@
 #ifndef ATL_MODEL_CLIP_CLIP_PRIVATE_H
 #define ATL_MODEL_CLIP_CLIP_PRIVATE_H
 
+#include "model/checkpoint/binding.h"
 #include "model/checkpoint/model.h"
-#include "model/checkpoint/weights.h"
 #include "model/kernels/linear/linear.h"
 
 /* Where weights come from: names are PREFIX + tail; what is used as it is stays in the file or the arena. */
@@ -24,7 +24,7 @@ typedef struct {
 
 enum { ATL_CLIP_NAME_BYTES = 160 };
 
-/* The tensor PREFIX + tail of a shape (sizes of 0 end it). INPUT as atl_weights_bind. */
+/* The tensor PREFIX + tail of a shape (sizes of 0 end it). INPUT as atl_binding_bind. */
 atl_status_t atl_clip_bind(const atl_clip_source_t *source, const char *tail, const int64_t shape[4],
                            const float **address);
 /* A linear layer of PREFIX + weight (n_out,n_in) and PREFIX + bias, or none when bias is NULL. Caller owns. */

@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-#include "model/checkpoint/import/names.h"
-#include "model/checkpoint/weights.h"
-
 size_t atl_embedding_bytes(const atl_transformer_config_t *config) {
   size_t n_rows = (size_t)atl_config_vocabulary(config);
   if (!config->rotary) n_rows += (size_t)config->text_length + 1 + 2 * (size_t)config->image_side;
@@ -20,53 +17,45 @@ static atl_status_t copy_rows(atl_arena_t *arena, const float *from, int64_t n_r
 }
 
 /* The token tables: two of their own, or both cut from the output matrix. */
-static atl_status_t init_tokens(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena,
+static atl_status_t init_tokens(atl_embedding_t *embedding, const atl_transformer_source_t *source, atl_arena_t *arena,
                                 atl_arena_t *temporary) {
-  const atl_transformer_config_t *c = &model->transformer_config;
+  const atl_transformer_config_t *c = source->config;
   int64_t n_text = atl_config_text_vocabulary(c), n_image = c->n_image_tokens;
   const float *text, *image;
-  const atl_binding_t own[] = {{"text_emb.weight", 2, {n_text, c->width}, &text},
-                               {"image_emb.weight", 2, {n_image, c->width}, &image}};
-  const atl_binding_t shared[] = {{"to_logits.1.weight", 2, {n_text + n_image, c->width}, &text}};
   if (c->share_embeddings) {
-    ATL_TRY(atl_weights_bind(model->transformer, temporary, shared, 1));
+    ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, source->tensors.logits.weight));
+    text = source->tensors.logits.weight.value;
     image = text + n_text * c->width;
   } else {
-    ATL_TRY(atl_weights_bind(model->transformer, temporary, own, 2));
+    ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, source->tensors.tokens));
+    text = source->tensors.tokens.text.value;
+    image = source->tensors.tokens.image.value;
   }
   ATL_TRY(copy_rows(arena, text, n_text, c->width, &embedding->text));
   return copy_rows(arena, image, n_image, c->width, &embedding->image);
 }
 
-static const char *name_or(const atl_tensor_t *tensor, const char *name) {
-  return tensor != NULL ? tensor->name : name;
+static atl_status_t init_positions(atl_embedding_t *embedding, const atl_transformer_source_t *source,
+                                   atl_arena_t *arena, atl_arena_t *temporary) {
+  const atl_transformer_config_t *c = source->config;
+  const atl_transformer_tensors_t *t = &source->tensors;
+  ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, t->positions));
+  ATL_TRY(copy_rows(arena, t->positions.text.value, c->text_length + 1, c->width, &embedding->text_positions));
+  ATL_TRY(copy_rows(arena, t->positions.rows.value, c->image_side, c->width, &embedding->image_rows));
+  return copy_rows(arena, t->positions.columns.value, c->image_side, c->width, &embedding->image_columns);
 }
 
-static atl_status_t init_positions(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena,
-                                   atl_arena_t *temporary) {
-  const atl_transformer_config_t *c = &model->transformer_config;
-  const char *row_name = name_or(atl_names_find_axial(model->transformer, 0), "image_pos_emb.weights.0");
-  const char *column_name = name_or(atl_names_find_axial(model->transformer, 1), "image_pos_emb.weights.1");
-  const float *text, *rows, *columns;
-  const atl_binding_t table[] = {{"text_pos_emb.weight", 2, {c->text_length + 1, c->width}, &text},
-                                 {row_name, 4, {1, c->image_side, 1, c->width}, &rows},
-                                 {column_name, 4, {1, 1, c->image_side, c->width}, &columns}};
-  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 3));
-  ATL_TRY(copy_rows(arena, text, c->text_length + 1, c->width, &embedding->text_positions));
-  ATL_TRY(copy_rows(arena, rows, c->image_side, c->width, &embedding->image_rows));
-  return copy_rows(arena, columns, c->image_side, c->width, &embedding->image_columns);
-}
-
-atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena) {
-  const atl_transformer_config_t *c = &model->transformer_config;
+atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_transformer_source_t *source,
+                                atl_arena_t *arena) {
+  const atl_transformer_config_t *c = source->config;
   *embedding = (atl_embedding_t){.width = c->width,
                                  .n_text_tokens = c->n_text_tokens,
                                  .n_text = c->text_length + 1,
                                  .n_image_tokens = c->n_image_tokens,
                                  .image_side = c->image_side};
   atl_arena_t temporary = {0};
-  atl_status_t status = init_tokens(embedding, model, arena, &temporary);
-  if (status == ATL_OK && !c->rotary) status = init_positions(embedding, model, arena, &temporary);
+  atl_status_t status = init_tokens(embedding, source, arena, &temporary);
+  if (status == ATL_OK && !c->rotary) status = init_positions(embedding, source, arena, &temporary);
   atl_arena_clear(&temporary);
   return status;
 }

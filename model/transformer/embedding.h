@@ -3,7 +3,7 @@
 #define ATL_MODEL_TRANSFORMER_EMBEDDING_H
 
 #include "common/arena.h"
-#include "model/checkpoint/model.h"
+#include "model/transformer/tensors.h"
 
 typedef struct {
   int32_t width, n_text_tokens, n_text, n_image_tokens, image_side; /* D, V_t, T+1, V_i, f */
@@ -16,7 +16,7 @@ typedef struct {
 
 size_t atl_embedding_bytes(const atl_transformer_config_t *config);
 /* INPUT, MEMORY. Copies into the arena, which owns. */
-atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_model_t *model, atl_arena_t *arena);
+atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_transformer_source_t *source, atl_arena_t *arena);
 /* x(D) <- the tokenizer's id at text position p (0: begin, token ignored; id 0: the private pad of p). */
 void atl_embedding_text(const atl_embedding_t *embedding, float *x, int32_t token, int32_t position);
 /* x(D) <- image code at image position j. */

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "model/checkpoint/weights.h"
 #include "model/kernels/norm/norm.h"
 
 static atl_linear_spec_t spec_of(const atl_transformer_config_t *c, bool is_text, atl_dtype_t dtype,
@@ -18,41 +17,40 @@ size_t atl_head_bytes(const atl_transformer_config_t *config, atl_dtype_t dtype,
   return atl_linear_get_bytes(&text) + atl_linear_get_bytes(&image) + 2 * (size_t)config->width * sizeof(float);
 }
 
-static atl_status_t init_linears(atl_head_t *head, const atl_model_t *model, atl_dtype_t dtype, atl_backend_t backend,
-                                 atl_arena_t *temporary) {
-  const atl_transformer_config_t *c = &model->transformer_config;
-  int64_t n_text = atl_config_text_vocabulary(c), n_ids = atl_config_vocabulary(c);
+static atl_status_t init_linears(atl_head_t *head, const atl_transformer_source_t *source, atl_dtype_t dtype,
+                                 atl_backend_t backend, atl_arena_t *temporary) {
+  const atl_transformer_config_t *c = source->config;
+  int64_t n_text = atl_config_text_vocabulary(c);
   atl_linear_spec_t text = spec_of(c, true, dtype, backend), image = spec_of(c, false, dtype, backend);
-  const atl_binding_t table[] = {{"to_logits.1.weight", 2, {n_ids, c->width}, &text.weight},
-                                 {"to_logits.1.bias", 1, {n_ids}, &text.bias}};
-  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 2));
+  ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, source->tensors.logits));
+  text.weight = source->tensors.logits.weight.value;
+  text.bias = source->tensors.logits.bias.value;
   image.weight = text.weight + n_text * c->width;
   image.bias = text.bias + n_text;
   ATL_TRY(atl_linear_new(&text, &head->text));
   return atl_linear_new(&image, &head->image);
 }
 
-static atl_status_t init_norm(atl_head_t *head, const atl_model_t *model, atl_arena_t *arena, atl_arena_t *temporary) {
-  const float *weight, *bias;
-  int64_t width = head->width;
-  const atl_binding_t table[] = {{"to_logits.0.weight", 1, {width}, &weight}, {"to_logits.0.bias", 1, {width}, &bias}};
-  ATL_TRY(atl_weights_bind(model->transformer, temporary, table, 2));
+static atl_status_t init_norm(atl_head_t *head, const atl_transformer_source_t *source, atl_arena_t *arena,
+                              atl_arena_t *temporary) {
+  size_t width = (size_t)head->width;
   float *copy;
+  ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, source->tensors.norm));
   ATL_TRY(ATL_TAKE(arena, 2 * width, &copy));
-  memcpy(copy, weight, (size_t)width * sizeof *copy);
-  memcpy(copy + width, bias, (size_t)width * sizeof *copy);
+  memcpy(copy, source->tensors.norm.weight.value, width * sizeof *copy);
+  memcpy(copy + width, source->tensors.norm.bias.value, width * sizeof *copy);
   head->norm_weight = copy;
   head->norm_bias = copy + width;
   return ATL_OK;
 }
 
-atl_status_t atl_head_init(atl_head_t *head, const atl_model_t *model, atl_dtype_t dtype, atl_backend_t backend,
-                           atl_arena_t *arena) {
-  const atl_transformer_config_t *c = &model->transformer_config;
+atl_status_t atl_head_init(atl_head_t *head, const atl_transformer_source_t *source, atl_dtype_t dtype,
+                           atl_backend_t backend, atl_arena_t *arena) {
+  const atl_transformer_config_t *c = source->config;
   *head = (atl_head_t){.width = c->width, .n_streams = c->reversible ? 2 : 1, .stable = c->stable};
   atl_arena_t temporary = {0};
-  atl_status_t status = init_norm(head, model, arena, &temporary);
-  if (status == ATL_OK) status = init_linears(head, model, dtype, backend, &temporary);
+  atl_status_t status = init_norm(head, source, arena, &temporary);
+  if (status == ATL_OK) status = init_linears(head, source, dtype, backend, &temporary);
   atl_arena_clear(&temporary);
   return status;
 }

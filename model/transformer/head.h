@@ -6,8 +6,8 @@
 #define ATL_MODEL_TRANSFORMER_HEAD_H
 
 #include "common/arena.h"
-#include "model/checkpoint/model.h"
 #include "model/kernels/linear/linear.h"
+#include "model/transformer/tensors.h"
 
 typedef struct {
   int32_t width, n_streams;             /* D, C */
@@ -19,8 +19,8 @@ typedef struct {
 /* Bytes of the head's weights. Pure. */
 size_t atl_head_bytes(const atl_transformer_config_t *config, atl_dtype_t dtype, atl_backend_t backend);
 /* INPUT, MEMORY. The arena owns the norm; clear destroys the linears. */
-atl_status_t atl_head_init(atl_head_t *head, const atl_model_t *model, atl_dtype_t dtype, atl_backend_t backend,
-                           atl_arena_t *arena);
+atl_status_t atl_head_init(atl_head_t *head, const atl_transformer_source_t *source, atl_dtype_t dtype,
+                           atl_backend_t backend, atl_arena_t *arena);
 void atl_head_clear(atl_head_t *head);
 /* h(n,D) <- x(n,C,D): mean of the streams, stable division, LayerNorm: what both linears are applied to. */
 void atl_head_norm(const atl_head_t *head, float *h, const float *x, int64_t n_rows);

@@ -1,10 +1,9 @@
 #include "model/transformer/layer.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "model/checkpoint/weights.h"
 #include "model/kernels/norm/norm.h"
+#include "model/transformer/names.h"
 
 static int32_t inner_width(const atl_transformer_config_t *c) { return c->n_heads * c->head_size; }
 
@@ -61,100 +60,74 @@ void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_trans
   add_branch_bytes(config, part, ATL_SUBLAYER_FEED_FORWARD, owns_feed_forward, bytes);
 }
 
-enum { MAX_TENSORS = 5, LONGEST_NAME = 2 * ATL_NAME_BYTES };
-
-/* A table of a sublayer's tensors in the making, with the names it points at. */
-typedef struct {
-  const atl_model_t *model;
-  int32_t i_layer;
-  atl_sublayer_t kind;
-  atl_binding_t rows[MAX_TENSORS];
-  char names[MAX_TENSORS][LONGEST_NAME];
-  int n;
-} table_t;
-
-/* One more row; a tensor that is not there keeps its plain name, for the message. */
-static void add(table_t *table, const char *tail, atl_binding_t row) {
-  const atl_transformer_config_t *config = &table->model->transformer_config;
-  const atl_tensor_t *tensor = atl_names_find(table->model->transformer, config, table->i_layer, table->kind, tail);
-  char prefix[ATL_NAME_BYTES], *name = table->names[table->n];
-  atl_names_prefix(config->reversible, table->i_layer, table->kind, prefix);
-  if (tensor != NULL)
-    snprintf(name, LONGEST_NAME, "%s", tensor->name);
-  else
-    snprintf(name, LONGEST_NAME, "%s.fn.%s", prefix, tail);
-  row.name = name;
-  table->rows[table->n++] = row;
-}
-
-static atl_status_t bind(table_t *table, atl_arena_t *arena) {
-  return atl_weights_bind(table->model->transformer, arena, table->rows, (size_t)table->n);
-}
-
 /* The (D) vectors of a branch, copied: the model may go after loading. */
-static atl_status_t init_vectors(atl_branch_t *branch, table_t table, atl_arena_t *arena, atl_arena_t *temporary) {
-  const atl_transformer_config_t *c = &table.model->transformer_config;
-  const float **places[] = {&branch->norm_weight, &branch->norm_bias, &branch->scale, &branch->norm_out_weight,
-                            &branch->norm_out_bias};
-  const char *const tails[] = {"norm.weight", "norm.bias", "scale", "norm_out.weight", "norm_out.bias"};
-  int n = c->sandwich_norm ? 5 : 3;
-  const float *found[MAX_TENSORS];
-  for (int i = 0; i < n; i++) {
-    bool is_scale = places[i] == &branch->scale;
-    atl_binding_t vector = {NULL, 1, {c->width}, &found[i]}, scale = {NULL, 3, {1, 1, c->width}, &found[i]};
-    add(&table, tails[i], is_scale ? scale : vector);
-  }
-  ATL_TRY(bind(&table, temporary));
-  for (int i = 0; i < n; i++) {
+static atl_status_t init_vectors(atl_branch_t *branch, const atl_transformer_source_t *source,
+                                 const atl_sublayer_tensors_t *own, atl_arena_t *arena, atl_arena_t *temporary) {
+  size_t width = (size_t)source->config->width;
+  const struct {
+    const float **to;
+    const atl_parameter_t *from;
+  } vectors[] = {{&branch->norm_weight, &own->vectors.norm_weight},
+                 {&branch->norm_bias, &own->vectors.norm_bias},
+                 {&branch->scale, &own->vectors.scale},
+                 {&branch->norm_out_weight, &own->vectors.norm_out_weight},
+                 {&branch->norm_out_bias, &own->vectors.norm_out_bias}};
+  ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, own->vectors));
+  for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
     float *copy;
-    ATL_TRY(ATL_TAKE(arena, c->width, &copy));
-    memcpy(copy, found[i], (size_t)c->width * sizeof *copy);
-    *places[i] = copy;
+    if (vectors[i].from->value == NULL) continue;
+    ATL_TRY(ATL_TAKE(arena, width, &copy));
+    memcpy(copy, vectors[i].from->value, width * sizeof *copy);
+    *vectors[i].to = copy;
   }
   return ATL_OK;
 }
 
-static atl_status_t init_linears(atl_branch_t *branch, table_t table, const atl_transformer_part_t *part,
-                                 atl_arena_t *temporary) {
-  const atl_transformer_config_t *c = &table.model->transformer_config;
-  bool attends = is_attention(table.kind);
-  table.i_layer = (attends ? c->attention_owner : c->feed_forward_owner)[table.i_layer];
-  atl_linear_spec_t in = spec_in(c, part, table.kind), out = spec_out(c, part, table.kind);
-  add(&table, attends ? "to_qkv.weight" : "net.0.weight", (atl_binding_t){NULL, 2, {in.n_out, in.n_in}, &in.weight});
-  if (!attends) add(&table, "net.0.bias", (atl_binding_t){NULL, 1, {in.n_out}, &in.bias});
-  add(&table, attends ? "to_out.0.weight" : "net.3.weight",
-      (atl_binding_t){NULL, 2, {out.n_out, out.n_in}, &out.weight});
-  add(&table, attends ? "to_out.0.bias" : "net.3.bias", (atl_binding_t){NULL, 1, {out.n_out}, &out.bias});
-  ATL_TRY(bind(&table, temporary));
+static atl_status_t init_linears(atl_branch_t *branch, const atl_transformer_source_t *source,
+                                 const atl_sublayer_tensors_t *owner, const atl_transformer_part_t *part,
+                                 atl_sublayer_t kind, atl_arena_t *temporary) {
+  atl_linear_spec_t in = spec_in(source->config, part, kind), out = spec_out(source->config, part, kind);
+  ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, owner->linears));
+  in.weight = owner->linears.in_weight.value, in.bias = owner->linears.in_bias.value;
+  out.weight = owner->linears.out_weight.value, out.bias = owner->linears.out_bias.value;
   branch->owns_linears = true;
   ATL_TRY(atl_linear_new(&in, &branch->in));
   return atl_linear_new(&out, &branch->out);
 }
 
-static atl_status_t init_branch(atl_branch_t *branch, const table_t *table, const atl_transformer_part_t *part,
-                                const atl_branch_t *owner, atl_arena_t *arena) {
+/* The tensors of a sublayer of layer i_layer. */
+static const atl_sublayer_tensors_t *sublayer_of(const atl_transformer_source_t *source, int32_t i_layer,
+                                                 atl_sublayer_t kind) {
+  const atl_layer_tensors_t *layer = &source->tensors.layers[i_layer];
+  return is_attention(kind) ? &layer->attention : &layer->feed_forward;
+}
+
+/* Linears come from `made`, a layer of the part that has them already, or from the file when that is NULL. */
+static atl_status_t init_branch(atl_branch_t *branch, const atl_transformer_source_t *source,
+                                const atl_transformer_part_t *part, int32_t i_layer, atl_sublayer_t kind,
+                                const atl_branch_t *made, atl_arena_t *arena) {
+  const atl_transformer_config_t *c = source->config;
+  int32_t i_owner = (is_attention(kind) ? c->attention_owner : c->feed_forward_owner)[i_layer];
   atl_arena_t temporary = {0};
-  atl_status_t status = init_vectors(branch, *table, arena, &temporary);
-  if (owner != NULL) {
-    branch->in = owner->in;
-    branch->out = owner->out;
+  atl_status_t status = init_vectors(branch, source, sublayer_of(source, i_layer, kind), arena, &temporary);
+  if (made != NULL) {
+    branch->in = made->in;
+    branch->out = made->out;
   } else if (status == ATL_OK) {
-    status = init_linears(branch, *table, part, &temporary);
+    status = init_linears(branch, source, sublayer_of(source, i_owner, kind), part, kind, &temporary);
   }
   atl_arena_clear(&temporary);
   return status;
 }
 
-atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const atl_transformer_part_t *part,
-                            int32_t i_layer, const atl_layer_t *attention_owner, const atl_layer_t *feed_forward_owner,
-                            atl_arena_t *arena) {
+atl_status_t atl_layer_init(atl_layer_t *layer, const atl_transformer_source_t *source,
+                            const atl_transformer_part_t *part, int32_t i_layer, const atl_layer_t *attention_owner,
+                            const atl_layer_t *feed_forward_owner, atl_arena_t *arena) {
   *layer = (atl_layer_t){0};
-  table_t attention = {.model = model, .i_layer = i_layer, .kind = ATL_SUBLAYER_ATTENTION};
-  table_t feed_forward = {.model = model, .i_layer = i_layer, .kind = ATL_SUBLAYER_FEED_FORWARD};
-  const atl_branch_t *owner = attention_owner ? &attention_owner->attention : NULL;
-  ATL_TRY(init_branch(&layer->attention, &attention, part, owner, arena));
-  owner = feed_forward_owner ? &feed_forward_owner->feed_forward : NULL;
-  return init_branch(&layer->feed_forward, &feed_forward, part, owner, arena);
+  const atl_branch_t *made = attention_owner ? &attention_owner->attention : NULL;
+  ATL_TRY(init_branch(&layer->attention, source, part, i_layer, ATL_SUBLAYER_ATTENTION, made, arena));
+  made = feed_forward_owner ? &feed_forward_owner->feed_forward : NULL;
+  return init_branch(&layer->feed_forward, source, part, i_layer, ATL_SUBLAYER_FEED_FORWARD, made, arena);
 }
 
 atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *c,

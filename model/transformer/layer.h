@@ -11,9 +11,9 @@
 #ifndef ATL_MODEL_TRANSFORMER_LAYER_H
 #define ATL_MODEL_TRANSFORMER_LAYER_H
 
-#include "model/checkpoint/import/names.h"
 #include "model/transformer/attention.h"
 #include "model/transformer/shift.h"
+#include "model/transformer/tensors.h"
 
 typedef struct {
   const float *norm_weight, *norm_bias;         /* fn.norm (D) */
@@ -48,9 +48,9 @@ void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_trans
                          bool owns_attention, bool owns_feed_forward, atl_transformer_bytes_t *bytes);
 /* Loads the weights of layer i_layer of a part; a branch takes its linears from the given layer's when that is not
  * NULL. INPUT, MEMORY. The arena owns all but the linears: clear, also after a failure. */
-atl_status_t atl_layer_init(atl_layer_t *layer, const atl_model_t *model, const atl_transformer_part_t *part,
-                            int32_t i_layer, const atl_layer_t *attention_owner, const atl_layer_t *feed_forward_owner,
-                            atl_arena_t *arena);
+atl_status_t atl_layer_init(atl_layer_t *layer, const atl_transformer_source_t *source,
+                            const atl_transformer_part_t *part, int32_t i_layer, const atl_layer_t *attention_owner,
+                            const atl_layer_t *feed_forward_owner, atl_arena_t *arena);
 /* Then its sequences: cache and shift memory. After the weights of all layers, because loading takes memory for a while
  * that the caches need for good. MEMORY. */
 atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *config,

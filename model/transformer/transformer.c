@@ -5,7 +5,6 @@
 #include <float.h>
 #include <string.h>
 
-#include "model/checkpoint/weights.h"
 #include "model/transformer/embedding.h"
 #include "model/transformer/head.h"
 #include "model/transformer/layer.h"
@@ -73,28 +72,25 @@ static atl_status_t init_work(atl_transformer_t *t) {
   return atl_rows_init(&work->rows, c->text_length + 1, t->part.n_samples, t->part.max_rows, &t->arena);
 }
 
-static atl_status_t init_attention(atl_transformer_t *t, const atl_model_t *model) {
-  const atl_transformer_config_t *c = &t->config;
+static atl_status_t init_attention(atl_transformer_t *t, const atl_transformer_source_t *source) {
   atl_arena_t temporary = {0};
-  const float *angles = NULL;
-  int64_t n_positions = c->text_length + 1 + atl_config_image_length(c), width = atl_rotary_width(c->head_size);
-  const atl_binding_t table[] = {{"transformer.pos_emb", 3, {1, n_positions, width}, &angles}};
   atl_status_t status = ATL_OK;
-  if (c->rotary) status = atl_weights_bind(model->transformer, &temporary, table, 1);
+  if (t->config.rotary) status = ATL_WEIGHTS_BIND(&source->weights, &temporary, source->tensors.angles);
   if (status == ATL_OK)
-    status = atl_attention_init(&t->work.attention, c, angles, t->part.dtype, t->part.kv, t->part.backend, &t->arena);
+    status = atl_attention_init(&t->work.attention, &t->config, source->tensors.angles.value, t->part.dtype, t->part.kv,
+                                t->part.backend, &t->arena);
   atl_arena_clear(&temporary);
   return status;
 }
 
-static atl_status_t init_layers(atl_transformer_t *t, const atl_model_t *model) {
+static atl_status_t init_layers(atl_transformer_t *t, const atl_transformer_source_t *source) {
   const atl_transformer_part_t *part = &t->part;
   ATL_TRY(ATL_TAKE(&t->arena, part->end_layer - part->first_layer, &t->layers));
   for (int32_t i = part->first_layer; i < part->end_layer; i++) {
     int32_t attention = first_of(t->config.attention_owner, part, i);
     int32_t feed_forward = first_of(t->config.feed_forward_owner, part, i);
     atl_layer_t *first = t->layers - part->first_layer;
-    ATL_TRY(atl_layer_init(&first[i], model, part, i, attention < i ? &first[attention] : NULL,
+    ATL_TRY(atl_layer_init(&first[i], source, part, i, attention < i ? &first[attention] : NULL,
                            feed_forward < i ? &first[feed_forward] : NULL, &t->arena));
   }
   return ATL_OK;
@@ -102,15 +98,24 @@ static atl_status_t init_layers(atl_transformer_t *t, const atl_model_t *model) 
 
 /* What takes the most memory while it is read comes first, what is only zeros at first comes last: so that loading
  * never takes more than running. */
-static atl_status_t fill(atl_transformer_t *t, const atl_model_t *model) {
-  if (is_last(&t->config, &t->part)) ATL_TRY(atl_head_init(&t->head, model, t->part.dtype, t->part.backend, &t->arena));
-  if (is_first(&t->part)) ATL_TRY(atl_embedding_init(&t->embedding, model, &t->arena));
-  ATL_TRY(init_layers(t, model));
+static atl_status_t init_from(atl_transformer_t *t, const atl_model_t *model, const atl_transformer_source_t *source) {
+  if (is_last(&t->config, &t->part))
+    ATL_TRY(atl_head_init(&t->head, source, t->part.dtype, t->part.backend, &t->arena));
+  if (is_first(&t->part)) ATL_TRY(atl_embedding_init(&t->embedding, source, &t->arena));
+  ATL_TRY(init_layers(t, source));
   atl_model_release(model);
   for (int32_t i = t->part.first_layer; i < t->part.end_layer; i++)
     ATL_TRY(atl_layer_init_state(&t->layers[i - t->part.first_layer], &t->config, &t->part, i, &t->arena));
-  ATL_TRY(init_attention(t, model));
+  ATL_TRY(init_attention(t, source));
   return init_work(t);
+}
+
+static atl_status_t init(atl_transformer_t *t, const atl_model_t *model) {
+  atl_transformer_source_t source;
+  atl_status_t status = atl_transformer_source_open(model, &source);
+  if (status == ATL_OK) status = init_from(t, model, &source);
+  atl_transformer_source_close(&source);
+  return status;
 }
 
 atl_status_t atl_transformer_new(const atl_model_t *model, const atl_transformer_part_t *part, atl_transformer_t **t) {
@@ -122,7 +127,7 @@ atl_status_t atl_transformer_new(const atl_model_t *model, const atl_transformer
   ATL_TRY(ATL_NEW(1, t));
   (*t)->config = model->transformer_config;
   (*t)->part = *part;
-  atl_status_t status = fill(*t, model);
+  atl_status_t status = init(*t, model);
   if (status != ATL_OK) atl_transformer_destroy(t);
   return status;
 }

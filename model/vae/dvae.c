@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/checkpoint/weights.h"
+#include "model/checkpoint/binding.h"
 #include "model/kernels/activation/activation.h"
 #include "model/kernels/conv/conv.h"
 
@@ -66,7 +66,7 @@ static atl_status_t read_conv(const atl_safetensors_t *file, const char *name, a
                                   &spec.weight},
                                  {bias_name, 1, {spec.n_out}, &spec.bias}};
   atl_arena_t converted = {0};
-  atl_status_t status = atl_weights_bind(file, &converted, table, 2);
+  atl_status_t status = atl_binding_bind(file, &converted, table, 2);
   if (status == ATL_OK) status = atl_conv_new(&spec, conv);
   atl_arena_clear(&converted);
   return status;
@@ -156,7 +156,7 @@ static atl_status_t build_decoder(atl_dvae_t *vae, const atl_safetensors_t *file
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->decoder;
   const atl_binding_t codebook = {"codebook.weight", 2, {config->n_tokens, config->codebook_width}, &vae->codebook};
-  ATL_TRY(atl_weights_bind(file, &vae->arena, &codebook, 1));
+  ATL_TRY(atl_binding_bind(file, &vae->arena, &codebook, 1));
   ATL_TRY(start(chain, &vae->arena, vae->grid, config->codebook_width, count_steps(config)));
   int32_t index = 0;
   if (config->n_res_blocks > 0) ATL_TRY(append_pointwise(chain, file, "decoder", index++, config->hidden_width));

@@ -10,12 +10,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/arena.h"
-#include "model/checkpoint/import/names.h"
 #include "model/checkpoint/model.h"
-#include "model/kernels/attention/rotary.h"
+#include "model/transformer/names.h"
+#include "model/transformer/tensors.h"
 
 typedef struct {
   atl_model_t model;
@@ -53,81 +54,57 @@ static inline atl_status_t random_add(random_model_t *r, const char *name, int n
   return ATL_OK;
 }
 
-#define RANDOM_ADD(r, name, centre, size, ...)                                                                         \
-  ATL_TRY(random_add(r, name, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__},     \
-                     centre, size))
-
-/* "PREFIX.fn.fn.TAIL". */
-static inline const char *random_name(char text[2 * ATL_NAME_BYTES], const char *prefix, int n_wrappers,
-                                      const char *tail) {
-  int n = snprintf(text, ATL_NAME_BYTES, "%s", prefix);
-  for (int i = 0; i < n_wrappers; i++) n += snprintf(text + n, 8, ".fn");
-  snprintf(text + n, ATL_NAME_BYTES, ".%s", tail);
+/* "PREFIX.TAIL" -> "PREFIX.fn.fn.TAIL", as upstream's newest version nests its modules. */
+static inline const char *random_name(const random_model_t *r, const char *name, char text[2 * ATL_NAME_BYTES]) {
+  const atl_transformer_config_t *c = &r->model.transformer_config;
+  char prefix[ATL_NAME_BYTES];
+  for (int32_t i = 0; i < 2 * c->n_layers; i++) {
+    atl_sublayer_t kind = i % 2 == 0 ? ATL_SUBLAYER_ATTENTION : ATL_SUBLAYER_FEED_FORWARD;
+    size_t n_prefix = strlen(atl_names_prefix(c->reversible, i / 2, kind, prefix));
+    if (strncmp(name, prefix, n_prefix) != 0 || name[n_prefix] != '.') continue;
+    const char *tail = name + n_prefix + 1;
+    bool is_vector = strncmp(tail, "norm", 4) == 0, is_scale = strcmp(tail, "scale") == 0;
+    int n_linear = (kind == ATL_SUBLAYER_ATTENTION ? 3 : 2) + (c->shift_tokens ? 2 : 0);
+    int n = !r->has_wrappers || is_scale ? 0 : is_vector ? 1 : n_linear;
+    snprintf(text, 2 * ATL_NAME_BYTES, "%s%.*s.%s", prefix, 3 * n, ".fn.fn.fn.fn.fn", tail);
+    return text;
+  }
+  snprintf(text, 2 * ATL_NAME_BYTES, "%s", name);
+  char *dot = strstr(text, ".weights.");
+  if (!r->has_wrappers && dot != NULL) dot[8] = '_';
   return text;
 }
 
-static inline atl_status_t random_sublayer(random_model_t *r, int32_t layer, atl_sublayer_t kind) {
-  const atl_transformer_config_t *c = &r->model.transformer_config;
-  char prefix[ATL_NAME_BYTES], name[2 * ATL_NAME_BYTES];
-  int64_t D = c->width, inner = (int64_t)c->n_heads * c->head_size;
-  float of_width = 1.7f / sqrtf((float)D);
-  bool attends = kind == ATL_SUBLAYER_ATTENTION;
-  int n = !r->has_wrappers ? 0 : (attends ? 3 : 2) + (c->shift_tokens ? 2 : 0), one = r->has_wrappers;
-  atl_names_prefix(c->reversible, layer, kind, prefix);
-  RANDOM_ADD(r, random_name(name, prefix, 0, "scale"), 0.5f, 0.2f, 1, 1, D);
-  RANDOM_ADD(r, random_name(name, prefix, one, "norm.weight"), 1, 0.5f, D);
-  RANDOM_ADD(r, random_name(name, prefix, one, "norm.bias"), 0, 0.5f, D);
-  if (c->sandwich_norm) {
-    RANDOM_ADD(r, random_name(name, prefix, one, "norm_out.weight"), 1, 0.5f, D);
-    RANDOM_ADD(r, random_name(name, prefix, one, "norm_out.bias"), 0, 0.5f, D);
+/* Numbers of centre +- size, so large that each tensor matters in the result. */
+static inline void random_range(const atl_table_entry_t *entry, float *centre, float *size) {
+  float fan_in = (float)atl_table_n_items(entry) / (float)entry->shape[0];
+  bool is_norm = entry->init == ATL_INIT_ONE || entry->init == ATL_INIT_ZERO;
+  *centre = entry->kind == ATL_TENSOR_GAIN ? 1 : entry->kind == ATL_TENSOR_SCALE ? 0.5f : 0;
+  switch (entry->kind) {
+  case ATL_TENSOR_WEIGHT: *size = 1.7f / sqrtf(fan_in); break;
+  case ATL_TENSOR_GAIN: *size = 0.5f; break;
+  case ATL_TENSOR_BIAS: *size = is_norm ? 0.5f : 0.2f; break;
+  case ATL_TENSOR_SCALE: *size = 0.2f; break;
+  case ATL_TENSOR_BUFFER: *size = 3; break; /* angles */
+  default: *size = 1; break;
   }
-  if ((attends ? c->attention_owner : c->feed_forward_owner)[layer] != layer) return ATL_OK;
-  if (attends) {
-    RANDOM_ADD(r, random_name(name, prefix, n, "to_qkv.weight"), 0, of_width, 3 * inner, D);
-    RANDOM_ADD(r, random_name(name, prefix, n, "to_out.0.weight"), 0, 1.7f / sqrtf((float)inner), D, inner);
-    RANDOM_ADD(r, random_name(name, prefix, n, "to_out.0.bias"), 0, 0.2f, D);
-  } else {
-    RANDOM_ADD(r, random_name(name, prefix, n, "net.0.weight"), 0, of_width, 8 * D, D);
-    RANDOM_ADD(r, random_name(name, prefix, n, "net.0.bias"), 0, 0.2f, 8 * D);
-    RANDOM_ADD(r, random_name(name, prefix, n, "net.3.weight"), 0, 0.85f / sqrtf((float)D), D, 4 * D);
-    RANDOM_ADD(r, random_name(name, prefix, n, "net.3.bias"), 0, 0.2f, D);
-  }
-  return ATL_OK;
-}
-
-/* Angles up to 3, each twice in a row. */
-static inline atl_status_t random_angles(random_model_t *r) {
-  const atl_transformer_config_t *c = &r->model.transformer_config;
-  int64_t n_positions = c->text_length + 1 + atl_config_image_length(c), width = atl_rotary_width(c->head_size);
-  RANDOM_ADD(r, "transformer.pos_emb", 0, 3, 1, n_positions, width);
-  float *angles = (float *)(uintptr_t)r->tensors[r->n_tensors - 1].data;
-  for (int64_t i = 0; i < n_positions * width; i += 2) angles[i + 1] = angles[i];
-  return ATL_OK;
 }
 
 static inline atl_status_t random_fill(random_model_t *r) {
-  const atl_transformer_config_t *c = &r->model.transformer_config;
-  int64_t D = c->width, f = c->image_side, n_text = atl_config_text_vocabulary(c);
-  if (!c->share_embeddings) {
-    RANDOM_ADD(r, "text_emb.weight", 0, 1, n_text, D);
-    RANDOM_ADD(r, "image_emb.weight", 0, 1, c->n_image_tokens, D);
+  atl_table_list_t list = {0};
+  atl_status_t status = atl_table_list(&atl_transformer_table, &r->model.transformer_config, &list);
+  for (size_t i = 0; i < list.n && status == ATL_OK; i++) {
+    const atl_table_entry_t *entry = &list.items[i];
+    char name[2 * ATL_NAME_BYTES];
+    float centre, size;
+    random_range(entry, &centre, &size);
+    status = random_add(r, random_name(r, entry->name, name), entry->n_dims, entry->shape, centre, size);
+    if (status != ATL_OK || entry->kind != ATL_TENSOR_BUFFER) continue;
+    float *angles = (float *)(uintptr_t)r->tensors[r->n_tensors - 1].data; /* each twice in a row */
+    for (size_t k = 0; k < atl_table_n_items(entry); k += 2) angles[k + 1] = angles[k];
   }
-  if (c->rotary) {
-    ATL_TRY(random_angles(r));
-  } else {
-    RANDOM_ADD(r, "text_pos_emb.weight", 0, 1, c->text_length + 1, D);
-    RANDOM_ADD(r, r->has_wrappers ? "image_pos_emb.weights.0" : "image_pos_emb.weights_0", 0, 1, 1, f, 1, D);
-    RANDOM_ADD(r, r->has_wrappers ? "image_pos_emb.weights.1" : "image_pos_emb.weights_1", 0, 1, 1, 1, f, D);
-  }
-  for (int32_t i = 0; i < c->n_layers; i++) {
-    ATL_TRY(random_sublayer(r, i, ATL_SUBLAYER_ATTENTION));
-    ATL_TRY(random_sublayer(r, i, ATL_SUBLAYER_FEED_FORWARD));
-  }
-  RANDOM_ADD(r, "to_logits.0.weight", 1, 0.5f, D);
-  RANDOM_ADD(r, "to_logits.0.bias", 0, 0.5f, D);
-  RANDOM_ADD(r, "to_logits.1.weight", 0, 1.7f / sqrtf((float)D), atl_config_vocabulary(c), D);
-  RANDOM_ADD(r, "to_logits.1.bias", 0, 0.2f, atl_config_vocabulary(c));
-  return ATL_OK;
+  atl_table_clear_list(&list);
+  return status;
 }
 
 static inline void random_model_clear(random_model_t *r) {

@@ -9,11 +9,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/arena.h"
-#include "model/checkpoint/import/names.h"
 #include "model/checkpoint/model.h"
+#include "model/transformer/names.h"
 
 typedef struct {
   const atl_model_t *model;
@@ -34,7 +35,9 @@ static inline const float *twin_find(const twin_t *t, const char *name) {
 }
 
 static inline const float *twin_part(const twin_t *t, int32_t layer, atl_sublayer_t kind, const char *tail) {
-  const atl_tensor_t *tensor = atl_names_find(t->model->transformer, t->c, layer, kind, tail);
+  char prefix[ATL_NAME_BYTES], name[2 * ATL_NAME_BYTES];
+  snprintf(name, sizeof name, "%s.%s", atl_names_prefix(t->c->reversible, layer, kind, prefix), tail);
+  const atl_tensor_t *tensor = atl_names_find(t->model->transformer, name);
   return tensor == NULL ? NULL : tensor->data;
 }
 
@@ -188,8 +191,8 @@ static inline void twin_embed(const twin_t *t, float *x, const int32_t *text, co
       if (j < 0)
         x[i] += twin_find(t, "text_pos_emb.weight")[p * D + i];
       else
-        x[i] += ((const float *)atl_names_find_axial(t->model->transformer, 0)->data)[j / f * D + i] +
-                ((const float *)atl_names_find_axial(t->model->transformer, 1)->data)[j % f * D + i];
+        x[i] += ((const float *)atl_names_find(t->model->transformer, "image_pos_emb.weights.0")->data)[j / f * D + i] +
+                ((const float *)atl_names_find(t->model->transformer, "image_pos_emb.weights.1")->data)[j % f * D + i];
     }
   }
 }

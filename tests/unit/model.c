@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "common/file.h"
-#include "model/checkpoint/import/names.h"
-#include "model/checkpoint/weights.h"
+#include "model/nn/weights.h"
+#include "model/transformer/names.h"
 #include "tests/support/tap.h"
 
 static char the_folder[] = "/tmp/atelier-model-XXXXXX";
@@ -83,39 +83,74 @@ static void test_damage(void) {
   TAP_OK(n_refused > n / 2, "a damaged model.json does not crash, and most damage is noticed");
 }
 
-static void test_weights(const atl_safetensors_t *file) {
+/* A network of two tensors. */
+typedef struct {
+  atl_parameter_t first, second;
+} two_t;
+
+static void describe_two(const void *config, int32_t i_item, atl_table_scope_t *scope) {
+  (void)config, (void)i_item;
+  atl_table_set_letter(scope, "D", 2);
+}
+
+static atl_status_t bind_rows(const atl_safetensors_t *file, const atl_table_row_t *rows, size_t n_rows, two_t *tensors,
+                              atl_arena_t *arena) {
+  const atl_table_part_t part = {.rows = rows, .n_rows = n_rows};
+  const atl_table_t table = {.network = "test", .parts = &part, .n_parts = 1, .describe = describe_two};
+  atl_weights_t weights;
+  *tensors = (two_t){0};
+  atl_status_t status = atl_weights_open(&table, NULL, file, tensors, &weights);
+  if (status == ATL_OK) status = ATL_WEIGHTS_BIND(&weights, arena, *tensors);
+  atl_weights_close(&weights);
+  return status;
+}
+
+static void refuse_row(const atl_safetensors_t *file, const char *name, const char *shape, const char *words,
+                       const char *check) {
+  const atl_table_row_t row = {name, shape, offsetof(two_t, second), .kind = ATL_TENSOR_WEIGHT};
   atl_arena_t arena = {0};
-  const float *view = NULL, *copy = NULL, *bad = NULL;
-  const atl_binding_t good[] = {{"plain", 2, {2, 2}, &view}, {"half", 1, {3}, &copy}};
-  TAP_STATUS(ATL_OK, atl_weights_bind(file, &arena, good, 2), "a table binds");
-  TAP_OK(view == atl_safetensors_find(file, "plain")->data, "fp32 as a view");
-  TAP_CLOSE(copy, ((float[]){1, 2, 3}), 3, 0, "bf16 converted");
-  const atl_binding_t missing[] = {{"absent", 1, {3}, &bad}}, misshapen[] = {{"plain", 2, {4, 1}, &bad}};
-  TAP_STATUS(ATL_INPUT, atl_weights_bind(file, &arena, missing, 1), "a missing tensor is refused");
-  TAP_OK(strstr(atl_status_message(), "absent") != NULL, "by name");
-  TAP_STATUS(ATL_INPUT, atl_weights_bind(file, &arena, misshapen, 1), "a misshapen tensor is refused");
-  TAP_OK(strstr(atl_status_message(), "[4, 1]") != NULL && strstr(atl_status_message(), "[2, 2]") != NULL,
-         "with both shapes");
-  const atl_binding_t nan[] = {{"nan", 1, {2}, &bad}}, integer[] = {{"integer", 1, {1}, &bad}};
-  TAP_STATUS(ATL_INPUT, atl_weights_bind(file, &arena, nan, 1), "NaN is refused");
-  TAP_OK(strstr(atl_status_message(), "item 1") != NULL, "with its place");
-  TAP_STATUS(ATL_INPUT, atl_weights_bind(file, &arena, integer, 1), "integers are refused as weights");
+  two_t tensors;
+  TAP_STATUS(ATL_INPUT, bind_rows(file, &row, 1, &tensors, &arena), check);
+  TAP_OK(strstr(atl_status_message(), words) != NULL, "the message of a refused tensor has its name and what is wrong");
   atl_arena_clear(&arena);
 }
 
+static void test_weights(const atl_safetensors_t *file) {
+  static const atl_table_row_t good[] = {{"plain", "D,D", offsetof(two_t, first), .kind = ATL_TENSOR_WEIGHT},
+                                         {"half", "D+1", offsetof(two_t, second), .kind = ATL_TENSOR_BIAS}};
+  atl_arena_t arena = {0};
+  two_t tensors;
+  TAP_STATUS(ATL_OK, bind_rows(file, good, 2, &tensors, &arena), "a table binds");
+  TAP_OK(tensors.first.value == atl_safetensors_find(file, "plain")->data, "an fp32 tensor is bound as a view");
+  TAP_CLOSE(tensors.second.value, ((float[]){1, 2, 3}), 3, 0, "a bf16 tensor is bound converted");
+  atl_arena_clear(&arena);
+  refuse_row(file, "absent", "3", "tensor absent is missing", "a missing tensor is refused");
+  refuse_row(file, "plain", "2*D,1", "plain: expected F32 [4, 1], found F32 [2, 2]", "a misshapen tensor is refused");
+  refuse_row(file, "nan", "D", "nan: item 1", "NaN in weights is refused");
+  refuse_row(file, "integer", "1", "integer", "integers are refused as weights");
+}
+
+static bool finds(const atl_safetensors_t *file, const char *name, const char *spelled) {
+  const atl_tensor_t *found = atl_names_find(file, name);
+  return found != NULL && strcmp(found->name, spelled) == 0;
+}
+
 static void test_names(const atl_safetensors_t *file) {
-  atl_transformer_config_t plain = {0}, reversible = {.reversible = true};
-  const atl_tensor_t *found = atl_names_find(file, &plain, 0, ATL_SUBLAYER_ATTENTION, "to_qkv.weight");
-  TAP_OK(found != NULL && strcmp(found->name, "transformer.layers.layers.0.0.fn.fn.fn.to_qkv.weight") == 0,
-         "three wrappers");
-  found = atl_names_find(file, &plain, 0, ATL_SUBLAYER_ATTENTION, "scale");
-  TAP_OK(found != NULL && strcmp(found->name, "transformer.layers.layers.0.0.scale") == 0, "no wrapper");
-  found = atl_names_find(file, &reversible, 1, ATL_SUBLAYER_FEED_FORWARD, "net.0.weight");
-  TAP_OK(found != NULL && strcmp(found->name, "transformer.layers.blocks.1.g.net.fn.fn.fn.fn.net.0.weight") == 0,
-         "reversible, four wrappers");
-  TAP_OK(atl_names_find(file, &plain, 1, ATL_SUBLAYER_ATTENTION, "scale") == NULL, "another layer has none");
-  TAP_OK(atl_names_find_axial(file, 0) != NULL && atl_names_find_axial(file, 1) != NULL,
-         "both spellings of axial tables");
+  TAP_OK(finds(file, "transformer.layers.layers.0.0.to_qkv.weight",
+               "transformer.layers.layers.0.0.fn.fn.fn.to_qkv.weight"),
+         "a name with three wrappers is found");
+  TAP_OK(finds(file, "transformer.layers.layers.0.0.scale", "transformer.layers.layers.0.0.scale"),
+         "a name without wrappers is found");
+  TAP_OK(finds(file, "transformer.layers.blocks.1.g.net.net.0.weight",
+               "transformer.layers.blocks.1.g.net.fn.fn.fn.fn.net.0.weight"),
+         "a reversible layer's name with four wrappers is found");
+  TAP_OK(atl_names_find(file, "transformer.layers.layers.1.0.scale") == NULL, "another layer's tensor is not found");
+  TAP_OK(finds(file, "image_pos_emb.weights.0", "image_pos_emb.weights_0") &&
+             finds(file, "image_pos_emb.weights.1", "image_pos_emb.weights.1"),
+         "axial tables are found in both spellings");
+  TAP_OK(atl_names_find(file, "transformer.layers.layers.") == NULL &&
+             atl_names_find(file, "transformer.layers.blocks.1") == NULL && atl_names_find(file, "") == NULL,
+         "names that end early are not found");
 }
 
 int main(void) {

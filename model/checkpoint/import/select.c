@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/checkpoint/import/checkpoint.h"
+#include "model/transformer/names.h"
 
 enum { PIECE_ITEMS = 4096 };
 

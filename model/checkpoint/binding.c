@@ -1,5 +1,5 @@
 /* One loop over the table; everything that can be wrong with a tensor is said here, once, by name. */
-#include "model/checkpoint/weights.h"
+#include "model/checkpoint/binding.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -41,7 +41,7 @@ static atl_status_t bind_one(const atl_safetensors_t *file, atl_arena_t *arena, 
   return check_finite(file, wanted->name, *wanted->address, n);
 }
 
-atl_status_t atl_weights_bind(const atl_safetensors_t *file, atl_arena_t *arena, const atl_binding_t *table, size_t n) {
+atl_status_t atl_binding_bind(const atl_safetensors_t *file, atl_arena_t *arena, const atl_binding_t *table, size_t n) {
   atl_safetensors_release(file);
   for (size_t i = 0; i < n; i++) ATL_TRY(bind_one(file, arena, &table[i]));
   return ATL_OK;
