@@ -1,5 +1,4 @@
 /* atelier generate: prompts in, ranked pictures out. Rank 0 reads and checks everything before any weight is loaded. */
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,19 +7,20 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "common/timer.h"
-#include "common/version.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/job/launch.h"
+#include "coordinator/job/priming.h"
 #include "coordinator/job/prompts.h"
+#include "coordinator/job/tokenize.h"
 #include "coordinator/plan/costs.h"
 #include "coordinator/plan/measuring.h"
 #include "coordinator/plan/planning.h"
 #include "coordinator/runfolder/output.h"
 #include "coordinator/runfolder/progress.h"
-#include "model/tokenizer/tokenizer.h"
+#include "coordinator/runfolder/provenance.h"
+#include "coordinator/runfolder/utilization.h"
 #include "model/transformer/kvcache.h"
 #include "model/transformer/sampler.h"
-#include "model/vae/prime.h"
 
 typedef struct {
   const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kv, *kernels, *plan, *trace;
@@ -91,10 +91,6 @@ static const atl_usage_t the_usage = {
 };
 
 typedef struct {
-  double busy, waiting; /* seconds */
-} role_share_t;
-
-typedef struct {
   settings_t settings;
   atl_arena_t arena;
   atl_prompts_t prompts;
@@ -105,8 +101,7 @@ typedef struct {
   char *command;
   atl_output_t *output;
   atl_progress_t progress;
-  int n_ranks;
-  role_share_t *shares; /* (n_ranks, {decoder, stage}) */
+  atl_utilization_t utilization;
   int64_t n_images;
 } generate_t;
 
@@ -154,79 +149,6 @@ static atl_status_t read_prompts(generate_t *g) {
     ATL_TRY(atl_prompts_from_texts(&s->prompt, &defaults, &g->prompts));
   if (s->shard != NULL) ATL_TRY(atl_prompts_shard(&g->prompts, s->shard));
   for (int32_t i = 0; i < g->prompts.n; i++) g->n_images += g->prompts.items[i].n_samples;
-  return ATL_OK;
-}
-
-/* A failure about a prompt says which one. */
-static atl_status_t name_prompt(atl_status_t status, const atl_prompt_t *prompt) {
-  return status == ATL_OK
-             ? ATL_OK
-             : atl_status_fail(status, __FILE__, __LINE__, __func__, "prompt %s: %s", prompt->id, atl_status_message());
-}
-
-static atl_status_t tokenize_prompts(generate_t *g, bool is_ranked, atl_tokenizer_t *text, atl_tokenizer_t *clip) {
-  int32_t n_ids = g->model->transformer_config.text_length, n_clip_ids = g->model->clip_config.context_length;
-  for (int32_t i = 0; i < g->prompts.n; i++) {
-    atl_prompt_t *prompt = &g->prompts.items[i];
-    int32_t *ids, *clip_ids;
-    ATL_TRY(ATL_TAKE(&g->arena, n_ids, &ids));
-    ATL_TRY(name_prompt(atl_tokenizer_fill(text, prompt->text, g->settings.truncate, ids, n_ids), prompt));
-    prompt->ids = ids;
-    prompt->n_ids = n_ids;
-    if (!is_ranked) continue;
-    ATL_TRY(ATL_TAKE(&g->arena, n_clip_ids, &clip_ids));
-    ATL_TRY(
-        name_prompt(atl_tokenizer_fill_clip(clip, prompt->text, g->settings.truncate, clip_ids, n_clip_ids), prompt));
-    prompt->clip_ids = clip_ids;
-    prompt->n_clip_ids = n_clip_ids;
-  }
-  return ATL_OK;
-}
-
-/* Ids of the null text: the negative prompt, or T zeros, which become private pads. */
-static atl_status_t tokenize_null(generate_t *g, atl_tokenizer_t *text, atl_job_t *job) {
-  if (g->settings.guidance == 1) return ATL_OK;
-  int32_t *ids;
-  job->n_null_ids = g->model->transformer_config.text_length;
-  ATL_TRY(ATL_TAKE(&g->arena, job->n_null_ids, &ids));
-  job->null_ids = ids;
-  if (g->settings.negative == NULL) return ATL_OK;
-  atl_status_t status = atl_tokenizer_fill(text, g->settings.negative, g->settings.truncate, ids, job->n_null_ids);
-  return status == ATL_OK
-             ? ATL_OK
-             : atl_status_fail(status, __FILE__, __LINE__, __func__, "--negative: %s", atl_status_message());
-}
-
-static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
-  atl_tokenizer_t *text = NULL, *clip = NULL;
-  ATL_CHECK(g->model->tokenizer_path != NULL, INPUT, "%s has no text tokenizer; convert it with --tokenizer FILE",
-            g->settings.model);
-  atl_status_t status = atl_tokenizer_open(g->model->tokenizer_path, &text);
-  if (status == ATL_OK && job->is_ranked) status = atl_tokenizer_open(g->model->clip_tokenizer_path, &clip);
-  if (status == ATL_OK) status = tokenize_prompts(g, job->is_ranked, text, clip);
-  if (status == ATL_OK) status = tokenize_null(g, text, job);
-  atl_tokenizer_destroy(&text);
-  atl_tokenizer_destroy(&clip);
-  return status;
-}
-
-/* Codes of the priming picture that every candidate begins with. */
-static atl_status_t prime(generate_t *g, atl_job_t *job) {
-  const settings_t *s = &g->settings;
-  if (s->prime == NULL) return ATL_OK;
-  int32_t side = g->model->transformer_config.image_side, n_codes = side * side, *codes;
-  ATL_CHECK(s->prime_tokens >= 0 && s->prime_tokens < n_codes, USAGE,
-            "--prime-tokens %lld: expected 1 to %d, as a picture has %d and some are left to draw",
-            (long long)s->prime_tokens, n_codes - 1, n_codes);
-  ATL_CHECK(s->prime_rows >= 0 && s->prime_rows < side, USAGE,
-            "--prime-rows %lld: expected 1 to %d, as a picture has %d and some are left to draw",
-            (long long)s->prime_rows, side - 1, side);
-  int64_t n = s->prime_tokens ? s->prime_tokens : s->prime_rows ? s->prime_rows * side : (int64_t)(0.4375 * n_codes);
-  ATL_CHECK(n > 0, USAGE, "43.75 %% of %d tokens are none; say how many with --prime-tokens N", n_codes);
-  ATL_TRY(ATL_TAKE(&g->arena, n_codes, &codes));
-  ATL_TRY(atl_prime_load(g->model, s->prime, codes));
-  job->prime = codes;
-  job->n_prime = (int32_t)n;
   return ATL_OK;
 }
 
@@ -308,6 +230,16 @@ static atl_status_t open_model(generate_t *g, atl_job_t *job) {
   return ATL_OK;
 }
 
+static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
+  const settings_t *s = &g->settings;
+  atl_tokenize_request_t request = {.model = g->model,
+                                    .prompts = &g->prompts,
+                                    .negative = s->negative,
+                                    .is_guided = s->guidance != 1,
+                                    .truncate = s->truncate};
+  return atl_tokenize_job(&request, &g->arena, job);
+}
+
 static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
@@ -326,9 +258,7 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
                                        .guidance = s->guidance};
   ATL_TRY(check_sampling(job));
   ATL_TRY(tokenize(g, job));
-  ATL_TRY(prime(g, job));
-  job->prompts = g->prompts.items;
-  job->n_prompts = g->prompts.n;
+  ATL_TRY(atl_priming_load(&(atl_priming_t){s->prime, s->prime_tokens, s->prime_rows}, g->model, &g->arena, job));
   job->dtype = s->dtype;
   job->kv = s->kv;
   job->backend = s->kernels;
@@ -348,43 +278,9 @@ static bool find_threshold(void *context, int32_t prompt, float *threshold) {
   return atl_output_has_threshold(g->output, prompt, threshold);
 }
 
-/* Busy seconds and all seconds of one kind of role, from the latest report of each. */
 static void take_report(void *context, const atl_report_t *report) {
   generate_t *g = context;
-  bool is_stage = report->role[0] == 's';
-  if (report->rank < g->n_ranks)
-    g->shares[2 * report->rank + is_stage] = (role_share_t){report->busy + report->io, report->waiting};
-}
-
-/* "amx-bf16": the kernels and the precision they compute in, which together decide the last bits. `auto` is what it
- * comes to on this rank. */
-static atl_status_t describe_kernels(generate_t *g, const atl_job_t *job, char **text) {
-  atl_dtype_t dtype = atl_dtype_find(job->dtype, strlen(job->dtype));
-  atl_backend_t backend;
-  ATL_TRY(atl_backend_find(job->backend, &backend));
-  const char *name = atl_backend_name(atl_backend_choose(backend, dtype));
-  return atl_arena_printf(&g->arena, text, "%s-%s", name, job->dtype);
-}
-
-/* Everything that decides the pixels. */
-static atl_status_t describe_pixels(generate_t *g, const atl_job_t *job) {
-  const atl_job_sampling_t *s = &job->sampling;
-  char *kernels;
-  const char *kv = strcmp(job->kv, "auto") == 0 ? job->dtype : job->kv;
-  ATL_TRY(describe_kernels(g, job, &kernels));
-  g->pixels =
-      json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:f, s:i, s:f, s:f, s:f, s:s?, s:i}", "model", g->model->name,
-                "model_digest", g->model->digest, "dtype", job->dtype, "kv", kv, "kernels", kernels, "greedy",
-                s->greedy, "temperature", s->temperature, "top_k", s->top_k, "top_p", s->top_p, "filter_thres",
-                s->filter_thres, "guidance", s->guidance, "negative", g->settings.negative, "n_prime", job->n_prime);
-  ATL_CHECK(g->pixels != NULL, MEMORY, "no memory for run.json");
-  json_t *codes = json_array();
-  for (int32_t i = 0; i < job->n_prime; i++) json_array_append_new(codes, json_integer(job->prime[i]));
-  json_object_set_new(g->pixels, "prime", codes);
-  g->machine = json_pack("{s:s, s:i}", "mpi", atl_comm_library(), "ranks",
-                         (int)json_integer_value(json_object_get(g->plan, "ranks")));
-  ATL_CHECK(g->machine != NULL, MEMORY, "no memory for run.json");
-  return ATL_OK;
+  atl_utilization_add(&g->utilization, report);
 }
 
 /* The command that the gallery completes to redo one picture: what decides the pixels, and nothing else. */
@@ -414,10 +310,10 @@ static atl_status_t check_trace(const char *path) {
 static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
                           atl_schedule_events_t *events) {
   generate_t *g = context;
-  g->n_ranks = plan->n_ranks;
-  ATL_TRY(ATL_TAKE(&g->arena, 2 * plan->n_ranks, &g->shares));
+  ATL_TRY(atl_utilization_init(&g->utilization, plan->n_ranks, &g->arena));
   ATL_TRY(atl_plan_to_json(plan, &g->plan));
-  ATL_TRY(describe_pixels(g, job));
+  ATL_TRY(atl_provenance_of_pixels(job, model, g->settings.negative, &g->pixels));
+  ATL_TRY(atl_provenance_of_machine(plan->n_ranks, &g->machine));
   ATL_TRY(describe_command(g));
   atl_output_request_t request = {
       .folder = job->out,
@@ -444,16 +340,9 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
 
 static void tick(void *context) {
   generate_t *g = context;
-  atl_progress_share_t shares[2] = {{"decoders", 0}, {"stages", 0}};
-  for (int kind = 0; kind < 2; kind++) {
-    double busy = 0, waiting = 0;
-    for (int i = 0; i < g->n_ranks; i++) {
-      busy += g->shares[2 * i + kind].busy;
-      waiting += g->shares[2 * i + kind].waiting;
-    }
-    shares[kind].busy = busy + waiting > 0 ? busy / (busy + waiting) : 0;
-  }
-  atl_progress_update(&g->progress, atl_output_n_done(g->output), shares, 2);
+  atl_progress_share_t shares[ATL_N_UTILIZATIONS];
+  atl_utilization_get(&g->utilization, shares);
+  atl_progress_update(&g->progress, atl_output_n_done(g->output), shares, ATL_N_UTILIZATIONS);
 }
 
 static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
