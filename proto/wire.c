@@ -98,13 +98,17 @@ static atl_status_t check_candidate(const atl_candidate_t *candidate) {
   return check_int("candidate.sample", candidate->sample, 0, ATL_MAX_SAMPLES - 1);
 }
 
-static atl_status_t check_sampling(const atl_job_sampling_t *s) {
-  ATL_CHECK(s->greedy || (isfinite(s->temperature) && s->temperature > 0), INPUT,
-            "sampling temperature: expected a number above 0, found %g", s->temperature);
-  ATL_CHECK(s->top_p > 0 && s->top_p <= 1, INPUT, "sampling top_p: expected above 0 to 1, found %g", s->top_p);
-  ATL_CHECK(s->filter_thres <= 1, INPUT, "sampling filter_thres: expected at most 1, found %g", s->filter_thres);
-  ATL_CHECK(isfinite(s->guidance), INPUT, "sampling guidance: expected a finite number, found %g", s->guidance);
-  return check_int("sampling.top_k", s->top_k, 0, INT32_MAX);
+static atl_status_t check_sampling(const atl_sampling_t *sampling) {
+  if (atl_sampling_check(sampling) == ATL_OK) return ATL_OK;
+  return ATL_FAIL(INPUT, "message field sampling: %s", atl_status_message());
+}
+
+static atl_status_t check_dtypes(const atl_job_t *job) {
+  ATL_CHECK(job->dtype == ATL_F32 || job->dtype == ATL_BF16, INPUT,
+            "message field job.dtype: expected that of F32 or BF16, found %d", (int)job->dtype);
+  ATL_CHECK(job->kv == ATL_F32 || job->kv == ATL_BF16 || job->kv == ATL_I8, INPUT,
+            "message field job.kv: expected that of F32, BF16 or I8, found %d", (int)job->kv);
+  return check_int("job.backend", job->backend, 0, INT32_MAX);
 }
 
 static atl_status_t check_prompt(const atl_prompt_t *prompt) {
@@ -119,9 +123,7 @@ static atl_status_t check_prompt(const atl_prompt_t *prompt) {
 static atl_status_t check_job(const atl_job_t *job) {
   ATL_TRY(check_text("job.model", job->model));
   ATL_TRY(check_text("job.out", job->out));
-  ATL_TRY(check_text("job.dtype", job->dtype));
-  ATL_TRY(check_text("job.kv", job->kv));
-  ATL_TRY(check_text("job.backend", job->backend));
+  ATL_TRY(check_dtypes(job));
   ATL_TRY(check_sampling(&job->sampling));
   ATL_TRY(check_int("job.n_prompts", job->n_prompts, 0, ATL_MAX_PROMPTS));
   for (int32_t i = 0; i < job->n_prompts; i++) ATL_TRY(check_prompt(&job->prompts[i]));
@@ -148,12 +150,25 @@ static atl_status_t check_record(const atl_record_t *record) {
   return ATL_OK;
 }
 
+static atl_status_t check_role(const atl_role_t *role) {
+  ATL_TRY(check_int("role.kind", (int64_t)role->kind, 0, ATL_N_ROLES - 1));
+  ATL_TRY(check_int("role.pipeline", role->i_pipeline, 0, INT32_MAX));
+  ATL_TRY(check_int("role.stage", role->i_stage, 0, INT32_MAX));
+  return check_int("role.decoder", role->i_decoder, 0, INT32_MAX);
+}
+
+static atl_status_t check_failure(const atl_failure_t *failure) {
+  ATL_TRY(check_int("failure.status", (int64_t)failure->status, ATL_OK + 1, ATL_N_STATUSES - 1));
+  return check_text("failure.message", failure->message);
+}
+
 static atl_status_t check_report(const atl_report_t *report) {
   const double seconds[] = {report->busy,   report->waiting, report->draw,  report->io,   report->poke, report->prefill,
                             report->credit, report->before,  report->after, report->last, report->score};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
     ATL_CHECK(isfinite(seconds[i]) && seconds[i] >= 0, INPUT, "a report of rank %d has %g seconds", (int)report->rank,
               seconds[i]);
+  ATL_TRY(check_role(&report->role));
   return check_int("report.rank", report->rank, 0, INT32_MAX);
 }
 
@@ -316,11 +331,25 @@ atl_status_t atl_wire_unpack_record(const char *bytes, size_t n_bytes, atl_arena
 
 /* ---- report ---- */
 
-atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buffer) {
-  ATL_TRY(check_report(report));
+typedef struct {
+  Atelier__Report report;
+  Atelier__Role role;
+} report_message_t;
+
+static Atelier__Role role_of(const atl_role_t *role) {
+  Atelier__Role message = ATELIER__ROLE__INIT;
+  message.kind = (uint32_t)role->kind;
+  message.pipeline = (uint32_t)role->i_pipeline;
+  message.stage = (uint32_t)role->i_stage;
+  message.decoder = (uint32_t)role->i_decoder;
+  return message;
+}
+
+static void fill_report(const atl_report_t *report, report_message_t *filled) {
   Atelier__Report message = ATELIER__REPORT__INIT;
+  filled->role = role_of(&report->role);
+  message.role = &filled->role;
   message.rank = (uint32_t)report->rank;
-  message.role = (char *)(uintptr_t)report->role; /* read only */
   message.busy = report->busy;
   message.waiting = report->waiting;
   message.draw = report->draw;
@@ -337,12 +366,41 @@ atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buff
   message.last = report->last;
   message.score = report->score;
   message.n_prefills = report->n_prefills;
+  filled->report = message;
+}
+
+atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buffer) {
+  report_message_t message;
+  ATL_TRY(check_report(report));
+  fill_report(report, &message);
+  return pack(&message.report.base, buffer);
+}
+
+atl_status_t atl_wire_pack_reports(const atl_reports_t *reports, atl_buffer_t *buffer) {
+  int32_t n = reports->n_reports;
+  ATL_TRY(check_int("reports.n_reports", n, 0, ATL_MAX_ROLES_PER_RANK));
+  report_message_t messages[ATL_MAX_ROLES_PER_RANK];
+  Atelier__Report *pointers[ATL_MAX_ROLES_PER_RANK];
+  for (int32_t i = 0; i < n; i++) {
+    ATL_TRY(check_report(&reports->reports[i]));
+    fill_report(&reports->reports[i], &messages[i]);
+    pointers[i] = &messages[i].report;
+  }
+  Atelier__Reports message = ATELIER__REPORTS__INIT;
+  message.n_reports = (size_t)n;
+  message.reports = pointers;
   return pack(&message.base, buffer);
 }
 
-atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_report_t *report) {
-  Atelier__Report *message;
-  ATL_TRY(unpack(&atelier__report__descriptor, bytes, n_bytes, arena, &message));
+static atl_status_t get_role(const Atelier__Role *from, atl_role_t *role) {
+  ATL_TRY(check_number("role.kind", from->kind, 0, ATL_N_ROLES - 1));
+  *role = (atl_role_t){.kind = (atl_role_kind_t)from->kind};
+  ATL_TRY(get_int("role.pipeline", from->pipeline, &role->i_pipeline));
+  ATL_TRY(get_int("role.stage", from->stage, &role->i_stage));
+  return get_int("role.decoder", from->decoder, &role->i_decoder);
+}
+
+static atl_status_t get_report(const Atelier__Report *message, atl_report_t *report) {
   *report = (atl_report_t){.busy = message->busy,
                            .waiting = message->waiting,
                            .draw = message->draw,
@@ -359,10 +417,44 @@ atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena
                            .last = message->last,
                            .score = message->score,
                            .n_prefills = message->n_prefills};
-  ATL_TRY(check_number("report.role (length)", strlen(message->role), 1, sizeof report->role - 1));
-  strcpy(report->role, message->role);
+  ATL_TRY(get_role(message->role, &report->role));
   ATL_TRY(get_int("report.rank", message->rank, &report->rank));
   return check_report(report);
+}
+
+atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_report_t *report) {
+  Atelier__Report *message;
+  ATL_TRY(unpack(&atelier__report__descriptor, bytes, n_bytes, arena, &message));
+  return get_report(message, report);
+}
+
+atl_status_t atl_wire_unpack_reports(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_reports_t *reports) {
+  Atelier__Reports *message;
+  atl_report_t *made;
+  ATL_TRY(unpack(&atelier__reports__descriptor, bytes, n_bytes, arena, &message));
+  ATL_TRY(get_count("reports.n_reports", message->n_reports, ATL_MAX_ROLES_PER_RANK, &reports->n_reports));
+  ATL_TRY(ATL_TAKE(arena, message->n_reports, &made));
+  for (size_t i = 0; i < message->n_reports; i++) ATL_TRY(get_report(message->reports[i], &made[i]));
+  reports->reports = made;
+  return ATL_OK;
+}
+
+/* ---- failure ---- */
+
+atl_status_t atl_wire_pack_failure(const atl_failure_t *failure, atl_buffer_t *buffer) {
+  ATL_TRY(check_failure(failure));
+  Atelier__Failure message = ATELIER__FAILURE__INIT;
+  message.status = (uint32_t)failure->status;
+  message.message = (char *)(uintptr_t)failure->message; /* read only */
+  return pack(&message.base, buffer);
+}
+
+atl_status_t atl_wire_unpack_failure(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_failure_t *failure) {
+  Atelier__Failure *message;
+  ATL_TRY(unpack(&atelier__failure__descriptor, bytes, n_bytes, arena, &message));
+  ATL_TRY(check_number("failure.status", message->status, ATL_OK + 1, ATL_N_STATUSES - 1));
+  *failure = (atl_failure_t){.status = (atl_status_t)message->status, .message = message->message};
+  return check_failure(failure);
 }
 
 /* ---- job ---- */
@@ -410,7 +502,7 @@ static atl_status_t fill_forced(const atl_job_t *job, atl_arena_t *arena, Atelie
   return ATL_OK;
 }
 
-static void fill_sampling(const atl_job_sampling_t *sampling, Atelier__Sampling *message) {
+static void fill_sampling(const atl_sampling_t *sampling, Atelier__Sampling *message) {
   atelier__sampling__init(message);
   message->greedy = sampling->greedy;
   message->temperature = sampling->temperature;
@@ -427,9 +519,9 @@ static void fill_scalars(const atl_job_t *job, Atelier__Job *message) {
   message->null_ids = borrow_ints(job->null_ids);
   message->n_prime = (size_t)job->n_prime;
   message->prime = borrow_ints(job->prime);
-  message->dtype = borrow_text(job->dtype);
-  message->kv = borrow_text(job->kv);
-  message->backend = borrow_text(job->backend);
+  message->dtype = (uint32_t)job->dtype;
+  message->kv = (uint32_t)job->kv;
+  message->backend = (uint32_t)job->backend;
   message->is_ranked = job->is_ranked;
   message->wants_logits = job->wants_logits;
   message->n_keep = (uint32_t)job->n_keep;
@@ -494,9 +586,19 @@ static atl_status_t get_forced(const Atelier__Job *message, atl_arena_t *arena, 
   return ATL_OK;
 }
 
-static atl_job_sampling_t sampling_of(const Atelier__Sampling *from) {
-  return (atl_job_sampling_t){from->greedy, from->temperature,  from->top_k,
-                              from->top_p,  from->filter_thres, from->guidance};
+static atl_sampling_t sampling_of(const Atelier__Sampling *from) {
+  return (atl_sampling_t){.greedy = from->greedy,
+                          .temperature = from->temperature,
+                          .top_k = from->top_k,
+                          .top_p = from->top_p,
+                          .filter_thres = from->filter_thres,
+                          .guidance = from->guidance};
+}
+
+static atl_status_t get_dtype(const char *name, uint32_t value, atl_dtype_t *dtype) {
+  ATL_TRY(check_number(name, value, 0, ATL_N_DTYPES - 1));
+  *dtype = (atl_dtype_t)value;
+  return ATL_OK;
 }
 
 atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_job_t *job) {
@@ -507,12 +609,12 @@ atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t 
                      .sampling = sampling_of(message->sampling),
                      .null_ids = message->null_ids,
                      .prime = message->prime,
-                     .dtype = message->dtype,
-                     .kv = message->kv,
-                     .backend = message->backend,
                      .is_ranked = message->is_ranked,
                      .wants_logits = message->wants_logits,
                      .trace = message->trace};
+  ATL_TRY(get_dtype("job.dtype", message->dtype, &job->dtype));
+  ATL_TRY(get_dtype("job.kv", message->kv, &job->kv));
+  ATL_TRY(get_int("job.backend", message->backend, &job->backend));
   ATL_TRY(get_prompts(message, arena, job));
   ATL_TRY(get_forced(message, arena, job));
   ATL_TRY(get_count("job.n_null_ids", message->n_null_ids, ATL_MAX_CODES, &job->n_null_ids));

@@ -22,24 +22,18 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/sampling.h"
 #include "common/status.h"
+#include "common/tensor.h"
+#include "proto/role.h"
 
 enum {
   ATL_MAX_PROMPTS = 1 << 24,  /* of a job */
   ATL_MAX_SAMPLES = 1 << 24,  /* of a prompt */
   ATL_MAX_CODES = 1 << 20,    /* image tokens of a grid; ids of a text */
   ATL_MAX_MICROBATCH = 65536, /* candidates of an assignment */
+  ATL_MAX_ROLES_PER_RANK = 3, /* stage, decoder, coordinator; so many reports in a message */
 };
-
-/* Same fields as model/transformer/sampler.h's atl_sampling_t, which says what they mean. */
-typedef struct {
-  bool greedy;
-  double temperature;  /* > 0 */
-  int32_t top_k;       /* >= 0 */
-  double top_p;        /* in (0, 1] */
-  double filter_thres; /* <= 1; negative: off */
-  double guidance;     /* finite */
-} atl_job_sampling_t;
 
 typedef struct {
   const char *id, *text;
@@ -60,14 +54,16 @@ typedef struct {
 /* Everything every rank must know before it starts. */
 typedef struct {
   const char *model, *out; /* directory; run folder or "" */
-  atl_job_sampling_t sampling;
+  atl_sampling_t sampling;
   const atl_prompt_t *prompts;
   int32_t n_prompts;
   const int32_t *null_ids; /* T ids of the null text or negative prompt; none without guidance */
   int32_t n_null_ids;
   const int32_t *prime; /* image codes forced at the start of every candidate */
   int32_t n_prime;
-  const char *dtype, *kv, *backend;
+  atl_dtype_t dtype;                /* of the weights: F32 or BF16 */
+  atl_dtype_t kv;                   /* of the cache's image part: F32, BF16 or I8 */
+  int32_t backend;                  /* of the kernels: an atl_backend_t, which who sees model/ checks */
   bool is_ranked;                   /* CLIP scores */
   bool wants_logits;                /* probe */
   const atl_forced_image_t *forced; /* probe: codes of candidate i */
@@ -117,7 +113,7 @@ typedef struct {
 /* Seconds and counts of one role, since the loop began. */
 typedef struct {
   int32_t rank;
-  char role[32]; /* "stage 0.1", "decoder 2", "coordinator" */
+  atl_role_t role;
   double busy;
   double waiting; /* no role of its rank had anything to do */
   double draw;    /* of busy: logits and sampling */
@@ -133,6 +129,17 @@ typedef struct {
   double score;            /* of busy: CLIP */
   uint64_t n_prefills;     /* of n_steps: packets of text */
 } atl_report_t;
+
+typedef struct {
+  const atl_report_t *reports;
+  int32_t n_reports;
+} atl_reports_t;
+
+/* Why a rank cannot go on. */
+typedef struct {
+  atl_status_t status; /* not ATL_OK */
+  const char *message;
+} atl_failure_t;
 
 /* Bytes that grow and are reused; all zero is an empty buffer. */
 typedef struct {
@@ -151,6 +158,8 @@ atl_status_t atl_wire_pack_assignment(const atl_assignment_t *assignment, atl_bu
 atl_status_t atl_wire_pack_grids(const atl_grids_t *grids, atl_buffer_t *buffer);
 atl_status_t atl_wire_pack_record(const atl_record_t *record, atl_buffer_t *buffer);
 atl_status_t atl_wire_pack_report(const atl_report_t *report, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_reports(const atl_reports_t *reports, atl_buffer_t *buffer);
+atl_status_t atl_wire_pack_failure(const atl_failure_t *failure, atl_buffer_t *buffer);
 /* Once a run. Caller owns *bytes (ATL_DESTROY). */
 atl_status_t atl_wire_pack_job(const atl_job_t *job, char **bytes, size_t *n_bytes);
 
@@ -161,6 +170,8 @@ atl_status_t atl_wire_unpack_assignment(const char *bytes, size_t n_bytes, atl_a
 atl_status_t atl_wire_unpack_grids(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_grids_t *grids);
 atl_status_t atl_wire_unpack_record(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_record_t *record);
 atl_status_t atl_wire_unpack_report(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_report_t *report);
+atl_status_t atl_wire_unpack_reports(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_reports_t *reports);
+atl_status_t atl_wire_unpack_failure(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_failure_t *failure);
 atl_status_t atl_wire_unpack_job(const char *bytes, size_t n_bytes, atl_arena_t *arena, atl_job_t *job);
 
 #endif

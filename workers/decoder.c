@@ -63,7 +63,7 @@ atl_status_t atl_decoder_new(const atl_job_t *job, const atl_plan_t *plan, const
   d->i_decoder = i_decoder;
   d->n_codes = atl_config_image_length(&model->transformer_config);
   d->coordinator_rank = plan->coordinator_rank;
-  snprintf(d->report.role, sizeof d->report.role, "decoder %d", i_decoder);
+  d->report.role = (atl_role_t){.kind = ATL_ROLE_DECODER, .i_decoder = i_decoder};
   d->report.rank = atl_comm_rank(traffic->world);
   atl_status_t status = make(d);
   if (status != ATL_OK) atl_decoder_destroy(decoder);

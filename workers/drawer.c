@@ -40,9 +40,7 @@ static atl_status_t take_tables(atl_drawer_t *d) {
 }
 
 static atl_status_t make_sampler(atl_drawer_t *d, int32_t n_ids) {
-  const atl_job_sampling_t *s = &d->job->sampling;
-  atl_sampling_t sampling = {s->greedy, s->temperature, s->top_k, s->top_p, s->filter_thres, s->guidance};
-  return atl_sampler_new(&sampling, d->n_codes, n_ids, &d->sampler);
+  return atl_sampler_new(&d->job->sampling, d->n_codes, n_ids, &d->sampler);
 }
 
 atl_status_t atl_drawer_new(const atl_job_t *job, const atl_layout_t *layout, int32_t n_codes, int32_t n_ids,

@@ -1,7 +1,5 @@
 #include "workers/scorer.h"
 
-#include <string.h>
-
 #include "model/clip/clip.h"
 
 struct atl_scorer {
@@ -16,7 +14,7 @@ struct atl_scorer {
 static atl_status_t make(atl_scorer_t *s, const atl_model_t *model) {
   size_t size = (size_t)model->clip_config.image_size;
   s->width = (size_t)model->clip_config.embedding_width;
-  ATL_TRY(atl_clip_new(model, atl_dtype_find(s->job->dtype, strlen(s->job->dtype)), &s->clip));
+  ATL_TRY(atl_clip_new(model, s->job->dtype, &s->clip));
   ATL_TRY(ATL_NEW(3 * size * size, &s->image));
   ATL_TRY(ATL_NEW(s->width, &s->image_features));
   return ATL_NEW(s->job->n_prompts, &s->text_features);

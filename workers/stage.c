@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/timer.h"
-#include "model/transformer/kvcache.h"
 #include "model/transformer/transformer.h"
 #include "partition/hop.h"
 #include "partition/tags.h"
@@ -40,11 +39,6 @@ struct atl_stage {
 };
 
 static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model_t *model) {
-  atl_dtype_t dtype = atl_dtype_find(s->job->dtype, strlen(s->job->dtype));
-  atl_dtype_t kv;
-  atl_backend_t backend;
-  ATL_TRY(atl_kvcache_find_dtype(s->job->kv, dtype, &kv));
-  ATL_TRY(atl_backend_find(s->job->backend, &backend));
   atl_transformer_part_t part = {
       .first_layer = plan->first_layer[s->i_stage],
       .end_layer = plan->first_layer[s->i_stage + 1],
@@ -52,9 +46,9 @@ static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model
       .n_samples = s->layout.n_image_stores,
       .n_together = s->layout.microbatch,
       .max_rows = s->layout.max_rows,
-      .dtype = dtype,
-      .kv = kv,
-      .backend = backend,
+      .dtype = s->job->dtype,
+      .kv = s->job->kv,
+      .backend = (atl_backend_t)s->job->backend,
   };
   return atl_transformer_new(model, &part, &s->transformer);
 }
@@ -105,7 +99,7 @@ atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const a
   s->row_width = atl_transformer_row_width(config);
   s->coordinator_rank = plan->coordinator_rank;
   s->first_rank = atl_plan_stage_rank(plan, i_pipeline, 0);
-  snprintf(s->report.role, sizeof s->report.role, "stage %d.%d", i_pipeline, i_stage);
+  s->report.role = (atl_role_t){.kind = ATL_ROLE_STAGE, .i_pipeline = i_pipeline, .i_stage = i_stage};
   s->report.rank = atl_comm_rank(traffic->world);
   atl_layout_init(job, plan, config, &s->layout);
   atl_status_t status = load(s, plan, model);

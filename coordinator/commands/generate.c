@@ -8,6 +8,7 @@
 #include "common/options.h"
 #include "common/timer.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/job/compute.h"
 #include "coordinator/job/launch.h"
 #include "coordinator/job/priming.h"
 #include "coordinator/job/prompts.h"
@@ -19,11 +20,10 @@
 #include "coordinator/runfolder/progress.h"
 #include "coordinator/runfolder/provenance.h"
 #include "coordinator/runfolder/utilization.h"
-#include "model/transformer/kvcache.h"
-#include "model/transformer/sampler.h"
 
 typedef struct {
-  const char *model, *prompts, *out, *negative, *prime, *shard, *dtype, *kv, *kernels, *plan, *trace;
+  const char *model, *prompts, *out, *negative, *prime, *shard, *plan, *trace;
+  atl_compute_words_t compute;
   atl_text_list_t prompt;
   int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
   double temperature, top_p, filter_thres, guidance;
@@ -69,10 +69,9 @@ static const atl_option_t the_options[] = {
     {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: what is free at the start)"},
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
     {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
-    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
-     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
-    {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
+    ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
+    ATL_COMPUTE_OPTION_KV(FIELD(compute)),
+    ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
     {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
     {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
@@ -129,14 +128,6 @@ static atl_status_t check_settings(const settings_t *s) {
     ATL_CHECK(s->plan == NULL || counts[i].value == 0 || !counts[i].is_planned, USAGE,
               "--plan %s says who does what; leave out --%s, or the plan", s->plan, counts[i].name);
   }
-  atl_backend_t backend;
-  ATL_TRY(atl_backend_find(s->kernels, &backend));
-  atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
-  ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
-  atl_dtype_t kv;
-  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, dtype, &kv), "--"));
-  ATL_CHECK(backend == ATL_BACKEND_AUTO || atl_backend_is_available(backend, dtype), UNSUPPORTED,
-            "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto", s->kernels, s->dtype);
   return ATL_OK;
 }
 
@@ -155,11 +146,10 @@ static atl_status_t read_prompts(generate_t *g) {
 /* Measured seconds in place of estimated ones, when they are known or the job is long enough to find them. */
 static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
   bool is_known;
-  job->measured_microbatch = g->request.costs.microbatch;
-  g->costs.n_ranks = place->n_ranks_on_host;
-  ATL_TRY(atl_measuring_spec(job, &g->costs.spec));
+  g->costs = (atl_costs_subject_t){.spec = atl_measuring_spec(job, g->request.costs.microbatch),
+                                   .n_ranks = place->n_ranks_on_host};
   ATL_TRY(atl_costs_recall(g->model, &g->costs, &g->request, &is_known));
-  if (is_known || !atl_costs_are_worth_measuring(&g->request)) job->measured_microbatch = 0;
+  if (!is_known && atl_costs_are_worth_measuring(&g->request)) job->measured_microbatch = g->costs.spec.microbatch;
   return ATL_OK;
 }
 
@@ -182,10 +172,10 @@ static atl_status_t make_request(generate_t *g, int n_ranks, const atl_place_t *
       .memory_per_rank = s->memory ? s->memory : place->free_bytes,
       .hop_seconds = place->hop_seconds,
       .hop_bytes = place->hop_bytes,
-      .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
+      .dtype = job->dtype,
+      .kv = job->kv,
       .storage = atl_planning_storage(g->model),
   };
-  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv), "--"));
   atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
                        job->is_ranked ? &g->model->clip_config : NULL, &g->request);
   return find_costs(g, place, job);
@@ -206,12 +196,6 @@ static atl_status_t make_plan(void *context, const atl_calibration_t *measured, 
   ATL_TRY(s->plan != NULL ? read_plan(s->plan, &g->request, plan) : atl_plan_make(&g->request, plan));
   if (s->print_plan) atl_plan_print(plan, &g->request, stderr);
   return ATL_OK;
-}
-
-static atl_status_t check_sampling(const atl_job_t *job) {
-  const atl_job_sampling_t *s = &job->sampling;
-  atl_sampling_t sampling = {s->greedy, s->temperature, s->top_k, s->top_p, s->filter_thres, s->guidance};
-  return atl_status_prefix(atl_sampling_check(&sampling), "--");
 }
 
 static atl_status_t open_model(generate_t *g, atl_job_t *job) {
@@ -240,6 +224,25 @@ static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
   return atl_tokenize_job(&request, &g->arena, job);
 }
 
+static atl_status_t compute_in(const settings_t *s, atl_job_t *job) {
+  atl_compute_t compute;
+  ATL_TRY(atl_compute_parse(&s->compute, &compute));
+  job->dtype = compute.dtype;
+  job->kv = compute.kv;
+  job->backend = (int32_t)compute.backend;
+  return ATL_OK;
+}
+
+static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
+  job->sampling = (atl_sampling_t){.greedy = s->greedy,
+                                   .temperature = s->temperature,
+                                   .top_k = (int32_t)s->top_k,
+                                   .top_p = s->top_p,
+                                   .filter_thres = s->filter_thres,
+                                   .guidance = s->guidance};
+  return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
+}
+
 static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
@@ -250,18 +253,10 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   ATL_TRY(open_model(g, job));
   job->model = s->model;
   job->out = s->out;
-  job->sampling = (atl_job_sampling_t){.greedy = s->greedy,
-                                       .temperature = s->temperature,
-                                       .top_k = (int32_t)s->top_k,
-                                       .top_p = s->top_p,
-                                       .filter_thres = s->filter_thres,
-                                       .guidance = s->guidance};
-  ATL_TRY(check_sampling(job));
+  ATL_TRY(compute_in(s, job));
+  ATL_TRY(sample_by(s, job));
   ATL_TRY(tokenize(g, job));
   ATL_TRY(atl_priming_load(&(atl_priming_t){s->prime, s->prime_tokens, s->prime_rows}, g->model, &g->arena, job));
-  job->dtype = s->dtype;
-  job->kv = s->kv;
-  job->backend = s->kernels;
   job->n_keep = (int32_t)s->top;
   job->trace = s->trace;
   job->png_level = (int32_t)s->png_level;

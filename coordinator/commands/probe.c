@@ -7,14 +7,15 @@
 #include "common/file.h"
 #include "common/options.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/job/compute.h"
 #include "coordinator/job/launch.h"
 #include "coordinator/plan/planning.h"
 #include "model/clip/clip.h"
-#include "model/transformer/kvcache.h"
 #include "model/vae/dvae.h"
 
 typedef struct {
-  const char *model, *in, *out, *dtype, *kv, *kernels;
+  const char *model, *in, *out;
+  atl_compute_words_t compute;
   bool greedy;
   double guidance;
   int64_t stages, pipelines, slots, microbatch;
@@ -29,10 +30,9 @@ static const atl_option_t the_options[] = {
      "safetensors: logits or greedy, pixels, rgb_codes, preprocessed, image_features, text_features, scores"},
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "draw the text's pictures by argmax instead of its logits"},
     {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "with --greedy: l_null + G (l - l_null)"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32 or bf16"},
-    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
-     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
-    {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "NAME", "auto", "auto, plain, avx2, avx512, amx, openblas, onednn"},
+    ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
+    ATL_COMPUTE_OPTION_KV(FIELD(compute)),
+    ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
     {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages (0: a stage per rank)"},
     {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "1", "pipelines"},
     {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight (0: decide)"},
@@ -51,6 +51,7 @@ enum { MAX_RESULTS = 16 };
 
 typedef struct {
   settings_t settings;
+  atl_compute_t compute;
   atl_arena_t arena;
   atl_safetensors_t *in;
   atl_model_t *model;
@@ -169,10 +170,10 @@ static atl_status_t make_request(probe_t *p, int n_ranks, const atl_job_t *job) 
       .n_pipelines = job->wants_logits ? 1 : (int32_t)s->pipelines,
       .n_slots = job->wants_logits ? 1 : (int32_t)s->slots,
       .microbatch = job->wants_logits ? p->n_texts : (int32_t)s->microbatch,
-      .dtype = atl_dtype_find(s->dtype, strlen(s->dtype)),
+      .dtype = job->dtype,
+      .kv = job->kv,
       .storage = atl_planning_storage(p->model),
   };
-  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, planning.dtype, &planning.kv), "--"));
   atl_planning_request(&planning, c, NULL, NULL, &p->request);
   return ATL_OK;
 }
@@ -191,12 +192,12 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   ATL_TRY(read_prime(p, job));
   job->model = s->model;
   job->out = "";
-  job->dtype = s->dtype;
-  job->kv = s->kv;
-  job->backend = s->kernels;
+  job->dtype = p->compute.dtype;
+  job->kv = p->compute.kv;
+  job->backend = (int32_t)p->compute.backend;
   job->n_keep = 1;
   job->sampling =
-      (atl_job_sampling_t){.greedy = true, .temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = s->guidance};
+      (atl_sampling_t){.greedy = true, .temperature = 1, .top_p = 1, .filter_thres = -1, .guidance = s->guidance};
   if (s->greedy && s->guidance != 1) {
     int32_t *zeros;
     job->n_null_ids = p->model->transformer_config.text_length;
@@ -316,7 +317,7 @@ static atl_status_t probe_clip(probe_t *p) {
   if (rgb == NULL && text == NULL) return ATL_OK;
   atl_clip_t *clip;
   float *images = NULL, *texts = NULL;
-  ATL_TRY(atl_clip_new(p->model, atl_dtype_find(p->settings.dtype, strlen(p->settings.dtype)), &clip));
+  ATL_TRY(atl_clip_new(p->model, p->compute.dtype, &clip));
   atl_status_t status = ATL_OK;
   if (rgb != NULL) status = probe_clip_images(p, clip, rgb, &images);
   if (status == ATL_OK && text != NULL) status = probe_clip_texts(p, clip, text, &texts);
@@ -353,6 +354,7 @@ static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *ro
   ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE, "--model, --in and --out are needed");
   ATL_CHECK(s->pipelines >= 1 && s->pipelines <= ATL_MAX_RANKS, USAGE, "--pipelines %lld: expected 1 or more",
             (long long)s->pipelines);
+  ATL_TRY(atl_compute_parse(&s->compute, &p->compute));
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
   ATL_TRY(atl_model_open(s->model, &p->model));
   if (atl_safetensors_find(p->in, "text") == NULL) return run_alone(p);

@@ -1,6 +1,6 @@
 /* The failure of a rank inside the loop, where nothing is collective: the rank tells rank 0 why, and rank 0 ends the
  * job. */
-#include <string.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -16,13 +16,12 @@ enum { PATIENCE = 10 }; /* seconds a failed rank gives rank 0, which may be comp
 
 /* Rank 0 ends the job when it has read the letter; a rank that comes back from here has waited in vain. */
 static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message) {
-  int32_t code = (int32_t)failure;
-  char letter[sizeof code + ATL_MESSAGE_BYTES];
-  memcpy(letter, &code, sizeof code);
-  snprintf(letter + sizeof code, ATL_MESSAGE_BYTES, "%s", message);
-  if (atl_mailbox_send(l->traffic.results, l->plan.coordinator_rank, ATL_TAG_FAILED, letter,
-                       sizeof code + strlen(letter + sizeof code) + 1) != ATL_OK)
-    return;
+  atl_buffer_t buffer = {0};
+  atl_status_t status = atl_wire_pack_failure(&(atl_failure_t){failure, message}, &buffer);
+  if (status == ATL_OK)
+    status = atl_mailbox_send(l->traffic.results, l->plan.coordinator_rank, ATL_TAG_FAILED, buffer.bytes, buffer.n);
+  atl_buffer_clear(&buffer);
+  if (status != ATL_OK) return;
   for (double end = atl_timer_now() + PATIENCE; atl_timer_now() < end;) {
     atl_mailbox_is_idle(l->traffic.results); /* moves the letter on */
     nanosleep(&(struct timespec){0, 1000000}, NULL);

@@ -1,63 +1,41 @@
 /* The end of a run: every role's report to rank 0, which makes the summary of them. */
-#include <string.h>
-
 #include "common/memory.h"
 #include "common/resident.h"
 #include "common/timer.h"
 #include "coordinator/job/launch_private.h"
 
-enum { MAX_ROLES = 3 }; /* of a rank: stage, decoder, coordinator */
-
-static int get_reports(const atl_launch_t *l, atl_report_t reports[MAX_ROLES]) {
+static int get_reports(const atl_launch_t *l, atl_report_t reports[ATL_MAX_ROLES_PER_RANK]) {
   int n = l->roles->get_reports(l->worker, reports);
   if (l->is_root)
-    reports[n++] = (atl_report_t){.role = "coordinator",
+    reports[n++] = (atl_report_t){.role = {.kind = ATL_ROLE_COORDINATOR},
                                   .busy = l->traffic.coordinating,
                                   .peak_bytes = atl_memory_peak_bytes(),
                                   .resident_bytes = atl_resident_peak_bytes()};
   return n;
 }
 
-/* Packed reports of this rank's roles, each preceded by its size. */
-static atl_status_t pack_reports(atl_launch_t *l, atl_buffer_t *all) {
-  atl_report_t reports[MAX_ROLES];
-  atl_buffer_t one = {0};
+static atl_status_t pack_reports(const atl_launch_t *l, atl_buffer_t *buffer) {
+  atl_report_t reports[ATL_MAX_ROLES_PER_RANK];
   int n = get_reports(l, reports);
-  atl_status_t status = ATL_OK;
-  for (int i = 0; i < n && status == ATL_OK; i++) {
-    uint32_t n_bytes;
-    status = atl_wire_pack_report(&reports[i], &one);
-    if (status == ATL_OK) status = ATL_RESIZE(all->n + one.n + sizeof n_bytes, &all->bytes);
-    if (status != ATL_OK) break;
-    n_bytes = (uint32_t)one.n;
-    memcpy(all->bytes + all->n, &n_bytes, sizeof n_bytes);
-    memcpy(all->bytes + all->n + sizeof n_bytes, one.bytes, one.n);
-    all->n += one.n + sizeof n_bytes;
-  }
-  atl_buffer_clear(&one);
-  return status;
+  return atl_wire_pack_reports(&(atl_reports_t){reports, n}, buffer);
 }
 
-static atl_status_t unpack_reports(atl_launch_t *l, const char *bytes, size_t n_bytes, atl_report_t *reports, int *n) {
-  int max = *n;
-  *n = 0;
-  for (size_t at = 0; at < n_bytes;) {
-    uint32_t size;
-    ATL_CHECK(*n < max && n_bytes - at >= sizeof size, INTERNAL, "the roles' reports are torn");
-    memcpy(&size, bytes + at, sizeof size);
-    at += sizeof size;
-    ATL_CHECK(size <= n_bytes - at, INTERNAL, "the roles' reports are torn");
-    ATL_TRY(atl_wire_unpack_report(bytes + at, size, &l->arena, &reports[(*n)++]));
-    at += size;
+/* The reports of all ranks, whose messages lie in rank order: reports (n_ranks * ATL_MAX_ROLES_PER_RANK). */
+static atl_status_t unpack_reports(atl_launch_t *l, const char *bytes, const size_t *offsets, atl_report_t *reports,
+                                   int32_t *n) {
+  for (int32_t rank = 0; rank < l->plan.n_ranks; rank++) {
+    atl_reports_t some;
+    ATL_TRY(atl_wire_unpack_reports(bytes + offsets[rank], offsets[rank + 1] - offsets[rank], &l->arena, &some));
+    for (int32_t i = 0; i < some.n_reports; i++) reports[(*n)++] = some.reports[i];
   }
   return ATL_OK;
 }
 
-static atl_status_t summarise(atl_launch_t *l, double seconds, const char *bytes, size_t n_bytes) {
-  int n = 2 * l->plan.n_ranks + 1;
+static atl_status_t summarise(atl_launch_t *l, double seconds, const char *bytes, const size_t *offsets) {
   atl_report_t *reports;
-  ATL_TRY(ATL_TAKE(&l->arena, n, &reports));
-  ATL_TRY(unpack_reports(l, bytes, n_bytes, reports, &n));
+  int32_t n = 0;
+  ATL_TRY(ATL_TAKE(&l->arena, (int64_t)ATL_MAX_ROLES_PER_RANK * l->plan.n_ranks, &reports));
+  ATL_TRY(unpack_reports(l, bytes, offsets, reports, &n));
   atl_run_summary_t summary = {
       .seconds = seconds,
       .is_stopped = !atl_schedule_is_complete(l->schedule),
@@ -80,7 +58,7 @@ atl_status_t atl_launch_finish(atl_launch_t *l) {
   size_t *offsets = NULL;
   atl_status_t status = atl_comm_agree(l->world, pack_reports(l, &mine));
   if (status == ATL_OK) status = atl_comm_gather(l->world, 0, mine.bytes, mine.n, &all, &offsets);
-  if (status == ATL_OK && l->is_root) status = summarise(l, seconds, all, offsets[l->plan.n_ranks]);
+  if (status == ATL_OK && l->is_root) status = summarise(l, seconds, all, offsets);
   atl_buffer_clear(&mine);
   ATL_DESTROY(&all);
   ATL_DESTROY(&offsets);

@@ -20,6 +20,8 @@ atl_status_t atl_launch_share_job(atl_launch_t *l, char **bytes, size_t *n_bytes
 static atl_status_t check_job(const atl_launch_t *l) {
   const atl_transformer_config_t *config = &l->model->transformer_config;
   const atl_job_t *job = &l->job;
+  ATL_CHECK(job->backend <= ATL_BACKEND_ONEDNN, INPUT, "the job's kernels have number %d, which this program lacks",
+            job->backend);
   ATL_CHECK(l->model->has_transformer, INPUT, "%s has no transformer; convert a DALLE checkpoint", job->model);
   for (int32_t i = 0; i < job->n_prompts; i++) {
     const atl_prompt_t *prompt = &job->prompts[i];
@@ -71,11 +73,10 @@ static atl_status_t read_plan(atl_launch_t *l, const char *text, size_t n_bytes)
 /* Rank 0's plan on every rank. */
 atl_status_t atl_launch_share_plan(atl_launch_t *l) {
   atl_calibration_t calibration, *measured = NULL;
-  atl_calibration_spec_t spec;
   char *text = NULL;
   size_t n_bytes = 0;
   if (l->job.measured_microbatch > 0) {
-    ATL_TRY(atl_comm_agree(l->world, atl_measuring_spec(&l->job, &spec)));
+    atl_calibration_spec_t spec = atl_measuring_spec(&l->job, l->job.measured_microbatch);
     ATL_TRY(atl_measuring_run(l->world, &l->place, l->model, &spec, &calibration));
     measured = &calibration;
   }

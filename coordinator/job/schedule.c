@@ -244,15 +244,10 @@ static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *l
 }
 
 /* The failure of another rank is this one's. */
-static atl_status_t accept_failure(const atl_letter_t *letter) {
-  int32_t code;
-  size_t n_text = letter->n_bytes - sizeof code;
-  ATL_CHECK(letter->n_bytes > sizeof code && letter->bytes[letter->n_bytes - 1] == '\0', INPUT,
-            "rank %d failed, and its letter of %zu bytes does not say why", letter->source, letter->n_bytes);
-  memcpy(&code, letter->bytes, sizeof code);
-  bool is_known = code > ATL_OK && code < ATL_N_STATUSES;
-  return atl_status_fail(is_known ? (atl_status_t)code : ATL_INTERNAL, __FILE__, __LINE__, __func__, "rank %d: %.*s",
-                         letter->source, (int)n_text, letter->bytes + sizeof code);
+static atl_status_t accept_failure(atl_schedule_t *s, const atl_letter_t *letter) {
+  atl_failure_t failure;
+  ATL_TRY(atl_wire_unpack_failure(letter->bytes, letter->n_bytes, &s->arena, &failure));
+  return atl_status_fail(failure.status, __FILE__, __LINE__, __func__, "rank %d: %s", letter->source, failure.message);
 }
 
 static atl_status_t answer(atl_schedule_t *s, const atl_letter_t *letter) {
@@ -264,7 +259,7 @@ static atl_status_t answer(atl_schedule_t *s, const atl_letter_t *letter) {
   case ATL_TAG_RECORD: return accept_record(s, letter);
   case ATL_TAG_LOGITS: return accept_logits(s, letter);
   case ATL_TAG_REPORT: return accept_report(s, letter);
-  case ATL_TAG_FAILED: return accept_failure(letter);
+  case ATL_TAG_FAILED: return accept_failure(s, letter);
   default:
     return ATL_FAIL(INTERNAL, "a letter with tag %d from rank %d is not for the coordinator", letter->tag,
                     letter->source);

@@ -7,16 +7,15 @@
 #include "common/resident.h"
 #include "common/sort.h"
 #include "common/timer.h"
-#include "model/transformer/kvcache.h"
 
-atl_status_t atl_measuring_spec(const atl_job_t *job, atl_calibration_spec_t *spec) {
-  *spec = (atl_calibration_spec_t){.microbatch = job->measured_microbatch,
-                                   .n_streams = job->n_null_ids > 0 ? 2 : 1,
-                                   .dtype = atl_dtype_find(job->dtype, strlen(job->dtype)),
-                                   .has_decoder = true,
-                                   .is_ranked = job->is_ranked};
-  ATL_TRY(atl_kvcache_find_dtype(job->kv, spec->dtype, &spec->kv));
-  return atl_backend_find(job->backend, &spec->backend);
+atl_calibration_spec_t atl_measuring_spec(const atl_job_t *job, int32_t microbatch) {
+  return (atl_calibration_spec_t){.microbatch = microbatch,
+                                  .n_streams = job->n_null_ids > 0 ? 2 : 1,
+                                  .dtype = job->dtype,
+                                  .kv = job->kv,
+                                  .backend = (atl_backend_t)job->backend,
+                                  .has_decoder = true,
+                                  .is_ranked = job->is_ranked};
 }
 
 /* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */

@@ -21,18 +21,7 @@ typedef struct {
   double coordinating;
 } reading_t;
 
-bool atl_diagnosis_parse_stage(const char *role, int32_t *i_pipeline, int32_t *i_stage) {
-  int n = 0;
-  return sscanf(role, "stage %" SCNd32 ".%" SCNd32 "%n", i_pipeline, i_stage, &n) == 2 && role[n] == '\0' &&
-         *i_pipeline >= 0 && *i_stage >= 0;
-}
-
-static bool is_stage(const atl_report_t *report) {
-  int32_t p, s;
-  return atl_diagnosis_parse_stage(report->role, &p, &s);
-}
-
-static bool is_decoder(const atl_report_t *report) { return strncmp(report->role, "decoder ", 8) == 0; }
+static bool is_stage(const atl_report_t *report) { return report->role.kind == ATL_ROLE_STAGE; }
 
 double atl_diagnosis_step_seconds(const atl_report_t *stage) {
   double n = (double)stage->n_steps - (double)stage->n_prefills;
@@ -51,19 +40,18 @@ static bool has_stage_on(const atl_run_summary_t *summary, int32_t rank) {
 static double slowest_of(const atl_run_summary_t *summary, int32_t i_pipeline) {
   double most = 0;
   for (int32_t i = 0; i < summary->n_reports; i++) {
-    int32_t p, s;
-    if (atl_diagnosis_parse_stage(summary->reports[i].role, &p, &s) && p == i_pipeline)
-      most = fmax(most, summary->reports[i].busy);
+    const atl_report_t *report = &summary->reports[i];
+    if (is_stage(report) && report->role.i_pipeline == i_pipeline) most = fmax(most, report->busy);
   }
   return most;
 }
 
-static void read_stage(reading_t *r, const atl_report_t *report, int32_t i_pipeline) {
+static void read_stage(reading_t *r, const atl_report_t *report) {
   atl_diagnosis_t *d = r->d;
   double waiting = report->waiting, before = clamp(report->before, waiting);
   double after = clamp(report->after, waiting - before), tail = clamp(r->summary->seconds - r->drawn, after);
   double between = waiting - before - after, credit = clamp(report->credit, between);
-  double imbalance = clamp(slowest_of(r->summary, i_pipeline) - report->busy, between - credit);
+  double imbalance = clamp(slowest_of(r->summary, report->role.i_pipeline) - report->busy, between - credit);
   d->work += report->busy - report->prefill;
   d->prefill += report->prefill;
   d->fill += before + after - tail;
@@ -77,7 +65,7 @@ static void read_stage(reading_t *r, const atl_report_t *report, int32_t i_pipel
 static void read_other(reading_t *r, const atl_report_t *report) {
   bool is_sharing = has_stage_on(r->summary, report->rank);
   double worked = report->busy + report->io;
-  if (!is_decoder(report)) {
+  if (report->role.kind == ATL_ROLE_COORDINATOR) {
     r->coordinating += worked;
     if (is_sharing) r->d->coordination += worked;
   } else if (is_sharing) {
@@ -94,9 +82,8 @@ static void read_reports(reading_t *r) {
   for (int32_t i = 0; i < summary->n_reports; i++)
     if (is_stage(&summary->reports[i])) r->drawn = fmax(r->drawn, summary->reports[i].last);
   for (int32_t i = 0; i < summary->n_reports; i++) {
-    int32_t p, s;
-    if (atl_diagnosis_parse_stage(summary->reports[i].role, &p, &s))
-      read_stage(r, &summary->reports[i], p);
+    if (is_stage(&summary->reports[i]))
+      read_stage(r, &summary->reports[i]);
     else
       read_other(r, &summary->reports[i]);
   }
@@ -120,9 +107,9 @@ static int32_t find_worst_pipeline(const reading_t *r, double *seconds, int32_t 
   for (int32_t p = 0; p < r->summary->plan->n_pipelines; p++) {
     double of_stage[ATL_MAX_STAGES] = {0}, most = 0, sum = 0;
     for (int32_t i = 0; i < r->summary->n_reports; i++) {
-      int32_t i_pipeline, s;
-      if (!atl_diagnosis_parse_stage(r->summary->reports[i].role, &i_pipeline, &s)) continue;
-      if (i_pipeline == p && s < n_stages) of_stage[s] = atl_diagnosis_step_seconds(&r->summary->reports[i]);
+      const atl_report_t *report = &r->summary->reports[i];
+      if (is_stage(report) && report->role.i_pipeline == p && report->role.i_stage < n_stages)
+        of_stage[report->role.i_stage] = atl_diagnosis_step_seconds(report);
     }
     for (int32_t s = 0; s < n_stages; s++) sum += of_stage[s], most = fmax(most, of_stage[s]);
     if (sum == 0 || most * n_stages / sum <= worst) continue;

@@ -30,8 +30,6 @@ typedef struct {
 
 /* Mean seconds of a stage's step of a slot; 0 when it made none. */
 double atl_diagnosis_step_seconds(const atl_report_t *stage);
-/* "stage 1.3" -> pipeline 1, stage 3. */
-bool atl_diagnosis_parse_stage(const char *role, int32_t *i_pipeline, int32_t *i_stage);
 
 /* Borrows. */
 void atl_diagnosis_make(const atl_run_summary_t *summary, atl_diagnosis_t *diagnosis);

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/memory.h"
 #include "common/timer.h"
@@ -14,7 +13,7 @@ static double per(double amount, double unit) { return unit > 0 ? amount / unit 
 static int compare_reports(const void *a, const void *b) {
   const atl_report_t *x = *(const atl_report_t *const *)a, *y = *(const atl_report_t *const *)b;
   if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
-  return strverscmp(x->role, y->role);
+  return atl_role_compare(&x->role, &y->role);
 }
 
 static void print_rates(const atl_run_summary_t *summary, FILE *out) {
@@ -79,8 +78,8 @@ static void print_stages(const atl_run_summary_t *summary, FILE *out) {
     double sum = 0, slowest = 0;
     int n = 0;
     for (int32_t i = 0; i < summary->n_reports; i++) {
-      int32_t i_pipeline, i_stage;
-      if (!atl_diagnosis_parse_stage(summary->reports[i].role, &i_pipeline, &i_stage) || i_stage != s) continue;
+      const atl_role_t *role = &summary->reports[i].role;
+      if (role->kind != ATL_ROLE_STAGE || role->i_stage != s) continue;
       double seconds = atl_diagnosis_step_seconds(&summary->reports[i]);
       sum += seconds;
       if (seconds > slowest) slowest = seconds;
@@ -110,36 +109,36 @@ static void print_diagnosis(const atl_run_summary_t *summary, FILE *out) {
 }
 
 typedef struct {
-  const char *kind; /* "stage" of "stage 0.1"; borrowed */
-  size_t n_kind;
   int32_t n;
   double busy, busiest, waiting;
 } kind_t;
 
-/* Adds a role to the row of its kind; there are only a few. */
-static void add_to_kind(kind_t *kinds, int *n_kinds, int max_kinds, const atl_report_t *report) {
-  size_t n_kind = strcspn(report->role, " ");
-  int i = 0;
-  while (i < *n_kinds && !(kinds[i].n_kind == n_kind && memcmp(kinds[i].kind, report->role, n_kind) == 0)) i++;
-  if (i == max_kinds) return;
-  if (i == *n_kinds) kinds[(*n_kinds)++] = (kind_t){.kind = report->role, .n_kind = n_kind};
-  kinds[i].n++;
-  kinds[i].busy += report->busy;
-  kinds[i].waiting += report->waiting;
-  if (report->busy > kinds[i].busiest) kinds[i].busiest = report->busy;
+static void add_to_kind(kind_t *kind, const atl_report_t *report) {
+  kind->n++;
+  kind->busy += report->busy;
+  kind->waiting += report->waiting;
+  if (report->busy > kind->busiest) kind->busiest = report->busy;
+}
+
+/* A row per kind, in the order of the sorted reports. */
+static void print_kind(atl_role_kind_t kind, const kind_t *k, double seconds, FILE *out) {
+  fprintf(out, "%-14s %6" PRId32 " %8.1f%% %8.1f%% %8.1f%% %9.3f\n", atl_role_kind_name(kind), k->n,
+          100 * per(k->busy / k->n, seconds), 100 * per(k->busiest, seconds), 100 * per(k->waiting / k->n, seconds),
+          per(k->busy / k->n, k->busiest));
 }
 
 /* Balance is mean / largest busy time: what is below 1 is what the slowest of a kind costs the others. */
 static void print_kinds(const atl_run_summary_t *summary, const atl_report_t **sorted, FILE *out) {
-  kind_t kinds[8];
+  kind_t kinds[ATL_N_ROLES] = {0};
+  atl_role_kind_t order[ATL_N_ROLES];
   int n_kinds = 0;
-  for (int32_t i = 0; i < summary->n_reports; i++) add_to_kind(kinds, &n_kinds, 8, sorted[i]);
+  for (int32_t i = 0; i < summary->n_reports; i++) {
+    atl_role_kind_t kind = sorted[i]->role.kind;
+    if (kinds[kind].n == 0) order[n_kinds++] = kind;
+    add_to_kind(&kinds[kind], sorted[i]);
+  }
   fprintf(out, "\n%-14s %6s %9s %9s %9s %9s\n", "roles", "count", "busy", "busiest", "waiting", "balance");
-  for (int i = 0; i < n_kinds; i++)
-    fprintf(out, "%-14.*s %6" PRId32 " %8.1f%% %8.1f%% %8.1f%% %9.3f\n", (int)kinds[i].n_kind, kinds[i].kind,
-            kinds[i].n, 100 * per(kinds[i].busy / kinds[i].n, summary->seconds),
-            100 * per(kinds[i].busiest, summary->seconds), 100 * per(kinds[i].waiting / kinds[i].n, summary->seconds),
-            per(kinds[i].busy / kinds[i].n, kinds[i].busiest));
+  for (int i = 0; i < n_kinds; i++) print_kind(order[i], &kinds[order[i]], summary->seconds, out);
 }
 
 static void print_seconds(double part, double whole, FILE *out) {
@@ -153,9 +152,10 @@ static void print_roles(const atl_run_summary_t *summary, const atl_report_t **s
   fprintf(out, " %10s %10s %9s %9s %9s\n", "rows", "steps", "plan MiB", "peak MiB", "own MiB");
   for (int32_t i = 0; i < summary->n_reports; i++) {
     const atl_report_t *report = sorted[i];
+    char role[ATL_ROLE_BYTES];
     const double parts[] = {report->busy, report->waiting, report->credit, report->prefill,
                             report->draw, report->poke,    report->score,  report->io};
-    fprintf(out, "%6" PRId32 " %-14.31s", report->rank, report->role);
+    fprintf(out, "%6" PRId32 " %-14s", report->rank, atl_role_describe(&report->role, role));
     for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) print_seconds(parts[j], summary->seconds, out);
     double planned = summary->plan != NULL ? (double)atl_plan_bytes_of_rank(summary->plan, report->rank) : 0;
     fprintf(out, " %10" PRIu64 " %10" PRIu64 " %9.1f %9.1f %9.1f\n", report->n_rows, report->n_steps, planned / 0x1p20,

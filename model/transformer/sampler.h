@@ -9,19 +9,9 @@
 #ifndef ATL_MODEL_TRANSFORMER_SAMPLER_H
 #define ATL_MODEL_TRANSFORMER_SAMPLER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "common/status.h"
-
-typedef struct {
-  bool greedy;         /* argmax, lowest code on a tie; everything below but guidance is ignored */
-  double temperature;  /* at least FLT_MIN, so that 1/T is a finite float */
-  int32_t top_k;       /* 0 = all */
-  double top_p;        /* 1 = all */
-  double filter_thres; /* DALLE-pytorch's fraction: k = max(floor((1-f) (V_T+V_i)), 1) on all ids; < 0 = off */
-  double guidance;     /* 1 = none */
-} atl_sampling_t;
+#include "common/sampling.h"
 
 typedef struct atl_sampler atl_sampler_t;
 
@@ -30,9 +20,6 @@ typedef struct {
   uint32_t sample, position; /* position: image index 0..I-1 */
   const char *prompt;        /* its id, for messages only; may be NULL */
 } atl_draw_t;
-
-/* USAGE: a setting is out of range; the message begins with the setting's name and value. */
-atl_status_t atl_sampling_check(const atl_sampling_t *sampling);
 
 /* USAGE as atl_sampling_check, MEMORY. n_codes = V_i, n_ids = V_T+V_i. Caller owns. */
 atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, int32_t n_ids, atl_sampler_t **sampler);

@@ -19,6 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   TRY_KIND(grids);
   TRY_KIND(record);
   TRY_KIND(report);
+  TRY_KIND(reports);
+  TRY_KIND(failure);
   TRY_KIND(job);
   return 0;
 }
@@ -48,9 +50,9 @@ static void add_job(mutate_corpus_t *corpus) {
                          .n_null_ids = 3,
                          .prime = codes,
                          .n_prime = 1,
-                         .dtype = "f32",
-                         .kv = "auto",
-                         .backend = "auto",
+                         .dtype = ATL_BF16,
+                         .kv = ATL_I8,
+                         .backend = 3,
                          .is_ranked = true,
                          .forced = forced,
                          .n_forced = 2,
@@ -70,12 +72,14 @@ static void add_seeds(mutate_corpus_t *corpus) {
   const atl_grid_t grids[] = {{{0, 1}, codes, 4, true, 0.25f}, {{1, 0}, codes, 2, false, 0}};
   atl_record_t record = {.candidate = {2, 3}, .score = 0.5f, .n_bytes = 1234, .is_written = true};
   memset(record.sha256, 'a', 64);
-  const atl_report_t report = {.rank = 1, .role = "stage 0.1", .busy = 1.5, .n_rows = 7};
+  const atl_report_t report = {.rank = 1, .role = {.kind = ATL_ROLE_STAGE, .i_stage = 1}, .busy = 1.5, .n_rows = 7};
   add_buffer(corpus, atl_wire_pack_ask(&(atl_ask_t){3, 7}, &buffer), &buffer);
   add_buffer(corpus, atl_wire_pack_assignment(&(atl_assignment_t){candidates, 3}, &buffer), &buffer);
   add_buffer(corpus, atl_wire_pack_grids(&(atl_grids_t){grids, 2}, &buffer), &buffer);
   add_buffer(corpus, atl_wire_pack_record(&record, &buffer), &buffer);
   add_buffer(corpus, atl_wire_pack_report(&report, &buffer), &buffer);
+  add_buffer(corpus, atl_wire_pack_reports(&(atl_reports_t){&report, 1}, &buffer), &buffer);
+  add_buffer(corpus, atl_wire_pack_failure(&(atl_failure_t){ATL_IO, "the disk is full"}, &buffer), &buffer);
   atl_buffer_clear(&buffer);
   add_job(corpus);
 }

@@ -24,9 +24,9 @@ static atl_job_t make_job(void) {
                      .n_null_ids = 2,
                      .prime = the_codes,
                      .n_prime = 1,
-                     .dtype = "f32",
-                     .kv = "int8",
-                     .backend = "auto",
+                     .dtype = ATL_BF16,
+                     .kv = ATL_I8,
+                     .backend = 4,
                      .is_ranked = true,
                      .forced = the_forced,
                      .n_forced = 2,
@@ -46,14 +46,13 @@ static int is_same_prompt(const atl_prompt_t *a, const atl_prompt_t *b) {
 }
 
 static int is_same_job(const atl_job_t *a, const atl_job_t *b) {
-  int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && strcmp(a->dtype, b->dtype) == 0 &&
-                strcmp(a->kv, b->kv) == 0 && strcmp(a->backend, b->backend) == 0 && a->trace == b->trace &&
-                a->is_ranked == b->is_ranked && a->wants_logits == b->wants_logits && a->n_keep == b->n_keep &&
-                a->png_level == b->png_level && a->measured_microbatch == b->measured_microbatch &&
-                a->n_prompts == b->n_prompts && a->n_forced == b->n_forced &&
-                is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
+  int is_same = strcmp(a->model, b->model) == 0 && strcmp(a->out, b->out) == 0 && a->dtype == b->dtype &&
+                a->kv == b->kv && a->backend == b->backend && a->trace == b->trace && a->is_ranked == b->is_ranked &&
+                a->wants_logits == b->wants_logits && a->n_keep == b->n_keep && a->png_level == b->png_level &&
+                a->measured_microbatch == b->measured_microbatch && a->n_prompts == b->n_prompts &&
+                a->n_forced == b->n_forced && is_same_ints(a->null_ids, a->n_null_ids, b->null_ids, b->n_null_ids) &&
                 is_same_ints(a->prime, a->n_prime, b->prime, b->n_prime);
-  const atl_job_sampling_t *s = &a->sampling, *t = &b->sampling;
+  const atl_sampling_t *s = &a->sampling, *t = &b->sampling;
   is_same = is_same && s->greedy == t->greedy && s->temperature == t->temperature && s->top_k == t->top_k &&
             s->top_p == t->top_p && s->filter_thres == t->filter_thres && s->guidance == t->guidance;
   for (int i = 0; is_same && i < a->n_prompts; i++) is_same = is_same_prompt(&a->prompts[i], &b->prompts[i]);
@@ -104,8 +103,23 @@ static void test_bad_jobs(void) {
   job.png_level = 10;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an impossible png level is refused");
   job = make_job();
-  job.kv = NULL;
+  job.model = NULL;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing text is refused");
+  job = make_job();
+  job.sampling.filter_thres = 1;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a filter that leaves nothing is refused");
+  const atl_dtype_t dtypes[] = {ATL_I8, ATL_F16, ATL_N_DTYPES, (atl_dtype_t)-1};
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+    job = make_job();
+    job.dtype = dtypes[i];
+    TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "weights are F32 or BF16, others are refused");
+  }
+  job = make_job();
+  job.kv = ATL_F16;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an F16 cache is refused");
+  job = make_job();
+  job.backend = -1;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "negative kernels are refused");
   TAP_OK(bytes == NULL, "nothing is left of a refused job");
 }
 
@@ -193,24 +207,106 @@ static void test_record(void) {
   atl_arena_clear(&arena);
 }
 
+static atl_report_t make_report(void) {
+  return (atl_report_t){.rank = 5,
+                        .role = {.kind = ATL_ROLE_STAGE, .i_pipeline = 3, .i_stage = 1},
+                        .busy = 1.5,
+                        .waiting = 2.5,
+                        .draw = 0.25,
+                        .io = 0.125,
+                        .n_rows = 1000,
+                        .n_steps = 256,
+                        .peak_bytes = 1 << 20,
+                        .resident_bytes = 1 << 21,
+                        .poke = 0.5,
+                        .prefill = 0.75,
+                        .credit = 0.3,
+                        .before = 0.2,
+                        .after = 0.1,
+                        .last = 9.5,
+                        .score = 0.4,
+                        .n_prefills = 7};
+}
+
+static int is_same_role(const atl_role_t *a, const atl_role_t *b) {
+  return a->kind == b->kind && a->i_pipeline == b->i_pipeline && a->i_stage == b->i_stage &&
+         a->i_decoder == b->i_decoder;
+}
+
 static void test_report(void) {
   atl_arena_t arena = {0};
   atl_buffer_t buffer = {0};
-  atl_report_t got, report = {5,       "stage 0.1", 1.5,  2.5, 0.25, 0.125, 1000, 256, 1 << 20,
-                              1 << 21, 0.5,         0.75, 0.3, 0.2,  0.1,   9.5,  0.4, 7};
+  atl_report_t got, report = make_report();
   TAP_STATUS(ATL_OK, atl_wire_pack_report(&report, &buffer), "a report is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "a report is unpacked");
-  TAP_OK(got.rank == 5 && strcmp(got.role, "stage 0.1") == 0 && got.busy == 1.5 && got.waiting == 2.5 &&
+  TAP_OK(got.rank == 5 && is_same_role(&got.role, &report.role) && got.busy == 1.5 && got.waiting == 2.5 &&
              got.draw == 0.25 && got.io == 0.125 && got.n_rows == 1000 && got.n_steps == 256 &&
              got.peak_bytes == 1 << 20 && got.resident_bytes == 1 << 21 && got.poke == 0.5 && got.prefill == 0.75,
          "a report survives");
   TAP_OK(got.credit == 0.3 && got.before == 0.2 && got.after == 0.1 && got.last == 9.5 && got.score == 0.4 &&
              got.n_prefills == 7,
          "its waits survive");
+  static const char kind[] = "\x08\x05\x12\x08\x08"; /* rank 5, role of 8 bytes, its kind */
+  TAP_OK(memcmp(buffer.bytes, kind, 5) == 0 && buffer.bytes[5] == ATL_ROLE_STAGE, "a report begins with rank and role");
+  buffer.bytes[5] = ATL_N_ROLES;
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "an unknown role is refused");
+  report.role.i_stage = -1;
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "a negative stage is refused");
+  report = make_report();
   report.busy = INFINITY;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "endless seconds are refused");
   atl_buffer_clear(&buffer);
   atl_arena_clear(&arena);
+}
+
+static void test_reports(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_report_t reports[ATL_MAX_ROLES_PER_RANK + 1];
+  atl_reports_t got;
+  for (int i = 0; i <= ATL_MAX_ROLES_PER_RANK; i++) reports[i] = make_report();
+  reports[1].role = (atl_role_t){.kind = ATL_ROLE_DECODER, .i_decoder = 70000};
+  reports[2].role = (atl_role_t){.kind = ATL_ROLE_COORDINATOR};
+  TAP_STATUS(ATL_OK, atl_wire_pack_reports(&(atl_reports_t){reports, 3}, &buffer), "a rank's reports are packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_reports(buffer.bytes, buffer.n, &arena, &got), "a rank's reports are unpacked");
+  bool is_same = got.n_reports == 3;
+  for (int i = 0; is_same && i < 3; i++) is_same = is_same_role(&got.reports[i].role, &reports[i].role);
+  TAP_OK(is_same && got.reports[2].n_rows == 1000, "a rank's reports survive");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_reports(&(atl_reports_t){reports, ATL_MAX_ROLES_PER_RANK + 1}, &buffer),
+             "more reports than a rank has roles are refused");
+  TAP_STATUS(ATL_OK, atl_wire_pack_reports(&(atl_reports_t){0}, &buffer), "no reports are packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_reports(buffer.bytes, buffer.n, &arena, &got), "no reports are unpacked");
+  TAP_OK(got.n_reports == 0, "no reports stay none");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_failure(void) {
+  atl_arena_t arena = {0};
+  atl_buffer_t buffer = {0};
+  atl_failure_t got;
+  TAP_STATUS(ATL_OK, atl_wire_pack_failure(&(atl_failure_t){ATL_IO, "the disk is full"}, &buffer),
+             "a failure is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_failure(buffer.bytes, buffer.n, &arena, &got), "a failure is unpacked");
+  TAP_OK(got.status == ATL_IO && strcmp(got.message, "the disk is full") == 0, "a failure survives");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_failure(&(atl_failure_t){ATL_OK, "fine"}, &buffer), "no failure is refused");
+  static const char unknown[] = "\x08\x7f\x12\x01x"; /* status 127 */
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_failure(unknown, 5, &arena, &got), "an unknown status is refused");
+  atl_buffer_clear(&buffer);
+  atl_arena_clear(&arena);
+}
+
+static void test_role_names(void) {
+  char text[ATL_ROLE_BYTES];
+  const atl_role_t stage = {.kind = ATL_ROLE_STAGE, .i_pipeline = 0, .i_stage = 9}, next = {ATL_ROLE_STAGE, 0, 10, 0},
+                   decoder = {.kind = ATL_ROLE_DECODER, .i_decoder = 2}, root = {.kind = ATL_ROLE_COORDINATOR};
+  TAP_OK(strcmp(atl_role_describe(&stage, text), "stage 0.9") == 0, "a stage is named by pipeline and stage");
+  TAP_OK(strcmp(atl_role_describe(&decoder, text), "decoder 2") == 0, "a decoder is named by its number");
+  TAP_OK(strcmp(atl_role_describe(&root, text), "coordinator") == 0, "the coordinator has no number");
+  TAP_OK(atl_role_compare(&stage, &next) < 0 && atl_role_compare(&next, &stage) > 0 &&
+             atl_role_compare(&root, &decoder) < 0 && atl_role_compare(&decoder, &stage) < 0 &&
+             atl_role_compare(&stage, &stage) == 0,
+         "roles are in order of kind, then number");
 }
 
 /* The n-th allocation fails, for every n: MEMORY, and nothing leaks. */
@@ -240,6 +336,9 @@ int main(void) {
   test_grids();
   test_record();
   test_report();
+  test_reports();
+  test_failure();
+  test_role_names();
   test_memory();
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();

@@ -1,0 +1,39 @@
+/* Compute: what a job computes in, as words of the command line and as the values that the job carries.
+ *
+ *     atl_compute_t compute;
+ *     ATL_TRY(atl_compute_parse(&(atl_compute_words_t){"bf16", "int8", "auto"}, &compute));
+ */
+#ifndef ATL_COORDINATOR_JOB_COMPUTE_H
+#define ATL_COORDINATOR_JOB_COMPUTE_H
+
+#include "model/kernels/linear/linear.h"
+
+typedef struct {
+  const char *dtype, *kv, *kernels; /* --dtype, --kv, --kernels */
+} atl_compute_words_t;
+
+typedef struct {
+  atl_dtype_t dtype, kv; /* of the weights; of the cache's image part */
+  atl_backend_t backend;
+} atl_compute_t;
+
+/* USAGE: an unknown word; UNSUPPORTED: this processor or build lacks the kernels. */
+atl_status_t atl_compute_parse(const atl_compute_words_t *words, atl_compute_t *compute);
+/* The word of a dtype: "f32", "bf16", "int8". */
+const char *atl_compute_dtype_word(atl_dtype_t dtype);
+
+/* The rows that a command's option table has for them; at: offset of an atl_compute_words_t in its settings. */
+#define ATL_COMPUTE_OPTION_DTYPE(at)                                                                                   \
+  { "dtype", ATL_OPTION_TEXT, (at) + offsetof(atl_compute_words_t, dtype), "NAME", "f32", "f32, or bf16 for weights" }
+#define ATL_COMPUTE_OPTION_KV(at)                                                                                      \
+  {                                                                                                                    \
+    "kv", ATL_OPTION_TEXT, (at) + offsetof(atl_compute_words_t, kv), "NAME", "auto",                                   \
+        "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"                                  \
+  }
+#define ATL_COMPUTE_OPTION_KERNELS(at)                                                                                 \
+  {                                                                                                                    \
+    "kernels", ATL_OPTION_TEXT, (at) + offsetof(atl_compute_words_t, kernels), "NAME", "auto",                         \
+        "auto, plain, avx2, avx512, amx, openblas, onednn"                                                             \
+  }
+
+#endif
