@@ -27,7 +27,8 @@ typedef struct {
   atl_text_list_t prompt;
   int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
   double temperature, top_p, filter_thres, guidance;
-  int64_t stages, pipelines, decoders, slots, microbatch, memory, png_level;
+  atl_layout_options_t layout;
+  int64_t memory, png_level;
   bool greedy, truncate, no_rank, quiet, verbose, print_plan;
 } settings_t;
 
@@ -61,11 +62,7 @@ static const atl_option_t the_options[] = {
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "always take the likeliest token"},
     {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP; keep the samples' order"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (never changes a picture)"},
-    {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline (0: decide)"},
-    {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines (0: decide)"},
-    {"decoders", ATL_OPTION_INT, FIELD(decoders), "D", "0", "ranks that decode and score (0: decide)"},
-    {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight a pipeline (0: decide)"},
-    {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "candidates a microbatch (0: decide)"},
+    ATL_LAYOUT_OPTIONS(FIELD(layout)),
     {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: what is free at the start)"},
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
     {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
@@ -93,7 +90,7 @@ typedef struct {
   settings_t settings;
   atl_arena_t arena;
   atl_prompts_t prompts;
-  atl_model_t *model;
+  const atl_model_t *model; /* the launch's */
   atl_plan_request_t request;
   atl_costs_subject_t costs;
   json_t *pixels, *plan, *machine;
@@ -116,19 +113,9 @@ static atl_status_t check_settings(const settings_t *s) {
             "--prime-tokens and --prime-rows need --prime IMAGE");
   ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "give either --prime-tokens or --prime-rows");
   ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative works through guidance; add --guidance 2");
-  const struct {
-    const char *name;
-    int64_t value;
-    bool is_planned;
-  } counts[] = {{"stages", s->stages, true}, {"pipelines", s->pipelines, true},   {"decoders", s->decoders, true},
-                {"slots", s->slots, true},   {"microbatch", s->microbatch, true}, {"top-k", s->top_k, false}};
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-    ATL_CHECK(counts[i].value >= 0 && counts[i].value <= INT32_MAX, USAGE,
-              "--%s %lld: expected a count, or 0 for atelier's choice", counts[i].name, (long long)counts[i].value);
-    ATL_CHECK(s->plan == NULL || counts[i].value == 0 || !counts[i].is_planned, USAGE,
-              "--plan %s says who does what; leave out --%s, or the plan", s->plan, counts[i].name);
-  }
-  return ATL_OK;
+  ATL_CHECK(s->top_k >= 0 && s->top_k <= INT32_MAX, USAGE, "--top-k %lld: expected 1 or more, or 0 for all",
+            (long long)s->top_k);
+  return atl_layout_options_check(&s->layout, s->plan);
 }
 
 static atl_status_t read_prompts(generate_t *g) {
@@ -143,68 +130,45 @@ static atl_status_t read_prompts(generate_t *g) {
   return ATL_OK;
 }
 
-/* Measured seconds in place of estimated ones, when they are known or the job is long enough to find them. */
+/* Asks for measured costs when none are known and the job is long enough to find them. */
 static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
   bool is_known;
   g->costs = (atl_costs_subject_t){.spec = atl_measuring_spec(job, g->request.costs.microbatch),
                                    .n_ranks = place->n_ranks_on_host};
-  ATL_TRY(atl_costs_recall(g->model, &g->costs, &g->request, &is_known));
-  if (!is_known && atl_costs_are_worth_measuring(&g->request)) job->measured_microbatch = g->costs.spec.microbatch;
+  ATL_TRY(atl_costs_lookup(g->model, &g->costs, &g->request, &is_known));
+  bool is_wanted = !is_known && atl_costs_should_measure(&g->request);
+  job->measured_microbatch = is_wanted ? g->costs.spec.microbatch : 0;
   return ATL_OK;
 }
 
-static atl_status_t make_request(generate_t *g, int n_ranks, const atl_place_t *place, atl_job_t *job) {
+static void make_request(generate_t *g, int n_ranks, const atl_place_t *place, const atl_job_t *job) {
   const settings_t *s = &g->settings;
-  atl_planning_t planning = {
-      .n_ranks = n_ranks,
-      .n_cores = 1,
-      .n_images = g->n_images,
-      .n_prompts = g->prompts.n,
-      .is_guided = job->n_null_ids > 0,
-      .n_prime = job->n_prime,
-      .has_decoders = true,
-      .is_ranked = job->is_ranked,
-      .n_stages = (int32_t)s->stages,
-      .n_pipelines = (int32_t)s->pipelines,
-      .n_decoders = (int32_t)s->decoders,
-      .n_slots = (int32_t)s->slots,
-      .microbatch = (int32_t)s->microbatch,
-      .memory_per_rank = s->memory ? s->memory : place->free_bytes,
-      .hop_seconds = place->hop_seconds,
-      .hop_bytes = place->hop_bytes,
-      .dtype = job->dtype,
-      .kv = job->kv,
-      .storage = atl_planning_storage(g->model),
-  };
-  atl_planning_request(&planning, &g->model->transformer_config, &g->model->vae_config,
-                       job->is_ranked ? &g->model->clip_config : NULL, &g->request);
-  return find_costs(g, place, job);
-}
-
-static atl_status_t read_plan(const char *path, const atl_plan_request_t *request, atl_plan_t *plan) {
-  json_t *object;
-  ATL_TRY(atl_json_load(path, &object));
-  atl_status_t status = atl_plan_from_json(object, path, request, plan);
-  json_decref(object);
-  return status;
+  atl_planning_t planning = {.n_ranks = n_ranks,
+                             .n_cores = 1,
+                             .has_decoders = true,
+                             .memory_per_rank = s->memory ? s->memory : place->free_bytes,
+                             .hop_seconds = place->hop_seconds,
+                             .hop_bytes = place->hop_bytes};
+  atl_planning_set_job(&planning, job, g->model);
+  atl_planning_set_layout(&planning, &s->layout);
+  atl_planning_request(&planning, &g->request);
 }
 
 static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
-  if (measured != NULL) ATL_TRY(atl_costs_keep(g->model, &g->costs, measured, &g->request));
-  ATL_TRY(s->plan != NULL ? read_plan(s->plan, &g->request, plan) : atl_plan_make(&g->request, plan));
+  if (measured != NULL) ATL_TRY(atl_costs_store(g->model, &g->costs, measured, &g->request));
+  ATL_TRY(atl_planning_make_plan(s->plan, &g->request, plan));
   if (s->print_plan) atl_plan_print(plan, &g->request, stderr);
   return ATL_OK;
 }
 
-static atl_status_t open_model(generate_t *g, atl_job_t *job) {
-  const settings_t *s = &g->settings;
-  ATL_TRY(atl_model_open(s->model, &g->model));
-  ATL_CHECK(g->model->has_transformer && g->model->has_vae, INPUT,
-            "%s lacks a %s; generate needs both (atelier convert joins them)", s->model,
-            g->model->has_transformer ? "VAE" : "transformer");
-  bool has_ranking = g->model->has_clip && g->model->clip_tokenizer_path != NULL;
+static atl_status_t open_model(const settings_t *s, atl_job_t *job, atl_model_t **model) {
+  ATL_TRY(atl_model_open(s->model, model));
+  const atl_model_t *m = *model;
+  ATL_CHECK(m->has_transformer && m->has_vae, INPUT, "%s lacks a %s; generate needs both (atelier convert joins them)",
+            s->model, m->has_transformer ? "VAE" : "transformer");
+  bool has_ranking = m->has_clip && m->clip_tokenizer_path != NULL;
   job->is_ranked = has_ranking && !s->no_rank;
   if (!has_ranking && !s->no_rank)
     ATL_LOG(WARN,
@@ -243,14 +207,14 @@ static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
   return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
 }
 
-static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
+static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job, atl_model_t **model) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
-  if (s->verbose) atl_log_set_level(ATL_LOG_DEBUG);
   ATL_TRY(check_settings(s));
   ATL_TRY(atl_output_check(s->out));
   ATL_TRY(read_prompts(g));
-  ATL_TRY(open_model(g, job));
+  ATL_TRY(open_model(s, job, model));
+  g->model = *model;
   job->model = s->model;
   job->out = s->out;
   ATL_TRY(compute_in(s, job));
@@ -260,7 +224,8 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   job->n_keep = (int32_t)s->top;
   job->trace = s->trace;
   job->png_level = (int32_t)s->png_level;
-  return make_request(g, n_ranks, place, job);
+  make_request(g, n_ranks, place, job);
+  return find_costs(g, place, job);
 }
 
 static atl_status_t add_record(void *context, const atl_record_t *record) {
@@ -287,7 +252,8 @@ static atl_status_t describe_command(generate_t *g) {
   s.samples = s.top = 16;
   s.seed = 0;
   s.out = "out";
-  s.stages = s.pipelines = s.decoders = s.slots = s.microbatch = s.memory = 0;
+  s.layout = (atl_layout_options_t){0};
+  s.memory = 0;
   s.quiet = s.verbose = s.print_plan = false;
   atl_options_summary(&the_usage, &s, text, sizeof text);
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
@@ -365,7 +331,6 @@ static void abandon(void *context, const char *state, const char *reason) {
 static void clear(generate_t *g) {
   atl_output_destroy(&g->output);
   atl_prompts_clear(&g->prompts);
-  atl_model_destroy(&g->model);
   json_decref(g->pixels);
   json_decref(g->plan);
   json_decref(g->machine);
@@ -380,6 +345,7 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *role
   if (status == ATL_OK && wants_help) {
     atl_options_help(&the_usage, stdout);
   } else if (status == ATL_OK) {
+    if (g->settings.verbose) atl_log_set_level(ATL_LOG_DEBUG); /* on every rank, before the first line */
     atl_task_t task = {.context = g,
                        .wants_hops = true,
                        .prepare = prepare,

@@ -9,22 +9,24 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/job/compute.h"
 #include "coordinator/job/prompts.h"
 #include "coordinator/plan/costs.h"
 #include "coordinator/plan/measuring.h"
 #include "coordinator/plan/planning.h"
 #include "model/checkpoint/model.h"
 #include "model/checkpoint/shape.h"
-#include "model/transformer/kvcache.h"
 #include "partition/place.h"
 #include "partition/simulate.h"
 
 typedef struct {
-  const char *model, *shape, *prompts, *dtype, *kv, *plan;
+  const char *model, *shape, *prompts, *plan;
+  atl_compute_words_t compute;
   atl_text_list_t prompt;
   int64_t prompt_count, samples, prime_tokens;
   double guidance, decode_seconds, flops, bandwidth, jitter;
-  int64_t ranks, ranks_per_node, cores, memory, cache, stages, pipelines, decoders, slots, microbatch;
+  int64_t ranks, ranks_per_node, cores, memory, cache;
+  atl_layout_options_t layout;
   bool no_rank, json, simulate, measure;
 } settings_t;
 
@@ -35,9 +37,8 @@ static const atl_option_t the_options[] = {
     {"shape", ATL_OPTION_TEXT, FIELD(shape), "K=N,...", NULL,
      "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes; or a shape with a name, as `convert "
      "--random` takes it: dalle-12b, mindalle-1.3b, ..."},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
-    {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
-     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
+    ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
+    ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The job"},
     {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
     {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL, "prompts, as `generate` reads them"},
@@ -59,12 +60,8 @@ static const atl_option_t the_options[] = {
     {"measure", ATL_OPTION_FLAG, FIELD(measure), NULL, NULL,
      "measure the model's costs on this machine first, with as many threads as cores; under mpirun on all its ranks at "
      "once, as they share the memory"},
-    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (0: decide)"},
-    {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages a pipeline"},
-    {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "0", "pipelines"},
-    {"decoders", ATL_OPTION_INT, FIELD(decoders), "D", "0", "ranks that decode and score"},
-    {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight a pipeline"},
-    {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "candidates a microbatch"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what"},
+    ATL_LAYOUT_OPTIONS(FIELD(layout)),
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "judge this plan instead of making one"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
     {"json", ATL_OPTION_FLAG, FIELD(json), NULL, NULL, "JSON, as `generate --plan FILE` reads it"},
@@ -182,12 +179,7 @@ static atl_status_t check_settings(const settings_t *s) {
   ATL_CHECK(!s->measure || (s->model != NULL && s->flops == 0 && s->bandwidth == 0 && s->cache == 0), USAGE,
             "--measure is for a --model on this machine: not with --shape, --flops, --bandwidth or --cache");
   ATL_CHECK(s->jitter >= 0 && s->jitter < 1, USAGE, "--jitter %g: expected 0 to below 1", s->jitter);
-  const int64_t counts[] = {s->stages, s->pipelines, s->decoders, s->slots, s->microbatch};
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-    ATL_CHECK(counts[i] >= 0 && counts[i] <= INT32_MAX, USAGE,
-              "--stages, --pipelines, --decoders, --slots, --microbatch: expected a count, found %lld",
-              (long long)counts[i]);
-  return ATL_OK;
+  return atl_layout_options_check(&s->layout, s->plan);
 }
 
 /* What is planned for. Without a dVAE nothing is decoded, unless --decode-seconds says how long it takes. */
@@ -235,7 +227,7 @@ static atl_status_t measure(const settings_t *s, const subject_t *subject, atl_c
   ATL_TRY(atl_comm_agree(subject->world, check_ranks_per_node(s, costs->n_ranks)));
   ATL_TRY(atl_measuring_run(subject->world, &place, subject->model, &costs->spec, &calibration));
   if (atl_comm_rank(subject->world) != 0) return ATL_OK;
-  return atl_costs_keep(subject->model, costs, &calibration, request);
+  return atl_costs_store(subject->model, costs, &calibration, request);
 }
 
 /* Costs as `generate` would have them on this machine, unless another one is described. */
@@ -245,58 +237,46 @@ static atl_status_t find_costs(const settings_t *s, const subject_t *subject, at
   if (subject->model == NULL || !is_here) return ATL_OK;
   omp_set_num_threads((int)s->cores);
   if (subject->world != NULL) return measure(s, subject, costs, request);
-  return atl_costs_recall(subject->model, costs, request, &is_known);
+  return atl_costs_lookup(subject->model, costs, request, &is_known);
 }
 
 /* With estimated costs, and what measured ones would be of. */
 static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request,
                                  atl_costs_subject_t *costs) {
-  atl_dtype_t dtype = atl_dtype_find(s->dtype, strlen(s->dtype));
-  ATL_CHECK(dtype == ATL_F32 || dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16", s->dtype);
-  atl_dtype_t kv;
-  ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(s->kv, dtype, &kv), "--"));
   const atl_model_t *model = subject->model;
+  atl_compute_words_t words = {s->compute.dtype, s->compute.kv, "auto"};
+  atl_compute_t compute;
+  ATL_TRY(atl_compute_parse(&words, &compute));
   int32_t n_most = atl_config_image_length(subject->config) - 1;
   ATL_CHECK(s->prime_tokens >= 0 && s->prime_tokens <= n_most, USAGE, "--prime-tokens %lld: expected 0 to %d",
             (long long)s->prime_tokens, (int)n_most);
-  atl_planning_t planning = {.n_ranks = (int32_t)s->ranks,
+  atl_planning_t planning = {.transformer = subject->config,
+                             .vae = subject->vae,
+                             .clip = s->no_rank ? NULL : subject->clip,
+                             .n_ranks = (int32_t)s->ranks,
                              .n_cores = (int32_t)s->cores,
                              .n_prime = (int32_t)s->prime_tokens,
                              .is_guided = s->guidance != 1,
                              .has_decoders = subject->vae != NULL || s->decode_seconds > 0,
-                             .is_ranked = subject->clip != NULL && !s->no_rank,
-                             .n_stages = (int32_t)s->stages,
-                             .n_pipelines = (int32_t)s->pipelines,
-                             .n_decoders = (int32_t)s->decoders,
-                             .n_slots = (int32_t)s->slots,
-                             .microbatch = (int32_t)s->microbatch,
                              .memory_per_rank = s->memory,
                              .cache_per_rank = s->cache,
                              .core_flops = s->flops * 1e9,
                              .core_bytes = s->bandwidth * 1e9,
-                             .dtype = dtype,
-                             .kv = kv,
-                             .storage = model != NULL ? atl_planning_storage(model) : dtype};
+                             .dtype = compute.dtype,
+                             .kv = compute.kv,
+                             .storage = model != NULL ? atl_planning_storage(model) : compute.dtype};
   ATL_TRY(count_images(s, &planning));
-  atl_planning_request(&planning, subject->config, subject->vae, subject->clip, request);
+  atl_planning_set_layout(&planning, &s->layout);
+  atl_planning_request(&planning, request);
   *costs = (atl_costs_subject_t){.spec = {.microbatch = request->costs.microbatch,
                                           .n_streams = planning.is_guided ? 2 : 1,
-                                          .dtype = dtype,
-                                          .kv = kv,
-                                          .backend = ATL_BACKEND_AUTO,
+                                          .dtype = compute.dtype,
+                                          .kv = compute.kv,
+                                          .backend = compute.backend,
                                           .has_decoder = planning.has_decoders,
-                                          .is_ranked = planning.is_ranked},
+                                          .is_ranked = planning.clip != NULL},
                                  .n_ranks = count_node_ranks(s)};
   return ATL_OK;
-}
-
-static atl_status_t make_plan(const settings_t *s, const atl_plan_request_t *request, atl_plan_t *plan) {
-  if (s->plan == NULL) return atl_plan_make(request, plan);
-  json_t *object;
-  ATL_TRY(atl_json_load(s->plan, &object));
-  atl_status_t status = atl_plan_from_json(object, s->plan, request, plan);
-  json_decref(object);
-  return status;
 }
 
 /* ---- output ---- */
@@ -322,7 +302,7 @@ static atl_status_t print_json(const atl_plan_t *plan, const atl_simulation_t *s
 static void print_model(const settings_t *s, const atl_transformer_config_t *c, const atl_plan_request_t *q) {
   printf("%s: %d layers of width %d, %d heads of %d, text %d, image %d x %d of %d codes, %s\n",
          s->model != NULL ? s->model : "--shape", (int)c->n_layers, (int)c->width, (int)c->n_heads, (int)c->head_size,
-         (int)c->text_length, (int)c->image_side, (int)c->image_side, (int)c->n_image_tokens, s->dtype);
+         (int)c->text_length, (int)c->image_side, (int)c->image_side, (int)c->n_image_tokens, s->compute.dtype);
   printf("%lld images of %d prompt%s%s\n", (long long)q->n_images, (int)q->n_prompts, q->n_prompts == 1 ? "" : "s",
          q->is_guided ? ", guided" : "");
 }
@@ -336,7 +316,7 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   ATL_TRY(find_costs(s, subject, &costs, &request));
   if (s->decode_seconds > 0) request.costs.decode = s->decode_seconds, request.costs.score = 0;
   if (atl_comm_world_rank() > 0) return ATL_OK; /* has helped to measure */
-  ATL_TRY(make_plan(s, &request, &plan));
+  ATL_TRY(atl_planning_make_plan(s->plan, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
   if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
   print_model(s, subject->config, &request);

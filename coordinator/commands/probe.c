@@ -18,7 +18,7 @@ typedef struct {
   atl_compute_words_t compute;
   bool greedy;
   double guidance;
-  int64_t stages, pipelines, slots, microbatch;
+  atl_layout_options_t layout;
 } settings_t;
 
 #define FIELD(name) offsetof(settings_t, name)
@@ -33,10 +33,10 @@ static const atl_option_t the_options[] = {
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
-    {"stages", ATL_OPTION_INT, FIELD(stages), "S", "0", "stages (0: a stage per rank)"},
-    {"pipelines", ATL_OPTION_INT, FIELD(pipelines), "P", "1", "pipelines"},
-    {"slots", ATL_OPTION_INT, FIELD(slots), "M", "0", "microbatches in flight (0: decide)"},
-    {"microbatch", ATL_OPTION_INT, FIELD(microbatch), "B", "0", "texts a microbatch (0: decide)"},
+    {"stages", ATL_OPTION_INT, FIELD(layout.stages), "S", "0", "stages (0: a stage per rank)"},
+    {"pipelines", ATL_OPTION_INT, FIELD(layout.pipelines), "P", "1", "pipelines"},
+    {"slots", ATL_OPTION_INT, FIELD(layout.slots), "M", "0", "microbatches in flight (0: decide)"},
+    {"microbatch", ATL_OPTION_INT, FIELD(layout.microbatch), "B", "0", "texts a microbatch (0: decide)"},
     {0},
 };
 
@@ -54,7 +54,7 @@ typedef struct {
   atl_compute_t compute;
   atl_arena_t arena;
   atl_safetensors_t *in;
-  atl_model_t *model;
+  const atl_model_t *model; /* the launch's, or run_alone's */
   atl_tensor_t results[MAX_RESULTS];
   size_t n_results;
   atl_plan_request_t request;
@@ -155,39 +155,33 @@ static atl_status_t read_prime(probe_t *p, atl_job_t *job) {
 }
 
 /* For logits every text has a store of its own, numbered as the texts are: one slot that holds them all. */
-static atl_status_t make_request(probe_t *p, int n_ranks, const atl_job_t *job) {
+static void make_request(probe_t *p, int n_ranks, const atl_job_t *job) {
   const settings_t *s = &p->settings;
-  const atl_transformer_config_t *c = &p->model->transformer_config;
-  int32_t n_stages = n_ranks / (int32_t)s->pipelines < c->n_layers ? n_ranks / (int32_t)s->pipelines : c->n_layers;
-  atl_planning_t planning = {
-      .n_ranks = n_ranks,
-      .n_cores = 1,
-      .n_images = p->n_texts,
-      .n_prompts = p->n_texts,
-      .is_guided = job->n_null_ids > 0,
-      .n_prime = job->n_prime,
-      .n_stages = s->stages ? (int32_t)s->stages : n_stages,
-      .n_pipelines = job->wants_logits ? 1 : (int32_t)s->pipelines,
-      .n_slots = job->wants_logits ? 1 : (int32_t)s->slots,
-      .microbatch = job->wants_logits ? p->n_texts : (int32_t)s->microbatch,
-      .dtype = job->dtype,
-      .kv = job->kv,
-      .storage = atl_planning_storage(p->model),
-  };
-  atl_planning_request(&planning, c, NULL, NULL, &p->request);
-  return ATL_OK;
+  int32_t n_layers = p->model->transformer_config.n_layers, n_stages = n_ranks / (int32_t)s->layout.pipelines;
+  atl_layout_options_t layout = s->layout;
+  if (layout.stages == 0) layout.stages = n_stages < n_layers ? n_stages : n_layers;
+  if (job->wants_logits) {
+    layout.pipelines = layout.slots = 1;
+    layout.microbatch = p->n_texts;
+  }
+  atl_planning_t planning = {.n_ranks = n_ranks, .n_cores = 1};
+  atl_planning_set_job(&planning, job, p->model);
+  atl_planning_set_layout(&planning, &layout);
+  atl_planning_request(&planning, &p->request);
 }
 
 static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
   (void)measured; /* nothing was asked for: a probe is not about time */
   const probe_t *p = context;
-  return atl_plan_make(&p->request, plan);
+  return atl_planning_make_plan(NULL, &p->request, plan);
 }
 
-static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job) {
+static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job, atl_model_t **model) {
   (void)place;
   probe_t *p = context;
   const settings_t *s = &p->settings;
+  ATL_TRY(atl_model_open(s->model, model));
+  p->model = *model;
   ATL_TRY(read_texts(p, job));
   ATL_TRY(read_prime(p, job));
   job->model = s->model;
@@ -204,7 +198,8 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
     ATL_TRY(ATL_TAKE(&p->arena, job->n_null_ids, &zeros));
     job->null_ids = zeros;
   }
-  return make_request(p, n_ranks, job);
+  make_request(p, n_ranks, job);
+  return ATL_OK;
 }
 
 static atl_status_t take_logits(void *context, int32_t sequence, int32_t position, const float *logits, size_t n) {
@@ -339,12 +334,21 @@ static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   return save(context);
 }
 
+static atl_status_t open_and_save(probe_t *p) {
+  atl_model_t *model;
+  ATL_TRY(atl_model_open(p->settings.model, &model));
+  p->model = model;
+  atl_status_t status = save(p);
+  atl_model_destroy(&model);
+  return status;
+}
+
 /* What needs no pipeline is computed by rank 0 alone. */
 static atl_status_t run_alone(probe_t *p) {
-  if (!atl_comm_is_launched()) return save(p);
+  if (!atl_comm_is_launched()) return open_and_save(p);
   atl_comm_t *world;
   ATL_TRY(atl_comm_start(NULL, NULL, &world));
-  atl_status_t status = atl_comm_agree(world, atl_comm_rank(world) == 0 ? save(p) : ATL_OK);
+  atl_status_t status = atl_comm_agree(world, atl_comm_rank(world) == 0 ? open_and_save(p) : ATL_OK);
   atl_comm_stop(&world);
   return status;
 }
@@ -352,11 +356,11 @@ static atl_status_t run_alone(probe_t *p) {
 static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *roles) {
   const settings_t *s = &p->settings;
   ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE, "--model, --in and --out are needed");
-  ATL_CHECK(s->pipelines >= 1 && s->pipelines <= ATL_MAX_RANKS, USAGE, "--pipelines %lld: expected 1 or more",
-            (long long)s->pipelines);
+  ATL_CHECK(s->layout.pipelines >= 1 && s->layout.pipelines <= ATL_MAX_RANKS, USAGE,
+            "--pipelines %lld: expected 1 or more", (long long)s->layout.pipelines);
+  ATL_TRY(atl_layout_options_check(&s->layout, NULL));
   ATL_TRY(atl_compute_parse(&s->compute, &p->compute));
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
-  ATL_TRY(atl_model_open(s->model, &p->model));
   if (atl_safetensors_find(p->in, "text") == NULL) return run_alone(p);
   atl_task_t task = {.context = p, .prepare = prepare, .make_plan = make_plan, .begin = begin, .finish = finish};
   return atl_launch_run(argc, argv, roles, &task);
@@ -372,7 +376,6 @@ atl_status_t atl_command_probe(int argc, char **argv, const atl_roles_t *roles) 
   }
   atl_status_t status = run(&p, argc, argv, roles);
   atl_safetensors_destroy(&p.in);
-  atl_model_destroy(&p.model);
   atl_arena_clear(&p.arena);
   return status;
 }

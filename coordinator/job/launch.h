@@ -20,8 +20,9 @@
 typedef struct {
   void *context;
   bool wants_hops; /* the place is to say what a hop costs; the same on all ranks */
-  /* Fills the job for n_ranks ranks. What it points to lives as long as the context. */
-  atl_status_t (*prepare)(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job);
+  /* Fills the job for n_ranks ranks and opens its model, which the launch owns, also after a failure, and keeps open
+   * for all other functions. What the job points to lives as long as the context. */
+  atl_status_t (*prepare)(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job, atl_model_t **model);
   /* Who does what. measured: what job->measured_microbatch asked for, else NULL. */
   atl_status_t (*make_plan)(void *context, const atl_calibration_t *measured, atl_plan_t *plan);
   /* All ranks have loaded: makes the output's place, and says what happens with results. */

@@ -9,7 +9,7 @@
 atl_status_t atl_launch_share_job(atl_launch_t *l, char **bytes, size_t *n_bytes) {
   atl_status_t status = ATL_OK;
   if (l->is_root) {
-    status = l->task->prepare(l->task->context, atl_comm_size(l->world), &l->place, &l->job);
+    status = l->task->prepare(l->task->context, atl_comm_size(l->world), &l->place, &l->job, &l->model);
     if (status == ATL_OK) status = atl_wire_pack_job(&l->job, bytes, n_bytes);
   }
   ATL_TRY(atl_comm_agree(l->world, status));
@@ -40,16 +40,15 @@ static atl_status_t check_job(const atl_launch_t *l) {
 
 atl_status_t atl_launch_open_job(atl_launch_t *l, const char *bytes, size_t n_bytes) {
   ATL_TRY(atl_wire_unpack_job(bytes, n_bytes, &l->arena, &l->job));
-  ATL_TRY(atl_model_open(l->job.model, &l->model));
+  if (!l->is_root) ATL_TRY(atl_model_open(l->job.model, &l->model)); /* rank 0 has opened it to prepare the job */
   return check_job(l);
 }
 
-/* The plan as JSON, in the arena. */
-static atl_status_t print_plan(atl_launch_t *l, const atl_calibration_t *measured, char **text, size_t *n_bytes) {
-  atl_plan_t plan;
+/* Makes the plan, and its text for the other ranks in the arena. */
+static atl_status_t make_plan(atl_launch_t *l, const atl_calibration_t *measured, char **text, size_t *n_bytes) {
   json_t *object;
-  ATL_TRY(l->task->make_plan(l->task->context, measured, &plan));
-  ATL_TRY(atl_plan_to_json(&plan, &object));
+  ATL_TRY(l->task->make_plan(l->task->context, measured, &l->plan));
+  ATL_TRY(atl_plan_to_json(&l->plan, &object));
   char *dump = json_dumps(object, JSON_COMPACT);
   json_decref(object);
   ATL_CHECK(dump != NULL, MEMORY, "no memory for the plan's text");
@@ -59,18 +58,20 @@ static atl_status_t print_plan(atl_launch_t *l, const atl_calibration_t *measure
   return status;
 }
 
-static atl_status_t read_plan(atl_launch_t *l, const char *text, size_t n_bytes) {
+static atl_status_t parse_plan(const char *text, size_t n_bytes, atl_plan_t *plan) {
   json_t *object;
   ATL_TRY(atl_json_parse(text, n_bytes, "the plan", &object));
-  atl_status_t status = atl_plan_from_json(object, "the plan", NULL, &l->plan);
+  atl_status_t status = atl_plan_from_json(object, "the plan", NULL, plan);
   json_decref(object);
-  ATL_TRY(status);
+  return status;
+}
+
+static atl_status_t check_plan(const atl_launch_t *l) {
   ATL_CHECK(l->plan.n_ranks == atl_comm_size(l->world), INPUT, "the plan is for %d ranks, there are %d",
             l->plan.n_ranks, atl_comm_size(l->world));
   return ATL_OK;
 }
 
-/* Rank 0's plan on every rank. */
 atl_status_t atl_launch_share_plan(atl_launch_t *l) {
   atl_calibration_t calibration, *measured = NULL;
   char *text = NULL;
@@ -80,9 +81,13 @@ atl_status_t atl_launch_share_plan(atl_launch_t *l) {
     ATL_TRY(atl_measuring_run(l->world, &l->place, l->model, &spec, &calibration));
     measured = &calibration;
   }
-  ATL_TRY(atl_comm_agree(l->world, l->is_root ? print_plan(l, measured, &text, &n_bytes) : ATL_OK));
+  ATL_TRY(atl_comm_agree(l->world, l->is_root ? make_plan(l, measured, &text, &n_bytes) : ATL_OK));
   ATL_TRY(atl_comm_broadcast(l->world, 0, &text, &n_bytes));
-  atl_status_t status = read_plan(l, text, n_bytes);
-  if (!l->is_root) ATL_DESTROY(&text);
+  atl_status_t status = ATL_OK;
+  if (!l->is_root) {
+    status = parse_plan(text, n_bytes, &l->plan);
+    ATL_DESTROY(&text);
+  }
+  if (status == ATL_OK) status = check_plan(l);
   return atl_comm_agree(l->world, status);
 }

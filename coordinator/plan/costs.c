@@ -13,8 +13,8 @@
 #include "model/kernels/cpu.h"
 
 /* Measuring is worth while when the job takes so many times as long. */
-static const double the_worth = 10;
-static const double the_opening = 0.2; /* seconds to read and pack what is measured, at least */
+static const double min_payoff_ratio = 10;
+static const double load_seconds = 0.2; /* seconds to read and pack what is measured, at least */
 
 typedef struct {
   const char *name;
@@ -118,13 +118,13 @@ static double measuring_seconds(const atl_plan_request_t *q) {
   const atl_costs_t *c = &q->costs;
   int n_layers = q->n_layers < 4 ? q->n_layers : 4;
   double rows = 2.0 * (q->text_length + 1) + 0.5 * (q->n_prime + q->n_drawn);
-  return the_opening + n_layers * (rows * c->prefill_row + 12 * c->layer) + 12 * c->head + c->draw +
+  return load_seconds + n_layers * (rows * c->prefill_row + 12 * c->layer) + 12 * c->head + c->draw +
          2 * (c->decode + c->score);
 }
 
-bool atl_costs_are_worth_measuring(const atl_plan_request_t *request) {
+bool atl_costs_should_measure(const atl_plan_request_t *request) {
   atl_plan_t plan;
-  return atl_plan_make(request, &plan) == ATL_OK && plan.seconds > the_worth * measuring_seconds(request);
+  return atl_plan_make(request, &plan) == ATL_OK && plan.seconds > min_payoff_ratio * measuring_seconds(request);
 }
 
 static atl_status_t find_entry(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
@@ -133,7 +133,7 @@ static atl_status_t find_entry(const atl_model_t *model, const atl_costs_subject
   return make_key(model, subject, arena, key);
 }
 
-atl_status_t atl_costs_recall(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
+atl_status_t atl_costs_lookup(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
                               bool *is_known) {
   atl_arena_t arena = {0};
   char *path, *key;
@@ -145,8 +145,8 @@ atl_status_t atl_costs_recall(const atl_model_t *model, const atl_costs_subject_
   return status;
 }
 
-atl_status_t atl_costs_keep(const atl_model_t *model, const atl_costs_subject_t *subject,
-                            const atl_calibration_t *calibration, atl_plan_request_t *request) {
+atl_status_t atl_costs_store(const atl_model_t *model, const atl_costs_subject_t *subject,
+                             const atl_calibration_t *calibration, atl_plan_request_t *request) {
   atl_arena_t arena = {0};
   char *path, *key;
   atl_status_t status = find_entry(model, subject, &arena, &path, &key);

@@ -4,10 +4,10 @@
  * never depend on costs. coordinator/measuring measures them.
  *
  *     atl_plan_request_t request;                                  with estimated costs
- *     ATL_TRY(atl_costs_recall(model, &subject, &request, &is_known));
- *     if (!is_known && atl_costs_are_worth_measuring(&request)) {
+ *     ATL_TRY(atl_costs_lookup(model, &subject, &request, &is_known));
+ *     if (!is_known && atl_costs_should_measure(&request)) {
  *       ...                                                        measured on all ranks at once
- *       ATL_TRY(atl_costs_keep(model, &subject, &calibration, &request));
+ *       ATL_TRY(atl_costs_store(model, &subject, &calibration, &request));
  *     }
  */
 #ifndef ATL_COORDINATOR_PLAN_COSTS_H
@@ -24,13 +24,13 @@ typedef struct {
 } atl_costs_subject_t;
 
 /* Fills request->costs, all but the hop, when they are remembered; else they stay as they are. */
-atl_status_t atl_costs_recall(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
+atl_status_t atl_costs_lookup(const atl_model_t *model, const atl_costs_subject_t *subject, atl_plan_request_t *request,
                               bool *is_known);
 /* Is the job, by the costs in the request, so long that measuring is less than a tenth of it? */
-bool atl_costs_are_worth_measuring(const atl_plan_request_t *request);
+bool atl_costs_should_measure(const atl_plan_request_t *request);
 /* Fills request->costs, all but the hop, and remembers them. */
-atl_status_t atl_costs_keep(const atl_model_t *model, const atl_costs_subject_t *subject,
-                            const atl_calibration_t *calibration, atl_plan_request_t *request);
+atl_status_t atl_costs_store(const atl_model_t *model, const atl_costs_subject_t *subject,
+                             const atl_calibration_t *calibration, atl_plan_request_t *request);
 
 /* The file, and reading and writing one entry of it. `key` is any text. get: false when it is not there or not whole.
  */

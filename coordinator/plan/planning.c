@@ -160,8 +160,9 @@ static void estimate_costs(const atl_planning_t *planning, const atl_transformer
   atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : MICROBATCH, costs);
 }
 
-void atl_planning_request(const atl_planning_t *planning, const atl_transformer_config_t *config,
-                          const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_plan_request_t *request) {
+void atl_planning_request(const atl_planning_t *planning, atl_plan_request_t *request) {
+  const atl_transformer_config_t *config = planning->transformer;
+  const atl_vae_config_t *vae = planning->has_decoders ? planning->vae : NULL;
   *request = (atl_plan_request_t){
       .n_ranks = planning->n_ranks,
       .n_layers = config->n_layers,
@@ -180,12 +181,10 @@ void atl_planning_request(const atl_planning_t *planning, const atl_transformer_
       .memory_per_rank = planning->memory_per_rank,
       .cache_per_rank = planning->cache_per_rank,
   };
-  if (!planning->has_decoders) vae = NULL;
-  if (!planning->is_ranked) clip = NULL;
   split_bytes(planning, config, &request->bytes);
   count_loading(planning, config, &request->bytes);
   request->bytes.packet = packet_bytes(planning, config);
-  request->bytes.decoder = decoder_bytes(vae, clip, planning->dtype);
+  request->bytes.decoder = decoder_bytes(vae, planning->clip, planning->dtype);
   request->bytes.process = PROCESS_BYTES;
-  estimate_costs(planning, config, vae, clip, &request->costs);
+  estimate_costs(planning, config, vae, planning->clip, &request->costs);
 }

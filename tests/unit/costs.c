@@ -92,18 +92,18 @@ static void test_measuring(const atl_model_t *model) {
   TAP_OK(realpath("build/costs.test", cache) != NULL, "a cache of the test's own");
   setenv("XDG_CACHE_HOME", cache, 1);
   atl_file_remove_directory(the_folder);
-  TAP_STATUS(ATL_OK, atl_costs_recall(model, &subject, &request, &is_known), "nothing is known");
+  TAP_STATUS(ATL_OK, atl_costs_lookup(model, &subject, &request, &is_known), "nothing is known");
   TAP_OK(!is_known && !request.costs.is_measured && request.costs.layer == 1e-9, "so the estimate stays");
-  TAP_OK(!atl_costs_are_worth_measuring(&request), "a short job is not worth a measurement");
+  TAP_OK(!atl_costs_should_measure(&request), "a short job is not worth a measurement");
   request.costs.layer = 10;
-  TAP_OK(atl_costs_are_worth_measuring(&request), "a long one is");
+  TAP_OK(atl_costs_should_measure(&request), "a long one is");
   int n_meetings = 0;
   const atl_company_t company = {.place = 3, .meet = count, .context = &n_meetings};
   TAP_STATUS(ATL_OK, atl_calibrator_new(model, &subject.spec, &calibrator), "a model to measure");
   TAP_STATUS(ATL_OK, atl_calibrator_run(calibrator, &company, &calibration), "is measured");
   atl_calibrator_destroy(&calibrator);
   TAP_OK(n_meetings >= 2, "with others that do the same");
-  TAP_STATUS(ATL_OK, atl_costs_keep(model, &subject, &calibration, &request), "and remembered");
+  TAP_STATUS(ATL_OK, atl_costs_store(model, &subject, &calibration, &request), "and remembered");
   const atl_costs_t *c = &request.costs;
   TAP_OK(c->is_measured && c->layer > 0 && c->layer < 10 && c->head > 0 && c->draw > 0 && c->prefill_row > 0,
          "it has seconds");
@@ -111,7 +111,7 @@ static void test_measuring(const atl_model_t *model) {
          "the parts fit the whole, and what was not asked for is not there");
   TAP_OK(c->hop == 0.25 && c->microbatch == 8 && request.cache_per_rank == 0, "the hop's estimate stays");
   atl_plan_request_t again = make_request();
-  TAP_STATUS(ATL_OK, atl_costs_recall(model, &subject, &again, &is_known), "the next run");
+  TAP_STATUS(ATL_OK, atl_costs_lookup(model, &subject, &again, &is_known), "the next run");
   TAP_OK(is_known && again.costs.is_measured && is_near(again.costs.layer, c->layer) &&
              is_near(again.costs.head, c->head) && is_near(again.costs.layer_fixed, c->layer_fixed) &&
              is_near(again.costs.prefill_row, c->prefill_row) && is_near(again.costs.draw, c->draw),
@@ -119,14 +119,14 @@ static void test_measuring(const atl_model_t *model) {
   atl_costs_subject_t other = subject;
   other.spec.microbatch = 4;
   again = make_request();
-  TAP_STATUS(ATL_OK, atl_costs_recall(model, &other, &again, &is_known), "another microbatch");
+  TAP_STATUS(ATL_OK, atl_costs_lookup(model, &other, &again, &is_known), "another microbatch");
   TAP_OK(!is_known && !again.costs.is_measured, "is another measurement");
   other = subject;
   other.n_ranks = 1;
-  TAP_STATUS(ATL_OK, atl_costs_recall(model, &other, &again, &is_known), "a rank alone");
+  TAP_STATUS(ATL_OK, atl_costs_lookup(model, &other, &again, &is_known), "a rank alone");
   TAP_OK(!is_known && !again.costs.is_measured, "is too");
   setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
-  TAP_STATUS(ATL_OK, atl_costs_keep(model, &subject, &calibration, &again), "a cache that cannot be written");
+  TAP_STATUS(ATL_OK, atl_costs_store(model, &subject, &calibration, &again), "a cache that cannot be written");
   TAP_OK(again.costs.is_measured, "is no failure");
 }
 
