@@ -9,14 +9,14 @@
 static struct {
   atl_log_level_t level;
   int rank;
-  const char *role;
-} the_log = {ATL_LOG_INFO, 0, NULL};
+  char role[32]; /* empty: none */
+} the_log = {ATL_LOG_INFO, 0, ""};
 
 void atl_log_set_level(atl_log_level_t level) { the_log.level = level; }
 
 void atl_log_set_speaker(int rank, const char *role) {
   the_log.rank = rank;
-  the_log.role = role;
+  snprintf(the_log.role, sizeof the_log.role, "%s", role != NULL ? role : "");
 }
 
 void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...) {
@@ -27,8 +27,8 @@ void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...
   localtime_r(&now, &local);
   char line[4096];
   size_t used = strftime(line, sizeof line, "[%H:%M:%S", &local);
-  used += (size_t)snprintf(line + used, sizeof line - used, " r%d %s%s%s] ", the_log.rank,
-                           the_log.role ? the_log.role : "", the_log.role ? " " : "", names[level]);
+  used += (size_t)snprintf(line + used, sizeof line - used, " r%d %s%s%s] ", the_log.rank, the_log.role,
+                           the_log.role[0] != '\0' ? " " : "", names[level]);
   va_list arguments;
   va_start(arguments, format);
   int length = vsnprintf(line + used, sizeof line - used - 1, format, arguments);

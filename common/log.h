@@ -1,4 +1,4 @@
-/* Log: lines on stderr, `[12:03:07 r3 stage1 info] text`. Results never go here; they go to stdout or files.
+/* Log: lines on stderr, `[12:03:07 r3 stage 0.1 info] text`. Results never go here; they go to stdout or files.
  *
  * error: the run or an input failed, and the line says what to do.   warn: the run goes on, a user would want to know.
  * info: what a user follows a run by.                                debug: what a developer follows a run by.
@@ -12,7 +12,7 @@ typedef enum { ATL_LOG_ERROR, ATL_LOG_WARN, ATL_LOG_INFO, ATL_LOG_DEBUG } atl_lo
 
 /* What is printed, from now on; `info` at start. */
 void atl_log_set_level(atl_log_level_t level);
-/* Who speaks: the world rank, and a role name ("stage1") borrowed for the life of the process or NULL. */
+/* Who speaks: the world rank, and the name of its role ("stage 0.1") or NULL; copied. */
 void atl_log_set_speaker(int rank, const char *role);
 
 void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...) __attribute__((format(printf, 3, 4)));

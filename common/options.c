@@ -285,16 +285,16 @@ static void print_field(const atl_option_t *option, const void *settings, FILE *
   }
 }
 
-const char *atl_options_summary(const atl_usage_t *usage, const void *settings, char *text, size_t text_bytes) {
-  if (text_bytes == 0) return "";
-  memset(text, 0, text_bytes); /* what is cut off stays a string */
+atl_status_t atl_options_summary(const atl_usage_t *usage, const void *settings, atl_arena_t *arena, char **text) {
   char *whole = NULL;
   size_t n = 0;
   FILE *out = open_memstream(&whole, &n);
-  if (!out) return text;
+  ATL_CHECK(out != NULL, MEMORY, "no memory for the summary of the options");
   for (const atl_option_t *option = usage->options; option->name; option++)
     if (!is_heading(option)) print_field(option, settings, out);
-  if (fclose(out) == 0 && n > 0) memcpy(text, whole + 1, n - 1 < text_bytes - 1 ? n - 1 : text_bytes - 1);
+  atl_status_t status = ATL_OK;
+  if (fclose(out) != 0) status = ATL_FAIL(MEMORY, "no memory for the summary of the options");
+  if (status == ATL_OK) status = atl_arena_printf(arena, text, "%s", n > 0 ? whole + 1 : ""); /* after a blank */
   free(whole);
-  return text;
+  return status;
 }

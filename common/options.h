@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/arena.h"
 #include "common/status.h"
 
 enum { ATL_MAX_TEXTS = 4096 };
@@ -61,7 +62,8 @@ atl_status_t atl_options_parse(const atl_usage_t *usage, int argc, char **argv, 
                                atl_text_list_t *operands, bool *wants_help);
 /* The --help page. */
 void atl_options_help(const atl_usage_t *usage, FILE *out);
-/* "--samples 16 --temperature 0.7": every option that is not at its default, into text; returns text. */
-const char *atl_options_summary(const atl_usage_t *usage, const void *settings, char *text, size_t text_bytes);
+/* "--samples 16 --temperature 0.7": every option that is not at its default, as a shell reads it, in the arena. MEMORY.
+ */
+atl_status_t atl_options_summary(const atl_usage_t *usage, const void *settings, atl_arena_t *arena, char **text);
 
 #endif

@@ -14,7 +14,7 @@
 
 typedef struct {
   const char *name, *summary;
-  atl_status_t (*run_launched)(int argc, char **argv, const atl_roles_t *roles); /* on every rank */
+  atl_status_t (*run_launched)(int argc, char **argv, const atl_worker_ops_t *worker_ops); /* on every rank */
   atl_status_t (*run_local)(int argc, char **argv);
 } command_t;
 
@@ -28,8 +28,8 @@ static const command_t the_commands[] = {
 
 enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0] };
 
-static const atl_roles_t the_roles = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
-                                      atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
+static const atl_worker_ops_t the_worker_ops = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
+                                                atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
 
 static void print_help(FILE *out) {
   fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",
@@ -47,7 +47,7 @@ static atl_status_t run(int argc, char **argv) {
     if (strcmp(argv[1], command->name) != 0) continue;
     if (command->run_local != NULL) return command->run_local(argc - 1, argv + 1);
     signal(SIGPIPE, SIG_IGN); /* a run outlives whoever reads its progress */
-    atl_status_t status = command->run_launched(argc - 1, argv + 1, &the_roles);
+    atl_status_t status = command->run_launched(argc - 1, argv + 1, &the_worker_ops);
     return status == ATL_OK ? ATL_OK : atl_comm_fail_start(status);
   }
   return ATL_FAIL(USAGE, "there is no command '%s'; atelier --help lists them", argv[1]);

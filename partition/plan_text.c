@@ -2,19 +2,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/timer.h"
 #include "partition/plan_private.h"
 
 /* ---- table ---- */
-
-static const char *format_bytes(int64_t bytes, char text[24]) {
-  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double amount = (double)bytes;
-  int i = 0;
-  for (; i < 4 && amount >= 1024; i++) amount /= 1024;
-  snprintf(text, 24, i == 0 ? "%.0f %s" : "%.1f %s", amount, units[i]);
-  return text;
-}
 
 const char *atl_plan_format_seconds(double seconds, char text[32]) {
   if (seconds >= 100) return atl_timer_format(seconds, text);
@@ -46,23 +38,23 @@ static void print_stages(const atl_plan_t *plan, const atl_plan_request_t *q, FI
   fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", "ranks", "role", "layers", "ms/microbatch", "memory");
   if (plan->first_stage_rank > 0) fprintf(out, "  %-16d %-20s\n", (int)plan->coordinator_rank, "coordinator");
   for (int32_t s = 0; s < plan->n_stages; s++) {
-    char ranks[32], role[32], layers[32], bytes[24];
+    char ranks[32], role[32], layers[32], bytes[32];
     snprintf(role, sizeof role, "stage %d%s", (int)s, is_sharing ? ", decoder" : "");
     snprintf(layers, sizeof layers, "%d..%d%s", (int)plan->first_layer[s], (int)plan->first_layer[s + 1] - 1,
              s == plan->n_stages - 1 ? "+head" : "");
     fprintf(out, "  %-16s %-20s %-12s %14.3f %12s\n", format_ranks(plan, s, ranks), role, layers,
-            1e3 * plan->stage_seconds[s], format_bytes(atl_plan_rank_bytes(plan, q, s, is_sharing), bytes));
+            1e3 * plan->stage_seconds[s], atl_bytes_format(atl_plan_rank_bytes(plan, q, s, is_sharing), bytes));
   }
   if (plan->first_decoder_rank < 0) return;
-  char ranks[32], bytes[24];
+  char ranks[32], bytes[32];
   snprintf(ranks, sizeof ranks, "%d .. %d", (int)plan->first_decoder_rank,
            (int)(plan->first_decoder_rank + plan->n_decoders - 1));
   fprintf(out, "  %-16s %-20s %-12s %14s %12s\n", ranks, "decoder", "", "",
-          format_bytes(atl_plan_rank_bytes(plan, q, -1, true), bytes));
+          atl_bytes_format(atl_plan_rank_bytes(plan, q, -1, true), bytes));
 }
 
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *out) {
-  char bytes[24], seconds[32], rate[32];
+  char bytes[32], seconds[32], rate[32];
   fprintf(out, "%d rank%s: %d pipeline%s of %d stage%s, %d decoder%s\n", (int)plan->n_ranks,
           plan->n_ranks == 1 ? "" : "s", (int)plan->n_pipelines, plan->n_pipelines == 1 ? "" : "s", (int)plan->n_stages,
           plan->n_stages == 1 ? "" : "s", (int)plan->n_decoders, plan->n_decoders == 1 ? "" : "s");
@@ -74,8 +66,8 @@ void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *o
           q->costs.is_measured ? "predicted from measured costs" : "estimated from FLOPs and bytes",
           atl_plan_format_seconds(plan->seconds, seconds), q->n_images,
           atl_plan_format_rate(plan->images_per_second, rate), 100 * plan->balance, 100 * plan->bubble);
-  fprintf(out, "  fullest rank: %s", format_bytes(plan->rank_bytes, bytes));
-  fprintf(out, "; a candidate in flight takes %s of its pipeline\n", format_bytes(plan->sample_bytes, bytes));
+  fprintf(out, "  fullest rank: %s", atl_bytes_format(plan->rank_bytes, bytes));
+  fprintf(out, "; a candidate in flight takes %s of its pipeline\n", atl_bytes_format(plan->sample_bytes, bytes));
   fprintf(out, "  why: %s\n", plan->reason);
 }
 

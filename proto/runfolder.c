@@ -60,9 +60,9 @@ atl_status_t atl_runfolder_candidate_path(const char *out, const char *id, int32
   return ATL_OK;
 }
 
-atl_status_t atl_runfolder_rank_path(const char *out, const char *id, int32_t rank, char path[ATL_PATH_BYTES]) {
+atl_status_t atl_runfolder_position_path(const char *out, const char *id, int32_t position, char path[ATL_PATH_BYTES]) {
   char name[ATL_FOLDER_BYTES];
-  ATL_TRY(format_path(path, "%s/%s/rank-%03" PRId32 ".png", out, atl_runfolder_name(id, name), rank));
+  ATL_TRY(format_path(path, "%s/%s/rank-%03" PRId32 ".png", out, atl_runfolder_name(id, name), position));
   return ATL_OK;
 }
 

@@ -20,10 +20,10 @@ enum { ATL_FOLDER_BYTES = 72, ATL_PATH_BYTES = 4096, ATL_MAX_PNG_TEXTS = 8 };
  * followed by the hash of the id. */
 const char *atl_runfolder_name(const char *id, char name[ATL_FOLDER_BYTES]);
 
-/* Where the decoder writes a candidate, and where the coordinator puts the picture of a rank (1 is the best). INPUT
+/* Where the decoder writes a candidate, and where the coordinator puts the picture of a position in the ranking (1 is the best). INPUT
  * when the path is longer than ATL_PATH_BYTES. */
 atl_status_t atl_runfolder_candidate_path(const char *out, const char *id, int32_t sample, char path[ATL_PATH_BYTES]);
-atl_status_t atl_runfolder_rank_path(const char *out, const char *id, int32_t rank, char path[ATL_PATH_BYTES]);
+atl_status_t atl_runfolder_position_path(const char *out, const char *id, int32_t position, char path[ATL_PATH_BYTES]);
 /* out/name. */
 atl_status_t atl_runfolder_path(const char *out, const char *name, char path[ATL_PATH_BYTES]);
 

@@ -219,11 +219,11 @@ static atl_status_t run_bench(const settings_t *settings, run_t *run, int argc, 
              : ATL_OK;
 }
 
-atl_status_t atl_command_bench(int argc, char **argv, const atl_roles_t *roles) {
+atl_status_t atl_command_bench(int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   settings_t settings;
   run_t run = {0};
   bool wants_help;
-  (void)roles;
+  (void)worker_ops;
   ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
   if (wants_help) {
     atl_options_help(&the_usage, stdout);

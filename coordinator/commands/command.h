@@ -21,7 +21,8 @@
   LOCAL(decode, "image codes -> pictures")                                                                             \
   LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
 
-#define LAUNCHED(name, summary) atl_status_t atl_command_##name(int argc, char **argv, const atl_roles_t *roles);
+#define LAUNCHED(name, summary)                                                                                        \
+  atl_status_t atl_command_##name(int argc, char **argv, const atl_worker_ops_t *worker_ops);
 #define LOCAL(name, summary) atl_status_t atl_command_##name(int argc, char **argv);
 ATL_COMMANDS(LAUNCHED, LOCAL)
 #undef LAUNCHED

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "common/timer.h"
+#include "common/utf8.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/job/compute.h"
 #include "coordinator/job/launch.h"
@@ -73,7 +74,7 @@ static const atl_option_t the_options[] = {
     {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
     {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
     {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "no progress line"},
-    {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "a line per rank about host, cores and threads"},
+    {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "lines per rank about host, cores, threads and roles"},
     {0},
 };
 
@@ -101,18 +102,33 @@ typedef struct {
   int64_t n_images;
 } generate_t;
 
+/* run.json holds the text, as JSON and a prompt do. */
+static atl_status_t check_text(const char *option, const char *text) {
+  if (text == NULL) return ATL_OK;
+  size_t n = strlen(text), n_good = atl_utf8_find_error(text, n);
+  ATL_CHECK(n <= ATL_MAX_PROMPT_BYTES, USAGE, "--%s: expected at most %d bytes, found %zu", option,
+            ATL_MAX_PROMPT_BYTES, n);
+  ATL_CHECK(n_good == n, USAGE, "--%s: expected UTF-8, found byte 0x%02x after %zu bytes", option,
+            (unsigned)(unsigned char)text[n_good], n_good);
+  return ATL_OK;
+}
+
 static atl_status_t check_settings(const settings_t *s) {
   ATL_CHECK(s->model != NULL, USAGE, "--model DIR is needed; the model that ships with atelier is weights/emoji");
   ATL_CHECK((s->prompt.n > 0) != (s->prompts != NULL), USAGE, "give either --prompt TEXT or --prompts FILE");
   ATL_CHECK(s->samples >= 1 && s->samples <= ATL_MAX_SAMPLES, USAGE, "--samples %lld: expected 1 to %d",
             (long long)s->samples, ATL_MAX_SAMPLES);
   ATL_CHECK(s->top >= 1 && s->top <= ATL_MAX_SAMPLES, USAGE, "--top %lld: expected 1 or more", (long long)s->top);
+  ATL_CHECK(s->seed >= 0, USAGE, "--seed %lld: expected 0 or more", (long long)s->seed);
   ATL_CHECK(s->png_level >= 0 && s->png_level <= 9, USAGE, "--png-level %lld: expected 0 to 9",
             (long long)s->png_level);
   ATL_CHECK(s->prime != NULL || (s->prime_tokens == 0 && s->prime_rows == 0), USAGE,
             "--prime-tokens and --prime-rows need --prime IMAGE");
   ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "give either --prime-tokens or --prime-rows");
   ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative works through guidance; add --guidance 2");
+  ATL_TRY(check_text("model", s->model));
+  ATL_TRY(check_text("negative", s->negative));
+  ATL_TRY(check_text("prime", s->prime));
   ATL_CHECK(s->top_k >= 0 && s->top_k <= INT32_MAX, USAGE, "--top-k %lld: expected 1 or more, or 0 for all",
             (long long)s->top_k);
   return atl_layout_options_check(&s->layout, s->plan);
@@ -246,7 +262,7 @@ static void take_report(void *context, const atl_report_t *report) {
 /* The command that the gallery completes to redo one picture: what decides the pixels, and nothing else. */
 static atl_status_t describe_command(generate_t *g) {
   settings_t s = g->settings;
-  char text[8192];
+  char *text;
   s.prompt.n = 0;
   s.prompts = s.shard = s.plan = s.trace = NULL;
   s.samples = s.top = 16;
@@ -255,7 +271,7 @@ static atl_status_t describe_command(generate_t *g) {
   s.layout = (atl_layout_options_t){0};
   s.memory = 0;
   s.quiet = s.verbose = s.print_plan = false;
-  atl_options_summary(&the_usage, &s, text, sizeof text);
+  ATL_TRY(atl_options_summary(&the_usage, &s, &g->arena, &text));
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
 }
 
@@ -337,7 +353,7 @@ static void clear(generate_t *g) {
   atl_arena_clear(&g->arena);
 }
 
-atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *roles) {
+atl_status_t atl_command_generate(int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   generate_t *g;
   bool wants_help;
   ATL_TRY(ATL_NEW(1, &g));
@@ -354,7 +370,7 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_roles_t *role
                        .tick = tick,
                        .abandon = abandon,
                        .finish = finish};
-    status = atl_launch_run(argc, argv, roles, &task);
+    status = atl_launch_run(argc, argv, worker_ops, &task);
   }
   clear(g);
   ATL_DESTROY(&g);

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "coordinator/commands/inspection.h"
 
 enum { MAX_LIST = 16, TEXT_BYTES = 160 };
@@ -59,16 +60,6 @@ static void print_value(FILE *out, const char *name, const json_t *value, int de
   json_array_foreach(value, i, item) print_value(out, "-", item, depth + 1);
 }
 
-/* 1536 -> "1.5 KiB". */
-static const char *in_bytes(json_int_t n, char text[32]) {
-  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-  double value = (double)n;
-  size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++) value /= 1024;
-  snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-  return text;
-}
-
 static void print_tensor(FILE *out, const json_t *tensor) {
   const json_t *shape = json_object_get(tensor, "shape");
   char text[TEXT_BYTES] = "[", bytes[32];
@@ -79,7 +70,7 @@ static void print_tensor(FILE *out, const json_t *tensor) {
   }
   strncat(text, "]", sizeof text - strlen(text) - 1);
   fprintf(out, "  %-4s %-21s %12s  ", json_string_value(json_object_get(tensor, "dtype")), text,
-          in_bytes(json_integer_value(json_object_get(tensor, "bytes")), bytes));
+          atl_bytes_format(json_integer_value(json_object_get(tensor, "bytes")), bytes));
   print_text(out, json_string_value(json_object_get(tensor, "name")));
   putc('\n', out);
 }
@@ -90,7 +81,7 @@ static void print_parts(FILE *out, const json_t *parts) {
   char bytes[32];
   json_object_foreach((json_t *)(uintptr_t)parts, name, part) fprintf(
       out, "  %-12s %lld numbers, %s: %s\n", name, (long long)json_integer_value(json_object_get(part, "n_numbers")),
-      in_bytes(json_integer_value(json_object_get(part, "bytes")), bytes),
+      atl_bytes_format(json_integer_value(json_object_get(part, "bytes")), bytes),
       json_string_value(json_object_get(part, "description")));
 }
 
@@ -100,14 +91,14 @@ void atl_inspection_print(const json_t *report, bool with_tensors, FILE *out) {
   char text[32];
   print_text(out, json_string_value(json_object_get(report, "path")));
   fprintf(out, ": %s", json_string_value(json_object_get(report, "kind")));
-  if (bytes != NULL) fprintf(out, ", %s", in_bytes(json_integer_value(bytes), text));
+  if (bytes != NULL) fprintf(out, ", %s", atl_bytes_format(json_integer_value(bytes), text));
   fputs(json_object_get(report, "verified") != NULL ? ", all files as model.json says\n" : "\n", out);
   print_parts(out, json_object_get(report, "parts"));
   if (values != NULL) print_value(out, "values", values, 1);
   if (tensors == NULL) return;
   fprintf(out, "  tensors: %zu of %lld numbers, %s\n", json_array_size(tensors),
           (long long)json_integer_value(json_object_get(report, "n_numbers")),
-          in_bytes(json_integer_value(json_object_get(report, "tensor_bytes")), text));
+          atl_bytes_format(json_integer_value(json_object_get(report, "tensor_bytes")), text));
   size_t i;
   if (with_tensors) json_array_foreach(tensors, i, tensor) print_tensor(out, tensor);
 }

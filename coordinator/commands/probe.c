@@ -310,6 +310,9 @@ static atl_status_t probe_clip(probe_t *p) {
   ATL_TRY(find_input(p, "clip_rgb", ATL_U8, 4, (int64_t[]){-1, -1, -1, 3}, &rgb));
   ATL_TRY(find_input(p, "clip_text", ATL_I32, 2, (int64_t[]){-1, p->model->clip_config.context_length}, &text));
   if (rgb == NULL && text == NULL) return ATL_OK;
+  ATL_CHECK(rgb == NULL || (rgb->shape[1] > 0 && rgb->shape[2] > 0), INPUT,
+            "%s: clip_rgb has pictures of %lld x %lld pixels; expected at least 1 x 1", p->settings.in,
+            (long long)rgb->shape[2], (long long)rgb->shape[1]);
   atl_clip_t *clip;
   float *images = NULL, *texts = NULL;
   ATL_TRY(atl_clip_new(p->model, p->compute.dtype, &clip));
@@ -353,7 +356,7 @@ static atl_status_t run_alone(probe_t *p) {
   return status;
 }
 
-static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *roles) {
+static atl_status_t run(probe_t *p, int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   const settings_t *s = &p->settings;
   ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE, "--model, --in and --out are needed");
   ATL_CHECK(s->layout.pipelines >= 1 && s->layout.pipelines <= ATL_MAX_RANKS, USAGE,
@@ -363,10 +366,10 @@ static atl_status_t run(probe_t *p, int argc, char **argv, const atl_roles_t *ro
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
   if (atl_safetensors_find(p->in, "text") == NULL) return run_alone(p);
   atl_task_t task = {.context = p, .prepare = prepare, .make_plan = make_plan, .begin = begin, .finish = finish};
-  return atl_launch_run(argc, argv, roles, &task);
+  return atl_launch_run(argc, argv, worker_ops, &task);
 }
 
-atl_status_t atl_command_probe(int argc, char **argv, const atl_roles_t *roles) {
+atl_status_t atl_command_probe(int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   probe_t p = {0};
   bool wants_help;
   ATL_TRY(atl_options_parse(&the_usage, argc, argv, &p.settings, NULL, &wants_help));
@@ -374,7 +377,7 @@ atl_status_t atl_command_probe(int argc, char **argv, const atl_roles_t *roles) 
     atl_options_help(&the_usage, stdout);
     return ATL_OK;
   }
-  atl_status_t status = run(&p, argc, argv, roles);
+  atl_status_t status = run(&p, argc, argv, worker_ops);
   atl_safetensors_destroy(&p.in);
   atl_arena_clear(&p.arena);
   return status;

@@ -16,10 +16,27 @@ static atl_status_t find_place(atl_launch_t *l) {
   return ATL_OK;
 }
 
+/* From now on the lines of a rank's log name its role, the stage before the decoder. */
+static void name_speaker(const atl_launch_t *l) {
+  int rank = atl_comm_rank(l->world);
+  atl_role_t role = {.kind = ATL_ROLE_COORDINATOR};
+  char text[ATL_ROLE_BYTES];
+  role.i_stage = atl_plan_find_stage(&l->plan, rank, &role.i_pipeline);
+  role.i_decoder = atl_plan_find_decoder(&l->plan, rank);
+  if (role.i_decoder >= 0) role.kind = ATL_ROLE_DECODER;
+  if (role.i_stage >= 0) role.kind = ATL_ROLE_STAGE;
+  bool has_role = l->is_root || role.kind != ATL_ROLE_COORDINATOR;
+  atl_log_set_speaker(rank, has_role ? atl_role_describe(&role, text) : NULL);
+}
+
 static atl_status_t load_worker(atl_launch_t *l) {
+  double start = atl_timer_now();
+  name_speaker(l);
   if (l->job.trace != NULL) ATL_TRY(atl_trace_new(atl_tracefile_capacity(l->plan.n_ranks), &l->trace));
   l->traffic.trace = l->trace;
-  return l->roles->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker);
+  ATL_TRY(l->worker_ops->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker));
+  ATL_LOG(DEBUG, "loaded in %.2f s", atl_timer_now() - start);
+  return ATL_OK;
 }
 
 static atl_status_t begin_output(atl_launch_t *l) {
@@ -61,7 +78,7 @@ static atl_status_t run_phases(atl_launch_t *l) {
 }
 
 static void clear_launch(atl_launch_t *l) {
-  l->roles->destroy(&l->worker);
+  l->worker_ops->destroy(&l->worker);
   atl_schedule_destroy(&l->schedule);
   atl_trace_destroy(&l->trace);
   atl_model_destroy(&l->model);
@@ -70,8 +87,8 @@ static void clear_launch(atl_launch_t *l) {
   atl_comm_stop(&l->world);
 }
 
-atl_status_t atl_launch_run(int argc, char **argv, const atl_roles_t *roles, const atl_task_t *task) {
-  atl_launch_t l = {.roles = roles, .task = task, .started = atl_timer_now()};
+atl_status_t atl_launch_run(int argc, char **argv, const atl_worker_ops_t *worker_ops, const atl_task_t *task) {
+  atl_launch_t l = {.worker_ops = worker_ops, .task = task, .started = atl_timer_now()};
   ATL_TRY(atl_comm_start(&argc, &argv, &l.world));
   l.is_root = atl_comm_rank(l.world) == 0;
   atl_log_set_speaker(atl_comm_rank(l.world), NULL);

@@ -37,6 +37,6 @@ typedef struct {
 } atl_task_t;
 
 /* Collective over the launch. */
-atl_status_t atl_launch_run(int argc, char **argv, const atl_roles_t *roles, const atl_task_t *task);
+atl_status_t atl_launch_run(int argc, char **argv, const atl_worker_ops_t *worker_ops, const atl_task_t *task);
 
 #endif

@@ -5,7 +5,7 @@
 #include "coordinator/job/launch_private.h"
 
 static int get_reports(const atl_launch_t *l, atl_report_t reports[ATL_MAX_ROLES_PER_RANK]) {
-  int n = l->roles->get_reports(l->worker, reports);
+  int n = l->worker_ops->get_reports(l->worker, reports);
   if (l->is_root)
     reports[n++] = (atl_report_t){.role = {.kind = ATL_ROLE_COORDINATOR},
                                   .busy = l->traffic.coordinating,

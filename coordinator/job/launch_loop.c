@@ -56,14 +56,14 @@ static atl_status_t coordinate(atl_launch_t *l, bool *did_work) {
 
 atl_status_t atl_launch_loop(atl_launch_t *l) {
   int n_idle = 0;
-  while (!l->roles->is_stopped(l->worker)) {
+  while (!l->worker_ops->is_stopped(l->worker)) {
     bool did_work = false;
     if (l->is_root) {
       ATL_TRY(coordinate(l, &did_work));
     } else {
       atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
     }
-    ATL_TRY(l->roles->poll(l->worker, &did_work));
+    ATL_TRY(l->worker_ops->poll(l->worker, &did_work));
     n_idle = did_work ? 0 : n_idle + 1;
     rest(n_idle);
   }
@@ -76,7 +76,7 @@ atl_status_t atl_launch_drain(atl_launch_t *l) {
   for (bool is_settled = false; !is_settled;) {
     bool is_idle;
     atl_letter_t letter;
-    ATL_TRY(l->roles->drain(l->worker, &is_idle));
+    ATL_TRY(l->worker_ops->drain(l->worker, &is_idle));
     ATL_TRY(atl_mailbox_poll(l->traffic.results, &letter));
     is_idle = atl_mailbox_is_idle(l->traffic.results) && letter.bytes == NULL && is_idle;
     ATL_TRY(atl_comm_settle(l->world, is_idle, &is_settled));

@@ -7,7 +7,7 @@
 #include "partition/clock.h"
 
 typedef struct {
-  const atl_roles_t *roles;
+  const atl_worker_ops_t *worker_ops;
   const atl_task_t *task;
   atl_comm_t *world;
   atl_place_t place;

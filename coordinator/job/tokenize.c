@@ -54,13 +54,30 @@ static atl_status_t tokenize_null(const work_t *w) {
   return name_text(atl_tokenizer_fill(w->text, r->negative, r->truncate, ids, n), "--negative", "");
 }
 
-atl_status_t atl_tokenize_job(const atl_tokenize_request_t *request, atl_arena_t *arena, atl_job_t *job) {
-  const atl_model_t *model = request->model;
-  work_t w = {.request = request, .arena = arena, .job = job};
+/* Another model's tokenizer may have ids that the network has no embedding for. */
+static atl_status_t check_ids(const atl_tokenizer_t *tokenizer, const char *path, const char *network,
+                              int32_t n_known) {
+  int32_t n_ids = atl_tokenizer_n_ids(tokenizer);
+  ATL_CHECK(n_ids <= n_known, INPUT,
+            "%s: this tokenizer has %d ids but the %s knows only %d; it is another model's, convert with the right one",
+            path, n_ids, network, n_known);
+  return ATL_OK;
+}
+
+static atl_status_t open_tokenizers(work_t *w) {
+  const atl_model_t *model = w->request->model;
   ATL_CHECK(model->tokenizer_path != NULL, INPUT, "%s has no text tokenizer; convert it with --tokenizer FILE",
             model->directory);
-  atl_status_t status = atl_tokenizer_open(model->tokenizer_path, &w.text);
-  if (status == ATL_OK && job->is_ranked) status = atl_tokenizer_open(model->clip_tokenizer_path, &w.clip);
+  ATL_TRY(atl_tokenizer_open(model->tokenizer_path, &w->text));
+  ATL_TRY(check_ids(w->text, model->tokenizer_path, "transformer", model->transformer_config.n_text_tokens));
+  if (!w->job->is_ranked) return ATL_OK;
+  ATL_TRY(atl_tokenizer_open(model->clip_tokenizer_path, &w->clip));
+  return check_ids(w->clip, model->clip_tokenizer_path, "CLIP", model->clip_config.vocabulary);
+}
+
+atl_status_t atl_tokenize_job(const atl_tokenize_request_t *request, atl_arena_t *arena, atl_job_t *job) {
+  work_t w = {.request = request, .arena = arena, .job = job};
+  atl_status_t status = open_tokenizers(&w);
   if (status == ATL_OK) status = tokenize_prompts(&w);
   if (status == ATL_OK) status = tokenize_null(&w);
   atl_tokenizer_destroy(&w.text);

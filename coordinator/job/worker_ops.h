@@ -1,4 +1,5 @@
-/* Roles: how the coordinator's side starts and turns a rank's worker without knowing workers/. main.c fills it in. */
+/* Worker operations: how the coordinator's side starts and polls a rank's worker without knowing workers/. main.c fills
+ * them in. */
 #ifndef ATL_COORDINATOR_JOB_WORKER_OPS_H
 #define ATL_COORDINATOR_JOB_WORKER_OPS_H
 
@@ -18,6 +19,6 @@ typedef struct {
   atl_status_t (*drain)(atl_worker_t *worker, bool *is_idle);
   bool (*is_stopped)(const atl_worker_t *worker);
   int (*get_reports)(const atl_worker_t *worker, atl_report_t reports[2]);
-} atl_roles_t;
+} atl_worker_ops_t;
 
 #endif

@@ -12,9 +12,9 @@
 #include "common/timer.h"
 #include "model/kernels/cpu.h"
 
-/* Measuring is worth while when the job takes so many times as long. */
+/* Measuring pays off when the job takes at least this many times as long. */
 static const double min_payoff_ratio = 10;
-static const double load_seconds = 0.2; /* seconds to read and pack what is measured, at least */
+static const double load_seconds = 0.2; /* to read and pack what is measured, at least */
 
 typedef struct {
   const char *name;

@@ -189,7 +189,7 @@ static atl_status_t place_pictures(atl_output_t *output, int32_t i_prompt) {
     ATL_CHECK(record->is_written, INTERNAL, "sample %" PRId32 " of prompt %s is among the best and was not written",
               record->candidate.sample, id);
     ATL_TRY(atl_runfolder_candidate_path(out, id, record->candidate.sample, from));
-    ATL_TRY(atl_runfolder_rank_path(out, id, i + 1, to));
+    ATL_TRY(atl_runfolder_position_path(out, id, i + 1, to));
     ATL_CHECK(rename(from, to) == 0, IO, "%s: cannot become %s: %s", from, to, strerror(errno));
     picture->sample = record->candidate.sample;
     picture->score = record->score;
@@ -215,14 +215,15 @@ static atl_status_t save_grid(atl_output_t *output, int32_t i_prompt, const char
   return ATL_OK;
 }
 
-static json_t *describe_record(const atl_output_t *output, int32_t i_prompt, const atl_record_t *record, int32_t rank) {
+static json_t *describe_record(const atl_output_t *output, int32_t i_prompt, const atl_record_t *record,
+                               int32_t position) {
   const atl_prompt_t *prompt = &output->request.prompts[i_prompt];
   const state_t *state = &output->states[i_prompt];
   json_t *score = isfinite(record->score) ? json_real((double)record->score) : json_null();
-  json_t *file = rank <= state->ranking.n ? json_string(state->pictures[rank - 1].file) : json_null();
+  json_t *file = position <= state->ranking.n ? json_string(state->pictures[position - 1].file) : json_null();
   return json_pack("{ss ss sI si so si so ss}", "prompt_id", prompt->id, "prompt", prompt->text, "seed",
-                   (json_int_t)prompt->seed, "sample", record->candidate.sample, "score", score, "rank", rank, "file",
-                   file, "sha256", record->sha256);
+                   (json_int_t)prompt->seed, "sample", record->candidate.sample, "score", score, "rank", position,
+                   "file", file, "sha256", record->sha256);
 }
 
 static atl_status_t write_lines(const atl_output_t *output, int32_t i_prompt, const atl_ranked_t *sorted, FILE *out) {

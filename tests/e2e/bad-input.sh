@@ -68,6 +68,16 @@ refuses "a shard that is none" "--shard" --prompts "$folder/prompts" --shard 3/2
 refuses "a shard of nothing" "expected a prompt for every shard" --prompts "$folder/prompts" --shard 3/3 --out "$out"
 refuses "samples out of range" "samples" --prompt a --samples 0 --out "$out"
 refuses "nothing to keep" "--top" --prompt a --top 0 --out "$out"
+refuses "a negative seed" "--seed -1: expected 0 or more" --prompt a --seed -1 --out "$out"
+refuses "a negative prompt that is not UTF-8" "--negative: expected UTF-8, found byte 0xff" --prompt a --guidance 2 --negative $'a\xffb' --out "$out"
+refuses "a negative prompt above 64 KiB" "--negative: expected at most 65536 bytes" --prompt a --guidance 2 --truncate \
+  --negative "$(printf '%070000d' 1)" --out "$out"
+refuses "a priming picture's path that is not UTF-8" "--prime: expected UTF-8" --prompt a --prime $'a\xffb.png' --out "$out"
+cp -rL "$model" "$folder"/$'m\xff'
+refuses "a model directory's path that is not UTF-8" "--model: expected UTF-8" --prompt a --model "$folder"/$'m\xff' --out "$out"
+"$atelier" convert --random tiny,layers=2,text_ids=600 --tokenizer tests/golden/tokenizer/bytes.json --out "$folder/other" >/dev/null
+cp "$model/tokenizer.bpe.txt" "$folder/other/tokenizer.json"
+refuses "a tokenizer with more ids than the transformer" "has 2048 ids but the transformer knows only 600" --model "$folder/other" --prompt a --no-rank --out "$out"
 refuses "an option that is not there" "did you mean --samples?" --prompt a --sample 3 --out "$out"
 
 mkdir "$folder/full"

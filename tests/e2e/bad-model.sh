@@ -212,6 +212,11 @@ option "a word too many" "'extra'" extra
 generate_on 3 "an option that is not there" "did you mean --samples?" $m --sample 3
 generate_on 3 "a dtype that is none" "--dtype int8" $m --dtype int8
 
+# ---- pictures of no pixels ----
+header='{"clip_rgb":{"dtype":"U8","shape":[1,0,4,3],"data_offsets":[0,0]}}'
+{ printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0" && printf %s "$header"; } >"$scratch/flat.safetensors"
+refuses "probe: pictures without rows" "flat.safetensors|clip_rgb|4 x 0 pixels" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
+
 no_leftovers() { [ -z "$(find "$scratch" -name '*.tmp.*' -o -name '*.old.*' | head -1)" ]; }
 check "no temporary is left over" no_leftovers
 finish

@@ -63,5 +63,13 @@ check "fewer samples are the same pictures" covers "$(digests "$folder/again/res
 generate --prompts "$folder/again.jsonl" --top 1 --no-rank --out "$folder/unranked"
 check "without ranking the first sample is kept" grep -q '"sample":0,"score":null,"rank":1,"file":"1/rank-001.png"' "$folder/unranked/results.jsonl"
 check "a quiet run is quiet" test ! -s "$folder/stderr"
+
+${MPIRUN:-mpirun} -n 2 "$atelier" generate --model "$model" --prompt heart --samples 1 --stages 2 --quiet --verbose --out "$folder/verbose" 2>"$folder/log"
+check "--verbose has a line of each rank about its threads" test "$(grep -c ' r[01] debug\] .*thread' "$folder/log")" = 2
+check "--verbose names the role of rank 0 once it has loaded" grep -q ' r0 stage 0\.0 debug\] loaded in ' "$folder/log"
+check "--verbose names the role of rank 1 once it has loaded" grep -q ' r1 stage 0\.1 debug\] loaded in ' "$folder/log"
+negative=$(printf '%09000d' 1)
+generate --prompt heart --samples 1 --guidance 2 --truncate --negative "$negative" --out "$folder/negative"
+check "a negative prompt of 9000 bytes is whole in the command of run.json" grep -q "\"command\": \"[^\"]*--negative $negative [^\"]*\"" "$folder/negative/run.json"
 echo 1..$n
 exit $failed

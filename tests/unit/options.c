@@ -39,6 +39,14 @@ static atl_status_t parse(int argc, const char **argv) {
 #define PARSE(...)                                                                                                     \
   parse((int)(sizeof((const char *[]){"paint", __VA_ARGS__}) / sizeof(char *)), (const char *[]){"paint", __VA_ARGS__})
 
+static bool summary_is(const char *want) {
+  atl_arena_t arena = {0};
+  char *text;
+  bool is_same = atl_options_summary(&the_usage, &the_settings, &arena, &text) == ATL_OK && strcmp(text, want) == 0;
+  atl_arena_clear(&arena);
+  return is_same;
+}
+
 static void test_values(void) {
   TAP_STATUS(ATL_OK, parse(1, (const char *[]){"paint"}), "no words are fine");
   TAP_OK(the_settings.samples == 16 && the_settings.temperature == 1 && !the_settings.model && !the_settings.greedy &&
@@ -53,16 +61,19 @@ static void test_values(void) {
   TAP_OK(the_settings.prompts.n == 3 && strcmp(the_settings.prompts.items[1], "a=b") == 0, "a repeatable option");
   TAP_OK(the_operands.n == 3 && strcmp(the_operands.items[1], "--samples") == 0 && !wants_help,
          "operands, also after --");
-  char text[200];
-  TAP_OK(strcmp(atl_options_summary(&the_usage, &the_settings, text, sizeof text),
-                "--model m --prompt one --prompt a=b --prompt -h --samples -3 --temperature 0.5 --memory 1610612736 "
-                "--greedy") == 0,
+  TAP_OK(summary_is("--model m --prompt one --prompt a=b --prompt -h --samples -3 --temperature 0.5 "
+                    "--memory 1610612736 --greedy"),
          "the summary has what is not at its default");
-  TAP_OK(strcmp(atl_options_summary(&the_usage, &the_settings, text, 8), "--model") == 0,
-         "a summary is cut to its room");
   TAP_STATUS(ATL_OK, PARSE("--prompt", "it's <b>"), "a prompt with quotes");
-  TAP_OK(strcmp(atl_options_summary(&the_usage, &the_settings, text, sizeof text), "--prompt 'it'\\''s <b>'") == 0,
-         "the summary quotes for the shell");
+  TAP_OK(summary_is("--prompt 'it'\\''s <b>'"), "the summary quotes for the shell");
+  TAP_STATUS(ATL_OK, PARSE("--dtype", "f32"), "options at their defaults");
+  TAP_OK(summary_is(""), "the summary of defaults is empty");
+  static char prompt[20001], want[sizeof prompt + 16];
+  memset(prompt, 'x', sizeof prompt - 1);
+  prompt[7] = ' ';
+  snprintf(want, sizeof want, "--prompt '%s'", prompt);
+  TAP_STATUS(ATL_OK, PARSE("--prompt", prompt), "a prompt of 20000 bytes");
+  TAP_OK(summary_is(want), "a long summary is whole, its quotes closed");
 }
 
 static void test_failures(void) {

@@ -44,7 +44,7 @@ int main(void) {
   memset(long_out, 'x', ATL_PATH_BYTES - 8);
   TAP_STATUS(ATL_OK, atl_runfolder_candidate_path("out", "12", 7, path), "a candidate's path");
   TAP_OK(strcmp(path, "out/.candidates/12-7.png") == 0, "is below .candidates");
-  TAP_STATUS(ATL_OK, atl_runfolder_rank_path("out", "12", 1, path), "a rank's path");
+  TAP_STATUS(ATL_OK, atl_runfolder_position_path("out", "12", 1, path), "a rank's path");
   TAP_OK(strcmp(path, "out/12/rank-001.png") == 0, "is in the prompt's folder");
   TAP_STATUS(ATL_INPUT, atl_runfolder_candidate_path(long_out, "12", 7, path), "a path too long is refused");
 
