@@ -102,6 +102,8 @@ typedef struct {
   int64_t n_images;
 } generate_t;
 
+/* ---- check ---- */
+
 /* run.json holds the text, as JSON and a prompt do. */
 static atl_status_t check_text(const char *option, const char *text) {
   if (text == NULL) return ATL_OK;
@@ -134,6 +136,35 @@ static atl_status_t check_settings(const settings_t *s) {
   return atl_layout_options_check(&s->layout, s->plan);
 }
 
+static atl_status_t compute_in(const settings_t *s, atl_job_t *job) {
+  atl_compute_t compute;
+  ATL_TRY(atl_compute_parse(&s->compute, &compute));
+  job->dtype = compute.dtype;
+  job->kv = compute.kv;
+  job->backend = (int32_t)compute.backend;
+  return ATL_OK;
+}
+
+static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
+  job->sampling = (atl_sampling_t){.greedy = s->greedy,
+                                   .temperature = s->temperature,
+                                   .top_k = (int32_t)s->top_k,
+                                   .top_p = s->top_p,
+                                   .filter_thres = s->filter_thres,
+                                   .guidance = s->guidance};
+  return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
+}
+
+/* Everything that needs no file of the model. */
+static atl_status_t check(const settings_t *s, atl_job_t *job) {
+  ATL_TRY(check_settings(s));
+  ATL_TRY(compute_in(s, job));
+  ATL_TRY(sample_by(s, job));
+  return atl_output_check(s->out);
+}
+
+/* ---- prepare: the job and what its plan is made for ---- */
+
 static atl_status_t read_prompts(generate_t *g) {
   const settings_t *s = &g->settings;
   atl_prompt_defaults_t defaults = {.seed = (uint64_t)s->seed, .n_samples = (int32_t)s->samples};
@@ -143,39 +174,6 @@ static atl_status_t read_prompts(generate_t *g) {
     ATL_TRY(atl_prompts_from_texts(&s->prompt, &defaults, &g->prompts));
   if (s->shard != NULL) ATL_TRY(atl_prompts_shard(&g->prompts, s->shard));
   for (int32_t i = 0; i < g->prompts.n; i++) g->n_images += g->prompts.items[i].n_samples;
-  return ATL_OK;
-}
-
-/* Asks for measured costs when none are known and the job is long enough to find them. */
-static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
-  bool is_known;
-  g->costs = (atl_costs_subject_t){.spec = atl_measuring_spec(job, g->request.costs.microbatch),
-                                   .n_ranks = place->n_ranks_on_host};
-  ATL_TRY(atl_costs_lookup(g->model, &g->costs, &g->request, &is_known));
-  bool is_wanted = !is_known && atl_costs_should_measure(&g->request);
-  job->measured_microbatch = is_wanted ? g->costs.spec.microbatch : 0;
-  return ATL_OK;
-}
-
-static void make_request(generate_t *g, int n_ranks, const atl_place_t *place, const atl_job_t *job) {
-  const settings_t *s = &g->settings;
-  atl_planning_t planning = {.n_ranks = n_ranks,
-                             .n_cores = 1,
-                             .has_decoders = true,
-                             .memory_per_rank = s->memory ? s->memory : place->free_bytes,
-                             .hop_seconds = place->hop_seconds,
-                             .hop_bytes = place->hop_bytes};
-  atl_planning_set_job(&planning, job, g->model);
-  atl_planning_set_layout(&planning, &s->layout);
-  atl_planning_request(&planning, &g->request);
-}
-
-static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
-  generate_t *g = context;
-  const settings_t *s = &g->settings;
-  if (measured != NULL) ATL_TRY(atl_costs_store(g->model, &g->costs, measured, &g->request));
-  ATL_TRY(atl_planning_make_plan(s->plan, &g->request, plan));
-  if (s->print_plan) atl_plan_print(plan, &g->request, stderr);
   return ATL_OK;
 }
 
@@ -204,37 +202,39 @@ static atl_status_t tokenize(generate_t *g, atl_job_t *job) {
   return atl_tokenize_job(&request, &g->arena, job);
 }
 
-static atl_status_t compute_in(const settings_t *s, atl_job_t *job) {
-  atl_compute_t compute;
-  ATL_TRY(atl_compute_parse(&s->compute, &compute));
-  job->dtype = compute.dtype;
-  job->kv = compute.kv;
-  job->backend = (int32_t)compute.backend;
-  return ATL_OK;
+static void make_request(generate_t *g, int n_ranks, const atl_place_t *place, const atl_job_t *job) {
+  const settings_t *s = &g->settings;
+  atl_planning_t planning = {.n_ranks = n_ranks,
+                             .n_cores = 1,
+                             .has_decoders = true,
+                             .memory_per_rank = s->memory ? s->memory : place->free_bytes,
+                             .hop_seconds = place->hop_seconds,
+                             .hop_bytes = place->hop_bytes};
+  atl_planning_set_job(&planning, job, g->model);
+  atl_planning_set_layout(&planning, &s->layout);
+  atl_planning_request(&planning, &g->request);
 }
 
-static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
-  job->sampling = (atl_sampling_t){.greedy = s->greedy,
-                                   .temperature = s->temperature,
-                                   .top_k = (int32_t)s->top_k,
-                                   .top_p = s->top_p,
-                                   .filter_thres = s->filter_thres,
-                                   .guidance = s->guidance};
-  return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
+/* Asks for measured costs when none are known and the job is long enough to find them. */
+static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
+  bool is_known;
+  g->costs = (atl_costs_subject_t){.spec = atl_measuring_spec(job, g->request.costs.microbatch),
+                                   .n_ranks = place->n_ranks_on_host};
+  ATL_TRY(atl_costs_lookup(g->model, &g->costs, &g->request, &is_known));
+  bool is_wanted = !is_known && atl_costs_should_measure(&g->request);
+  job->measured_microbatch = is_wanted ? g->costs.spec.microbatch : 0;
+  return ATL_OK;
 }
 
 static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place, atl_job_t *job, atl_model_t **model) {
   generate_t *g = context;
   const settings_t *s = &g->settings;
-  ATL_TRY(check_settings(s));
-  ATL_TRY(atl_output_check(s->out));
+  ATL_TRY(check(s, job));
   ATL_TRY(read_prompts(g));
   ATL_TRY(open_model(s, job, model));
   g->model = *model;
   job->model = s->model;
   job->out = s->out;
-  ATL_TRY(compute_in(s, job));
-  ATL_TRY(sample_by(s, job));
   ATL_TRY(tokenize(g, job));
   ATL_TRY(atl_priming_load(&(atl_priming_t){s->prime, s->prime_tokens, s->prime_rows}, g->model, &g->arena, job));
   job->n_keep = (int32_t)s->top;
@@ -243,6 +243,17 @@ static atl_status_t prepare(void *context, int n_ranks, const atl_place_t *place
   make_request(g, n_ranks, place, job);
   return find_costs(g, place, job);
 }
+
+static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
+  generate_t *g = context;
+  const settings_t *s = &g->settings;
+  if (measured != NULL) ATL_TRY(atl_costs_store(g->model, &g->costs, measured, &g->request));
+  ATL_TRY(atl_planning_make_plan(s->plan, &g->request, plan));
+  if (s->print_plan) atl_plan_print(plan, &g->request, stderr);
+  return ATL_OK;
+}
+
+/* ---- while the job runs ---- */
 
 static atl_status_t add_record(void *context, const atl_record_t *record) {
   generate_t *g = context;
@@ -321,6 +332,8 @@ static void tick(void *context) {
   atl_utilization_get(&g->utilization, shares);
   atl_progress_update(&g->progress, atl_output_n_done(g->output), shares, ATL_N_UTILIZATIONS);
 }
+
+/* ---- finish ---- */
 
 static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   generate_t *g = context;
