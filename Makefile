@@ -187,11 +187,12 @@ install: all ## install to PREFIX=/usr/local, below DESTDIR
 	install -m 755 $(BUILD)/atelier $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(wildcard weights/emoji/*) $(DESTDIR)$(PREFIX)/share/atelier/weights/emoji/
 	install -m 644 README.md CHANGELOG.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/atelier/
-info: ## compilers, flags and libraries found
+info: ## compilers, flags and libraries found; backends of this build and CPU
 	@echo "mode     $(MODE), in $(BUILD)"; echo "commit   $(DESCRIBE)"
 	@echo "compiler $$($(MPICC) --version | head -1)"; echo "flags    $(ALL_CFLAGS)"
 	@echo "mpi      $$($(MPIRUN) --version 2>/dev/null | head -1)"
 	@for p in $(PACKAGES); do printf '%-14s %s\n' $$p "$$($(PKG_CONFIG) --modversion $$p)"; done
+	@echo; if [ -x $(BUILD)/atelier ]; then $(BUILD)/atelier bench --backends; else echo 'backends: known once built (make)'; fi
 print-%:
 	@echo '$($*)'
 clean: ## remove what was built

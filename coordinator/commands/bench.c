@@ -16,6 +16,7 @@
 typedef struct {
   const char *model, *dtype, *kv, *kernels, *rows, *batch, *only, *json, *compare;
   double seconds;
+  bool backends;
 } settings_t;
 
 #define THE_KINDS "ring,linears,attention,layers,steps,sampling,images,job"
@@ -28,8 +29,8 @@ static const atl_option_t the_options[] = {
     {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
      "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "LIST", "auto",
-     "of linear layers: auto, plain, avx2, avx512, amx, openblas, onednn, joined by commas, or all; networks "
-     "take the first, or auto with all"},
+     "of linear layers: " ATL_BACKEND_NAMES ", joined by commas, or all; networks take the first, or auto with all"},
+    {"backends", ATL_OPTION_FLAG, FIELD(backends), NULL, NULL, "only list the kernels' backends: which this CPU has"},
     {"rows", ATL_OPTION_TEXT, FIELD(rows), "LIST", "1,8,32,64,128,512", "rows a linear layer is given"},
     {"batch", ATL_OPTION_TEXT, FIELD(batch), "LIST", "1,8,32", "samples of a step"},
     {"only", ATL_OPTION_TEXT, FIELD(only), "LIST", THE_KINDS,
@@ -84,8 +85,9 @@ static atl_status_t read_numbers(const char *option, const char *text, int64_t *
 }
 
 static void take_all_backends(run_t *run) {
-  for (atl_backend_t backend = ATL_BACKEND_AVX2; backend <= ATL_BACKEND_ONEDNN; backend++)
-    if (atl_backend_is_available(backend, run->bench.dtype)) run->backends[run->n_backends++] = backend;
+  for (int b = ATL_BACKEND_PLAIN + 1; b < ATL_N_BACKENDS; b++)
+    if (atl_backend_is_available((atl_backend_t)b, run->bench.dtype))
+      run->backends[run->n_backends++] = (atl_backend_t)b;
 }
 
 static atl_status_t read_backends(const char *text, run_t *run) {
@@ -212,6 +214,7 @@ static atl_status_t run_bench(const settings_t *settings, run_t *run, int argc, 
   if (has_ring || atl_comm_is_launched()) ATL_TRY(measure_together(run, has_ring, argc, argv));
   if (atl_comm_world_rank() > 0) return ATL_OK;
   ATL_TRY(atl_bench_init(&run->bench));
+  atl_bench_report_backends();
   atl_bench_report_ceilings(&run->report);
   if (run->model != NULL) ATL_TRY(measure(run));
   return settings->json != NULL
@@ -227,6 +230,10 @@ atl_status_t atl_command_bench(int argc, char **argv, const atl_worker_ops_t *wo
   ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
   if (wants_help) {
     atl_options_help(&the_usage, stdout);
+    return ATL_OK;
+  }
+  if (settings.backends) {
+    atl_bench_report_backends();
     return ATL_OK;
   }
   atl_status_t status = run_bench(&settings, &run, argc, argv);

@@ -34,6 +34,13 @@ static void print_ceiling(const char *what, double one, double all, const char *
   printf("%-24s %12.1f %12.1f   %s\n", what, one / 1e9, all / 1e9, how);
 }
 
+void atl_bench_report_backends(void) {
+  char text[256];
+  for (int b = ATL_BACKEND_AUTO + 1; b < ATL_N_BACKENDS; b++)
+    printf("%s\n", atl_backend_explain((atl_backend_t)b, text, sizeof text));
+  printf("\n");
+}
+
 void atl_bench_report_ceilings(const atl_bench_report_t *report) {
   const atl_bench_t *b = report->bench;
   char cpu[64];
@@ -84,10 +91,6 @@ void atl_bench_report_new(atl_bench_report_t *report) {
 static const char *const the_layers[] = {"to_qkv", "to_out", "net.0", "net.3", "head"};
 enum { N_LAYERS = sizeof the_layers / sizeof the_layers[0] };
 
-static bool is_library(atl_backend_t backend) {
-  return backend == ATL_BACKEND_OPENBLAS || backend == ATL_BACKEND_ONEDNN;
-}
-
 static double linear_seconds(const atl_bench_t *bench, const char *layer, atl_backend_t backend, int64_t n_rows) {
   char name[96];
   snprintf(name, sizeof name, "linear %s %s rows=%lld", layer, atl_backend_name(backend), (long long)n_rows);
@@ -99,7 +102,7 @@ static double fastest_own(const atl_bench_t *bench, const char *layer, const atl
                           int64_t n_rows) {
   double fastest = 0;
   for (int i = 0; i < n_backends; i++) {
-    double seconds = is_library(backends[i]) ? 0 : linear_seconds(bench, layer, backends[i], n_rows);
+    double seconds = atl_backend_is_library(backends[i]) ? 0 : linear_seconds(bench, layer, backends[i], n_rows);
     if (seconds > 0 && (fastest <= 0 || seconds < fastest)) fastest = seconds;
   }
   return fastest;
@@ -108,7 +111,8 @@ static double fastest_own(const atl_bench_t *bench, const char *layer, const atl
 void atl_bench_report_ratios(const atl_bench_report_t *report, const atl_backend_t *backends, int n_backends,
                              const int64_t *rows, int n_rows) {
   for (int i = 0; i < n_backends; i++) {
-    if (!is_library(backends[i]) || fastest_own(report->bench, the_layers[0], backends, n_backends, rows[0]) <= 0)
+    if (!atl_backend_is_library(backends[i]) ||
+        fastest_own(report->bench, the_layers[0], backends, n_backends, rows[0]) <= 0)
       continue;
     printf("\n%s's time over the fastest own kernel's; rows", atl_backend_name(backends[i]));
     for (int r = 0; r < n_rows; r++) printf(" %6lld", (long long)rows[r]);

@@ -21,6 +21,8 @@ typedef struct {
 /* The seconds of a file's entries by name, for `before`. INPUT. The caller's (json_decref), also after a failure. */
 atl_status_t atl_bench_report_load(const char *path, json_t **before);
 
+/* The kernels' backends, one a line: which this build and CPU have, and what `auto` comes to. */
+void atl_bench_report_backends(void);
 void atl_bench_report_ceilings(const atl_bench_report_t *report);
 void atl_bench_report_heading(const atl_bench_report_t *report);
 /* The entries added since the last call. */

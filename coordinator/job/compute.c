@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/log.h"
 #include "model/transformer/kvcache.h"
 
 atl_status_t atl_compute_parse(const atl_compute_words_t *words, atl_compute_t *compute) {
@@ -13,6 +14,9 @@ atl_status_t atl_compute_parse(const atl_compute_words_t *words, atl_compute_t *
   ATL_CHECK(compute->backend == ATL_BACKEND_AUTO || atl_backend_is_available(compute->backend, compute->dtype),
             UNSUPPORTED, "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto",
             words->kernels, words->dtype);
+  if (!atl_backend_has_independent_rows(compute->backend))
+    ATL_LOG_ROOT(WARN, "--kernels %s: another layout of this run may give other last bits, and so other pictures",
+                 words->kernels);
   return ATL_OK;
 }
 

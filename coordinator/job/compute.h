@@ -6,7 +6,7 @@
 #ifndef ATL_COORDINATOR_JOB_COMPUTE_H
 #define ATL_COORDINATOR_JOB_COMPUTE_H
 
-#include "model/kernels/linear/linear.h"
+#include "model/kernels/backend.h"
 
 typedef struct {
   const char *dtype, *kv, *kernels; /* --dtype, --kv, --kernels */
@@ -17,7 +17,8 @@ typedef struct {
   atl_backend_t backend;
 } atl_compute_t;
 
-/* USAGE: an unknown word; UNSUPPORTED: this processor or build lacks the kernels. */
+/* USAGE: an unknown word; UNSUPPORTED: this processor or build lacks the kernels. Warns, on rank 0, of kernels with
+ * which another layout may give other pictures. */
 atl_status_t atl_compute_parse(const atl_compute_words_t *words, atl_compute_t *compute);
 /* The word of a dtype: "f32", "bf16", "int8". */
 const char *atl_compute_dtype_word(atl_dtype_t dtype);
@@ -33,7 +34,7 @@ const char *atl_compute_dtype_word(atl_dtype_t dtype);
 #define ATL_COMPUTE_OPTION_KERNELS(at)                                                                                 \
   {                                                                                                                    \
     "kernels", ATL_OPTION_TEXT, (at) + offsetof(atl_compute_words_t, kernels), "NAME", "auto",                         \
-        "auto, plain, avx2, avx512, amx, openblas, onednn"                                                             \
+        ATL_BACKEND_NAMES "; openblas and onednn are for comparison: with them a run's layout may change last bits"    \
   }
 
 #endif

@@ -53,29 +53,37 @@ size_t atl_cpu_cache_bytes(void) { return 0; }
 #include <sys/syscall.h>
 #include <unistd.h>
 
-atl_cpu_t atl_cpu_get(void) {
+const char *atl_cpu_lacks_avx2(void) {
   __builtin_cpu_init();
-  atl_cpu_t cpu = {.has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")};
-  cpu.has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (!__builtin_cpu_supports("avx2")) return "avx2";
+  return __builtin_cpu_supports("fma") ? NULL : "fma";
+}
+
+const char *atl_cpu_lacks_avx512(void) {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx512f")) return "avx512f";
+  if (!__builtin_cpu_supports("avx512bw")) return "avx512bw";
+  if (!__builtin_cpu_supports("avx512vl")) return "avx512vl";
+  return __builtin_cpu_supports("avx512dq") ? NULL : "avx512dq";
+}
+
+/* Leaf 7.1: gcc knows the name "avx512bf16", clang 14 does not. */
+const char *atl_cpu_lacks_avx512_bf16(void) {
   unsigned eax, ebx, ecx, edx;
-  /* leaf 7.1: gcc knows the name "avx512bf16", clang 14 does not */
-  bool has_bf16 = __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
-  cpu.has_avx512_bf16 = cpu.has_avx512 && has_bf16;
-  return cpu;
+  if (atl_cpu_lacks_avx512() != NULL) return atl_cpu_lacks_avx512();
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1) ? NULL : "avx512_bf16";
 }
 
 /* Tiles are 8 KiB of state that Linux saves only for processes that ask: feature 18 of arch_prctl 0x1023. */
-bool atl_cpu_has_amx(void) {
+const char *atl_cpu_lacks_amx(void) {
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, TILE = 1 << 24, TILE_BF16 = 1 << 22 };
   unsigned eax, ebx, ecx, edx;
-  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
-  if (!(edx & TILE) || !(edx & TILE_BF16)) return false;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !(edx & TILE)) return "amx_tile";
+  if (!(edx & TILE_BF16)) return "amx_bf16";
 #if defined(__linux__)
-  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
-#else
-  return false;
+  if (syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0) return NULL;
 #endif
+  return "the system's permission to use amx";
 }
 
 /* The brand string is 48 bytes in leaves 0x80000002..4, padded with blanks on either side. */
@@ -93,12 +101,23 @@ const char *atl_cpu_describe(char *text, size_t text_bytes) {
   return text;
 }
 #else
-atl_cpu_t atl_cpu_get(void) { return (atl_cpu_t){0}; }
-
-bool atl_cpu_has_amx(void) { return false; }
+const char *atl_cpu_lacks_avx2(void) { return "avx2"; }
+const char *atl_cpu_lacks_avx512(void) { return "avx512f"; }
+const char *atl_cpu_lacks_avx512_bf16(void) { return "avx512_bf16"; }
+const char *atl_cpu_lacks_amx(void) { return "amx_tile"; }
 
 const char *atl_cpu_describe(char *text, size_t text_bytes) {
   snprintf(text, text_bytes, "unknown processor");
   return text;
 }
 #endif
+
+const char *atl_cpu_lacks_nothing(void) { return NULL; }
+
+atl_cpu_t atl_cpu_get(void) {
+  return (atl_cpu_t){.has_avx2 = atl_cpu_lacks_avx2() == NULL,
+                     .has_avx512 = atl_cpu_lacks_avx512() == NULL,
+                     .has_avx512_bf16 = atl_cpu_lacks_avx512_bf16() == NULL};
+}
+
+bool atl_cpu_has_amx(void) { return atl_cpu_lacks_amx() == NULL; }

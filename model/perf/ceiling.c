@@ -88,7 +88,7 @@ static float multiply(const void *context, int thread) {
 
 static void measure_flops(int n_threads, atl_dtype_t dtype, double *best, const char **instruction) {
   ceiling_loop_t loops[CEILING_MAX_LOOPS];
-  int n_loops = ceiling_loops(atl_cpu_get(), atl_cpu_has_amx(), dtype, loops);
+  int n_loops = atl_ceiling_loops(atl_cpu_get(), atl_cpu_has_amx(), dtype, loops);
   *best = 0;
   for (int i = 0; i < n_loops * N_REPEATS; i++) {
     const ceiling_loop_t *loop = &loops[i / N_REPEATS];

@@ -66,10 +66,10 @@ AMX static float multiply_amx(int64_t n_steps) {
   return sum;
 }
 
-ceiling_loop_t ceiling_loop_amx(void) {
+ceiling_loop_t atl_ceiling_loop_amx(void) {
   double products = (double)N_SUMS * TILE_ROWS * PAIRS_A_ROW * 2 * PAIRS_A_ROW;
   return (ceiling_loop_t){"AMX tiles", multiply_amx, 2 * products, 20000};
 }
 #else
-ceiling_loop_t ceiling_loop_amx(void) { return (ceiling_loop_t){0}; }
+ceiling_loop_t atl_ceiling_loop_amx(void) { return (ceiling_loop_t){0}; }
 #endif

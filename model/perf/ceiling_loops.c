@@ -67,9 +67,9 @@ static ceiling_loop_t f32_loop(atl_cpu_t cpu) {
 static ceiling_loop_t bf16_loop(void) { return plain_loop(); }
 #endif
 
-int ceiling_loops(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, ceiling_loop_t loops[CEILING_MAX_LOOPS]) {
+int atl_ceiling_loops(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, ceiling_loop_t loops[CEILING_MAX_LOOPS]) {
   int n = 0;
-  if (dtype == ATL_BF16 && has_amx) loops[n++] = ceiling_loop_amx();
+  if (dtype == ATL_BF16 && has_amx) loops[n++] = atl_ceiling_loop_amx();
   if (dtype == ATL_BF16 && cpu.has_avx512_bf16) loops[n++] = bf16_loop();
   loops[n++] = f32_loop(cpu);
   return n;

@@ -16,8 +16,8 @@ typedef struct {
 enum { CEILING_MAX_LOOPS = 3 };
 
 /* The loops worth measuring for a dtype on such a processor, the fastest first; returns how many. */
-int ceiling_loops(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, ceiling_loop_t loops[CEILING_MAX_LOOPS]);
+int atl_ceiling_loops(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, ceiling_loop_t loops[CEILING_MAX_LOOPS]);
 /* bf16 products on tiles; only where atl_cpu_has_amx. */
-ceiling_loop_t ceiling_loop_amx(void);
+ceiling_loop_t atl_ceiling_loop_amx(void);
 
 #endif

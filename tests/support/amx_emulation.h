@@ -17,8 +17,6 @@ static _Thread_local struct {
   uint8_t data[8][16][64];
 } tap_amx;
 
-static inline bool has_tiles(void) { return true; }
-
 static inline void _tile_loadconfig(const void *config) {
   const uint8_t *bytes = config;
   ATL_ASSERT(bytes[0] == 1 && bytes[1] == 0);

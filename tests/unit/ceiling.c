@@ -10,7 +10,7 @@
 
 static const char *fastest(atl_cpu_t cpu, bool has_amx, atl_dtype_t dtype, int n_wanted) {
   ceiling_loop_t loops[CEILING_MAX_LOOPS];
-  int n = ceiling_loops(cpu, has_amx, dtype, loops);
+  int n = atl_ceiling_loops(cpu, has_amx, dtype, loops);
   for (int i = 0; i < n; i++)
     if (loops[i].run == NULL || !(loops[i].flops_per_step > 0) || loops[i].n_steps < 1) return "a loop without work";
   return n == n_wanted ? loops[0].instruction : "another number of loops";
@@ -36,7 +36,7 @@ static void test_instructions(void) {
 /* A step is one product of 16 x 32 by 32 x 16 on each of 6 tiles of sums: 2*16*16*32*6 operations. An element of a sum
  * gains 32 * 1 * 0.5. */
 static void test_tiles(void) {
-  ceiling_loop_t loop = ceiling_loop_amx();
+  ceiling_loop_t loop = atl_ceiling_loop_amx();
   TAP_OK(fabs(loop.flops_per_step - 98304) < 0.5, "a step of tiles");
   TAP_OK(fabsf(loop.run(3) - 6 * 3 * 16) < 1e-3F, "does all it counts");
 }

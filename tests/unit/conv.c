@@ -84,6 +84,17 @@ static void check_case(case_t *c, const atl_conv_t *conv, const char *name) {
   TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "five threads: the same bits");
 }
 
+/* What is made while five threads are allowed, and run by as many, against the bits of check_case. */
+static void check_made_wide(case_t *c, const char *name) {
+  atl_conv_t *conv = NULL;
+  char what[200];
+  omp_set_num_threads(5);
+  if (atl_conv_new(&c->spec, &conv) == ATL_OK) run(c, conv, c->again, 0, N_IMAGES, 5);
+  snprintf(what, sizeof what, "%s: made for one thread or for five, the same bits", name);
+  TAP_OK(conv != NULL && memcmp(c->y, c->again, (size_t)(N_IMAGES * c->y_items) * sizeof(float)) == 0, what);
+  atl_conv_destroy(&conv);
+}
+
 static void test_spec(const atl_conv_spec_t *given, atl_dtype_t dtype, atl_backend_t backend) {
   case_t c = {.spec = *given};
   atl_conv_t *conv = NULL;
@@ -96,8 +107,12 @@ static void test_spec(const atl_conv_spec_t *given, atl_dtype_t dtype, atl_backe
   fill(c.weight, n_weights, 3);
   fill(c.bias, given->n_out, 4);
   c.spec.weight = c.weight, c.spec.bias = c.bias, c.spec.dtype = dtype, c.spec.backend = backend;
+  omp_set_num_threads(1);
   TAP_STATUS(ATL_OK, atl_conv_new(&c.spec, &conv), name);
-  if (new_case(&c.spec, conv, &c) == ATL_OK) check_case(&c, conv, name);
+  if (new_case(&c.spec, conv, &c) == ATL_OK) {
+    check_case(&c, conv, name);
+    check_made_wide(&c, name);
+  }
   atl_conv_destroy(&conv);
   float **blocks[] = {&c.weight, &c.bias, &c.x, &c.y, &c.start, &c.want, &c.again};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ATL_DESTROY(blocks[i]);

@@ -34,7 +34,6 @@ ATL_LANES_INLINE atl_lanes_t relu(atl_lanes_t x) { return lanes_select(x < 0.0f,
 DEFINE_MAP(map_gelu, gelu)
 DEFINE_MAP(map_quick_gelu, quick_gelu)
 DEFINE_MAP(map_relu, relu)
-DEFINE_MAP(map_exp, lanes_exp)
 
 void atl_activation_apply(float *y, const float *x, int64_t n, atl_activation_t kind) {
   ATL_ASSERT(kind != ATL_ACTIVATION_GEGLU);
@@ -58,8 +57,6 @@ ATL_LANES_CLONES void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows
     lanes_store_tail(x + i, lanes_load_tail(x + i, n - i, 0) * tail, n - i);
   }
 }
-
-void atl_activation_exp(float *y, const float *x, int64_t n) { map_exp(y, x, n); }
 
 /* The largest of `least` and each sixteenth of x(n), NaN never; several chains, as a comparison waits for the last. */
 ATL_LANES_INLINE atl_lanes_t largest(const float *x, int64_t n, float least) {

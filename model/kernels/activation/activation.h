@@ -11,14 +11,18 @@
 
 #include <stdint.h>
 
-#include "model/kernels/linear/linear.h"
+typedef enum {
+  ATL_ACTIVATION_NONE,
+  ATL_ACTIVATION_RELU,
+  ATL_ACTIVATION_GELU,       /* x/2 (1 + erf(x/sqrt 2)) */
+  ATL_ACTIVATION_QUICK_GELU, /* x sigmoid(1.702 x) */
+  ATL_ACTIVATION_GEGLU       /* W's rows are [value (O/2) | gate (O/2)]; y(N,O/2) = value gelu(gate) */
+} atl_activation_t;
 
 /* y(n) <- kind(x(n)); y may be x. Not GEGLU, which takes two rows. */
 void atl_activation_apply(float *y, const float *x, int64_t n, atl_activation_t kind);
 /* x(n_rows,2 n), rows ldx apart: the first half of each row <- it times gelu of the second. */
 void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows, int64_t n);
-/* y(n) <- e^x(n), relative error below 2e-7; 0 below -87, e^88 above 88. y may be x. */
-void atl_activation_exp(float *y, const float *x, int64_t n);
 /* x(n) <- e^(x - max x) / sum, in place. The sum runs in 16 fixed lanes. */
 void atl_activation_softmax(float *x, int64_t n);
 /* Index of the largest x(n), the lowest of equals; NaN is never the largest. */

@@ -2,8 +2,8 @@
  *
  * Keys lie in blocks of 16: k(n_blocks,E,16), one lane a key, so that a score is two chains of fused multiply-adds in
  * order of e, one of the even and one of the odd channels, and their sum, whatever the vector width. Values lie as rows
- * v(n_keys,E'), E' = E rounded up to 16, and a sum is a chain in F32 and BF16 hold what atl_dtype_t
- * says, are widened on loading, and all arithmetic is fp32.
+ * v(n_keys,E'), E' = E rounded up to 16, and a sum is a chain in order of keys. F32 and BF16 caches hold what
+ * atl_dtype_t says; items are widened on loading, and all arithmetic is fp32.
  *
  * I8 holds whole numbers, and a block ends with 16 fp32 scales: a slot's numbers are these times its scale. They lie in
  * pairs: two channels of a key, k(n_blocks,E/2,16,2), two values of a channel, v(n_blocks,8,E',2). Queries become
@@ -11,15 +11,15 @@
  *
  * Either way a row's result has the same bits alone or among others, and on every CPU.
  *
- *     const atl_attention_kernels_t *kernels = atl_attention_kernels_get(ATL_F32, ATL_BACKEND_AUTO);
- *     kernels->scores(s, ld, q, E, n_rows, k, n_blocks, E);
+ *     atl_attention_kernels_t kernels = atl_attention_kernels_get(ATL_F32, ATL_BACKEND_AUTO);
+ *     kernels.scores(s, ld, q, E, n_rows, k, n_blocks, E);
  *     atl_activation_softmax(s, n_keys);
- *     kernels->values(out, E', s, ld, n_rows, v, n_keys, E');
+ *     kernels.values(out, E', s, ld, n_rows, v, n_keys, E');
  */
 #ifndef ATL_MODEL_KERNELS_ATTENTION_ATTENTION_H
 #define ATL_MODEL_KERNELS_ATTENTION_ATTENTION_H
 
-#include "model/kernels/linear/linear.h"
+#include "model/kernels/backend.h"
 
 enum { ATL_KEY_BLOCK = 16, ATL_SCALES_BYTES = ATL_KEY_BLOCK * (int)sizeof(float) };
 
@@ -54,7 +54,7 @@ static inline size_t atl_attention_block_bytes(atl_dtype_t dtype, int64_t size) 
   return (size_t)(size * ATL_KEY_BLOCK) * atl_dtype_bytes(dtype);
 }
 
-/* The kernels for a cache of `dtype` (F32, BF16 or I8): PLAIN and AVX2 when asked for, else the widest this CPU has. */
+/* The kernels of a backend for a cache of `dtype` (F32, BF16 or I8), or of the one it delegates to. */
 atl_attention_kernels_t atl_attention_kernels_get(atl_dtype_t dtype, atl_backend_t backend);
 
 #endif

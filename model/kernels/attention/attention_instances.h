@@ -1,4 +1,4 @@
-/* All cache dtypes of one instruction set, and the function KERNELS that hands them out. */
+/* All cache dtypes of one instruction set, and the function that hands them out. */
 #include <string.h>
 
 #define ITEM float
@@ -17,7 +17,7 @@
 
 static void own_query(float *own, const float *q, int64_t head_size) { memcpy(own, q, (size_t)head_size * sizeof *q); }
 
-atl_attention_kernels_t KERNELS(atl_dtype_t dtype) {
+static atl_attention_kernels_t kernels_for(atl_dtype_t dtype) {
   switch (dtype) {
   case ATL_I8:
     return (atl_attention_kernels_t){

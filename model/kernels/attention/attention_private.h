@@ -1,15 +1,20 @@
-/* Attention kernels, inside: the three sets that model/kernels/attention/attention.c chooses from. */
+/* Attention kernels, inside: the three sets that the registry (model/kernels/backend.c) chooses from. */
 #ifndef ATL_MODEL_KERNELS_ATTENTION_ATTENTION_PRIVATE_H
 #define ATL_MODEL_KERNELS_ATTENTION_ATTENTION_PRIVATE_H
 
 #include "model/kernels/attention/attention.h"
+#include "model/kernels/backend_private.h"
+#include "model/kernels/cpu.h"
 
 enum { ATTENTION_AHEAD_BYTES = 128 }; /* how long before its turn what comes from memory is fetched */
 
-atl_attention_kernels_t attention_plain(atl_dtype_t dtype);
-#if defined(__x86_64__)
-atl_attention_kernels_t attention_avx2(atl_dtype_t dtype);
-atl_attention_kernels_t attention_avx512(atl_dtype_t dtype);
-#endif
+/* All zero: not built. */
+struct atl_attention_ops {
+  const char *(*lacks)(void); /* the feature this CPU lacks for it; NULL when none */
+  atl_attention_kernels_t (*kernels)(atl_dtype_t dtype);
+};
+
+/* The operations of the backends, for the registry. */
+extern const atl_attention_ops_t atl_attention_plain, atl_attention_avx2, atl_attention_avx512;
 
 #endif

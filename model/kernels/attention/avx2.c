@@ -67,6 +67,9 @@ VEC void vec_store_i16(int16_t *y, vec_t x) {
   _mm256_storeu_si256((void *)y, _mm256_permute4x64_epi64(packed, 0xd8));
 }
 
-#define KERNELS attention_avx2
 #include "model/kernels/attention/attention_instances.h"
+
+const atl_attention_ops_t atl_attention_avx2 = {.lacks = atl_cpu_lacks_avx2, .kernels = kernels_for};
+#else
+const atl_attention_ops_t atl_attention_avx2 = {0};
 #endif

@@ -39,6 +39,9 @@ VEC void vec_store_i16(int16_t *y, vec_t x) {
   _mm256_storeu_si256((void *)y, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)));
 }
 
-#define KERNELS attention_avx512
 #include "model/kernels/attention/attention_instances.h"
+
+const atl_attention_ops_t atl_attention_avx512 = {.lacks = atl_cpu_lacks_avx512, .kernels = kernels_for};
+#else
+const atl_attention_ops_t atl_attention_avx512 = {0};
 #endif

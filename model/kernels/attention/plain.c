@@ -87,5 +87,6 @@ static inline void vec_store_i16(int16_t *y, vec_t x) {
   }
 }
 
-#define KERNELS attention_plain
 #include "model/kernels/attention/attention_instances.h"
+
+const atl_attention_ops_t atl_attention_plain = {.lacks = atl_cpu_lacks_nothing, .kernels = kernels_for};

@@ -1,4 +1,4 @@
-/* Without oneDNN a convolution is a linear layer over gathered windows: row p of the gathered matrix holds the k x k x
+/* With a backend that has no convolutions of its own, a convolution is a linear layer over gathered windows: row p of the gathered matrix holds the k x k x
  * I inputs under output pixel p, zeros where the window leaves the picture. Channels-last, a window is k runs of k*I
  * numbers.
  *
@@ -13,7 +13,8 @@
 
 #include "common/memory.h"
 #include "model/kernels/activation/activation.h"
-#include "model/kernels/conv/onednn.h"
+#include "model/kernels/conv/conv_private.h"
+#include "model/kernels/linear/linear.h"
 #include "model/kernels/round.h"
 
 enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
@@ -21,18 +22,19 @@ enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
 /* One layer over windows: output pixels (y * out_stride + out_y, x * out_stride + out_x) of the phase's grid. */
 typedef struct {
   atl_linear_t *linear; /* or */
-  atl_conv_onednn_t *onednn;
+  atl_conv_part_t *part;
   int32_t pad_y, pad_x, out_y, out_x;
 } phase_t;
 
 struct atl_conv {
-  atl_conv_spec_t spec; /* weight and bias are not kept */
+  atl_conv_spec_t spec;      /* weight and bias are not kept */
+  const atl_conv_ops_t *ops; /* that run the phases' parts; NULL when their linear layers do */
   int32_t out_height, out_width;
   int32_t grid_height, grid_width; /* output pixels of a phase */
   int32_t window, window_stride, out_stride;
   int32_t n_phases;
   phase_t phases[MAX_PHASES];
-  uint16_t *rounded;         /* x(H,W,I) of one picture as bf16 for oneDNN; NULL when x is taken as it is */
+  uint16_t *rounded;         /* x(H,W,I) of one picture as bf16 for `ops`; NULL when x is taken as it is */
   float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
   int32_t grid_rows_at_once; /* rows of the grid in one linear call */
   float *part;       /* (grid_height,grid_width,O): one of several phases, before it is spread over y; or NULL */
@@ -66,29 +68,24 @@ static atl_status_t new_linear(const atl_conv_t *conv, const atl_conv_spec_t *sp
   return atl_linear_new(&linear, &phase->linear);
 }
 
-static atl_status_t new_onednn(const atl_conv_t *conv, const atl_conv_spec_t *spec, const float *ordered,
-                               phase_t *phase) {
-  const atl_conv_onednn_spec_t onednn = {.weight = ordered,
-                                         .bias = spec->bias,
-                                         .n_in = spec->n_in,
-                                         .n_out = spec->n_out,
-                                         .kernel = conv->window,
-                                         .stride = conv->window_stride,
-                                         .pad_y = phase->pad_y,
-                                         .pad_x = phase->pad_x,
-                                         .height = spec->height,
-                                         .width = spec->width,
-                                         .out_height = conv->grid_height,
-                                         .out_width = conv->grid_width,
-                                         .has_relu = spec->has_relu,
-                                         .accumulates = spec->accumulates,
-                                         .dtype = spec->dtype};
-  return atl_conv_onednn_new(&onednn, &phase->onednn);
-}
-
-static bool is_onednn(const atl_conv_spec_t *spec) {
-  return spec->backend == ATL_BACKEND_ONEDNN ||
-         (spec->backend == ATL_BACKEND_AUTO && atl_backend_is_available(ATL_BACKEND_ONEDNN, spec->dtype));
+static atl_status_t new_part(const atl_conv_t *conv, const atl_conv_spec_t *spec, const float *ordered,
+                             phase_t *phase) {
+  const atl_conv_part_spec_t part = {.weight = ordered,
+                                     .bias = spec->bias,
+                                     .n_in = spec->n_in,
+                                     .n_out = spec->n_out,
+                                     .kernel = conv->window,
+                                     .stride = conv->window_stride,
+                                     .pad_y = phase->pad_y,
+                                     .pad_x = phase->pad_x,
+                                     .height = spec->height,
+                                     .width = spec->width,
+                                     .out_height = conv->grid_height,
+                                     .out_width = conv->grid_width,
+                                     .has_relu = spec->has_relu,
+                                     .accumulates = spec->accumulates,
+                                     .dtype = spec->dtype};
+  return conv->ops->create(&part, &phase->part);
 }
 
 static atl_status_t new_phase(const atl_conv_t *conv, const atl_conv_spec_t *spec, phase_t *phase) {
@@ -96,7 +93,7 @@ static atl_status_t new_phase(const atl_conv_t *conv, const atl_conv_spec_t *spe
   ATL_TRY(ATL_NEW((int64_t)conv->window * conv->window * spec->n_in * spec->n_out, &ordered));
   order_weights(ordered, spec, conv->window, phase);
   atl_status_t status =
-      is_onednn(spec) ? new_onednn(conv, spec, ordered, phase) : new_linear(conv, spec, ordered, phase);
+      conv->ops != NULL ? new_part(conv, spec, ordered, phase) : new_linear(conv, spec, ordered, phase);
   ATL_DESTROY(&ordered);
   return status;
 }
@@ -114,7 +111,7 @@ static atl_status_t build_phases(atl_conv_t *conv, const atl_conv_spec_t *spec) 
 }
 
 static size_t rounded_items(const atl_conv_t *conv) {
-  if (!conv->phases[0].onednn || conv->spec.dtype != ATL_BF16) return 0;
+  if (conv->ops == NULL || conv->spec.dtype != ATL_BF16) return 0;
   return (size_t)conv->spec.height * (size_t)conv->spec.width * (size_t)conv->spec.n_in;
 }
 
@@ -128,7 +125,7 @@ static size_t part_after_items(const atl_conv_t *conv) {
 
 static size_t gathered_items(const atl_conv_t *conv) {
   bool is_gathered = conv->window > 1 || conv->window_stride > 1 || conv->spec.padding > 0;
-  if (!conv->phases[0].linear || !is_gathered) return 0;
+  if (conv->ops != NULL || !is_gathered) return 0;
   return (size_t)conv->grid_rows_at_once * (size_t)conv->grid_width * (size_t)conv->window * (size_t)conv->window *
          (size_t)conv->spec.n_in;
 }
@@ -147,6 +144,7 @@ static atl_status_t build(atl_conv_t *conv, const atl_conv_spec_t *spec) {
 static void set_sizes(atl_conv_t *conv, const atl_conv_spec_t *spec) {
   conv->spec = *spec;
   conv->spec.weight = conv->spec.bias = NULL;
+  conv->ops = atl_backend_conv(spec->backend, spec->dtype);
   conv->n_results = spec->then ? spec->then->n_results : spec->n_out;
   conv->out_stride = spec->is_transposed ? spec->stride : 1;
   conv->window = spec->is_transposed ? spec->kernel / spec->stride : spec->kernel;
@@ -186,7 +184,7 @@ void atl_conv_destroy(atl_conv_t **conv) {
   if (!*conv) return;
   for (int32_t i = 0; i < MAX_PHASES; i++) {
     atl_linear_destroy(&(*conv)->phases[i].linear);
-    atl_conv_onednn_destroy(&(*conv)->phases[i].onednn);
+    if ((*conv)->ops != NULL) (*conv)->ops->destroy(&(*conv)->phases[i].part);
   }
   ATL_DESTROY(&(*conv)->rounded);
   ATL_DESTROY(&(*conv)->part);
@@ -243,10 +241,10 @@ static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *out,
 }
 
 static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *out, const float *x_image) {
-  if (phase->linear)
-    run_linear(conv, phase, out, x_image);
+  if (conv->ops != NULL)
+    conv->ops->apply(phase->part, out, conv->rounded ? (const void *)conv->rounded : x_image);
   else
-    atl_conv_onednn_apply(phase->onednn, out, conv->rounded ? (const void *)conv->rounded : x_image);
+    run_linear(conv, phase, out, x_image);
 }
 
 /* The pixels of y that belong to a phase <- part(grid_height,grid_width,n_results) */
@@ -295,7 +293,6 @@ size_t atl_conv_bytes(const atl_conv_t *conv) {
   size_t bytes = (part_items(conv) + part_after_items(conv) + gathered_items(conv)) * sizeof(float) +
                  rounded_items(conv) * sizeof *conv->rounded;
   for (int32_t i = 0; i < conv->n_phases; i++)
-    bytes += conv->phases[i].linear ? atl_linear_bytes(conv->phases[i].linear)
-                                    : atl_conv_onednn_bytes(conv->phases[i].onednn);
+    bytes += conv->ops != NULL ? conv->ops->bytes(conv->phases[i].part) : atl_linear_bytes(conv->phases[i].linear);
   return bytes;
 }

@@ -16,7 +16,7 @@
 #ifndef ATL_MODEL_KERNELS_CONV_CONV_H
 #define ATL_MODEL_KERNELS_CONV_CONV_H
 
-#include "model/kernels/linear/linear.h"
+#include "model/kernels/backend.h"
 
 typedef struct atl_conv atl_conv_t;
 
@@ -32,8 +32,7 @@ typedef struct {
   bool has_relu;
   bool accumulates;      /* y holds what the convolution is added to */
   atl_dtype_t dtype;     /* ATL_F32 or ATL_BF16 */
-  atl_backend_t backend; /* ONEDNN, and AUTO where it has the dtype: its primitives; others: gathered rows through that
-                            linear backend */
+  atl_backend_t backend; /* one without convolutions of its own gathers rows for its linear layers */
 } atl_conv_spec_t;
 
 /* UNSUPPORTED when the backend is not to be had; MEMORY. Caller owns. */

@@ -1,13 +1,14 @@
-/* Pictures stay channels-last on both sides; only the weights are reordered, once. The primitive is made for a batch of
+/* Convolutions by oneDNN: a primitive for one picture. Pictures stay channels-last on both sides; only the weights are reordered, once. The primitive is made for a batch of
  * one, so a picture's arithmetic cannot depend on its neighbours; its scratchpad is ours, so that nothing is allocated
  * while running. */
-#include "model/kernels/conv/onednn.h"
-
 #include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
 
 #include "common/memory.h"
+#include "model/kernels/conv/conv_private.h"
+#include "model/kernels/cpu.h"
 
-struct atl_conv_onednn {
+struct atl_conv_part {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
   dnnl_primitive_t primitive;
@@ -27,7 +28,7 @@ typedef struct {
   dnnl_memory_desc_t x, y, given_weights, weights, bias;
 } descs_t;
 
-static atl_status_t describe(const atl_conv_onednn_spec_t *spec, descs_t *descs) {
+static atl_status_t describe(const atl_conv_part_spec_t *spec, descs_t *descs) {
   const dnnl_dims_t x = {1, spec->n_in, spec->height, spec->width};
   const dnnl_dims_t y = {1, spec->n_out, spec->out_height, spec->out_width};
   const dnnl_dims_t weights = {spec->n_out, spec->n_in, spec->kernel, spec->kernel}, bias = {spec->n_out};
@@ -41,7 +42,7 @@ static atl_status_t describe(const atl_conv_onednn_spec_t *spec, descs_t *descs)
 }
 
 /* Residual first, then ReLU: what the spec's act(y + ...) means. */
-static atl_status_t add_post_ops(const atl_conv_onednn_spec_t *spec, dnnl_primitive_attr_t attributes) {
+static atl_status_t add_post_ops(const atl_conv_part_spec_t *spec, dnnl_primitive_attr_t attributes) {
   dnnl_post_ops_t ops;
   TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
   TRY_DNNL(dnnl_post_ops_create(&ops));
@@ -54,7 +55,7 @@ static atl_status_t add_post_ops(const atl_conv_onednn_spec_t *spec, dnnl_primit
   return ATL_OK;
 }
 
-static dnnl_status_t describe_primitive(const atl_conv_onednn_spec_t *spec, const descs_t *descs, dnnl_engine_t engine,
+static dnnl_status_t describe_primitive(const atl_conv_part_spec_t *spec, const descs_t *descs, dnnl_engine_t engine,
                                         dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *primitive) {
   const dnnl_dims_t strides = {spec->stride, spec->stride}, before = {spec->pad_y, spec->pad_x};
   const dnnl_dims_t after = {(spec->out_height - 1) * spec->stride + spec->kernel - spec->height - spec->pad_y,
@@ -66,7 +67,7 @@ static dnnl_status_t describe_primitive(const atl_conv_onednn_spec_t *spec, cons
   return status == dnnl_success ? dnnl_primitive_desc_create(primitive, &conv, attributes, engine, NULL) : status;
 }
 
-static atl_status_t reorder_weights(atl_conv_onednn_t *conv, const dnnl_memory_desc_t *given, const float *weight) {
+static atl_status_t reorder_weights(atl_conv_part_t *conv, const dnnl_memory_desc_t *given, const float *weight) {
   dnnl_memory_t from;
   dnnl_primitive_desc_t desc;
   dnnl_primitive_t reorder = NULL;
@@ -87,12 +88,12 @@ static atl_status_t reorder_weights(atl_conv_onednn_t *conv, const dnnl_memory_d
   return ATL_OK;
 }
 
-static atl_status_t new_floats(atl_conv_onednn_t *conv, size_t n_bytes, float **block) {
+static atl_status_t new_floats(atl_conv_part_t *conv, size_t n_bytes, float **block) {
   conv->n_bytes += n_bytes;
   return ATL_NEW(n_bytes / sizeof **block + 1, block);
 }
 
-static atl_status_t make_memories(atl_conv_onednn_t *conv, const atl_conv_onednn_spec_t *spec, const descs_t *descs,
+static atl_status_t make_memories(atl_conv_part_t *conv, const atl_conv_part_spec_t *spec, const descs_t *descs,
                                   const_dnnl_primitive_desc_t primitive) {
   const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(primitive, dnnl_query_weights_md, 0);
   const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(primitive, dnnl_query_scratchpad_md, 0);
@@ -108,7 +109,7 @@ static atl_status_t make_memories(atl_conv_onednn_t *conv, const atl_conv_onednn
   return reorder_weights(conv, &descs->given_weights, spec->weight);
 }
 
-static atl_status_t build(atl_conv_onednn_t *conv, const atl_conv_onednn_spec_t *spec, const descs_t *descs) {
+static atl_status_t build(atl_conv_part_t *conv, const atl_conv_part_spec_t *spec, const descs_t *descs) {
   dnnl_primitive_attr_t attributes;
   dnnl_primitive_desc_t primitive;
   TRY_DNNL(dnnl_engine_create(&conv->engine, dnnl_cpu, 0));
@@ -129,18 +130,8 @@ static atl_status_t build(atl_conv_onednn_t *conv, const atl_conv_onednn_spec_t 
   return ATL_OK;
 }
 
-atl_status_t atl_conv_onednn_new(const atl_conv_onednn_spec_t *spec, atl_conv_onednn_t **conv) {
-  *conv = NULL;
-  descs_t descs;
-  ATL_TRY(describe(spec, &descs));
-  ATL_TRY(ATL_NEW(1, conv));
-  atl_status_t status = build(*conv, spec, &descs);
-  if (status != ATL_OK) atl_conv_onednn_destroy(conv);
-  return status;
-}
-
-void atl_conv_onednn_destroy(atl_conv_onednn_t **conv) {
-  atl_conv_onednn_t *c = *conv;
+static void destroy(atl_conv_part_t **conv) {
+  atl_conv_part_t *c = *conv;
   if (!c) return;
   if (c->primitive) dnnl_primitive_destroy(c->primitive);
   dnnl_memory_t memories[] = {c->x, c->y, c->weights, c->bias, c->scratch};
@@ -154,8 +145,18 @@ void atl_conv_onednn_destroy(atl_conv_onednn_t **conv) {
   ATL_DESTROY(conv);
 }
 
+static atl_status_t create(const atl_conv_part_spec_t *spec, atl_conv_part_t **conv) {
+  *conv = NULL;
+  descs_t descs;
+  ATL_TRY(describe(spec, &descs));
+  ATL_TRY(ATL_NEW(1, conv));
+  atl_status_t status = build(*conv, spec, &descs);
+  if (status != ATL_OK) destroy(conv);
+  return status;
+}
+
 /* The handles were checked when they were made, and setting a pointer and running a finished primitive cannot fail. */
-void atl_conv_onednn_apply(const atl_conv_onednn_t *conv, float *y, const void *x) {
+static void apply(const atl_conv_part_t *conv, float *y, const void *x) {
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, conv->x},
                                        {DNNL_ARG_WEIGHTS, conv->weights},
                                        {DNNL_ARG_BIAS, conv->bias},
@@ -167,4 +168,43 @@ void atl_conv_onednn_apply(const atl_conv_onednn_t *conv, float *y, const void *
   ATL_ASSERT(dnnl_stream_wait(conv->stream) == dnnl_success);
 }
 
-size_t atl_conv_onednn_bytes(const atl_conv_onednn_t *conv) { return conv->n_bytes; }
+static size_t count_bytes(const atl_conv_part_t *conv) { return conv->n_bytes; }
+
+/* The library can be held to less than the CPU has: ONEDNN_MAX_CPU_ISA. */
+const char *atl_backend_onednn_lacks_bf16(void) {
+  if (atl_cpu_lacks_avx512() != NULL) return atl_cpu_lacks_avx512();
+  unsigned isa = dnnl_get_effective_cpu_isa(), needed = dnnl_cpu_isa_avx512_core;
+  return (isa & needed) == needed ? NULL : "avx512_core in oneDNN's ONEDNN_MAX_CPU_ISA";
+}
+
+static const char *lacks(atl_dtype_t dtype) { return dtype == ATL_BF16 ? atl_backend_onednn_lacks_bf16() : NULL; }
+
+const atl_conv_ops_t atl_conv_onednn = {
+    .lacks = lacks, .create = create, .destroy = destroy, .apply = apply, .bytes = count_bytes};
+
+/* The instruction set decides which of its kernels run, and with them the order of sums. */
+static const char *isa_name(dnnl_cpu_isa_t isa) {
+  switch (isa) {
+  case dnnl_cpu_isa_sse41: return "sse41";
+  case dnnl_cpu_isa_avx: return "avx";
+  case dnnl_cpu_isa_avx2: return "avx2";
+  case dnnl_cpu_isa_avx2_vnni: return "avx2_vnni";
+  case dnnl_cpu_isa_avx512_core: return "avx512_core";
+  case dnnl_cpu_isa_avx512_core_vnni: return "avx512_core_vnni";
+  case dnnl_cpu_isa_avx512_core_bf16: return "avx512_core_bf16";
+  case dnnl_cpu_isa_avx512_core_amx: return "avx512_core_amx";
+  default: return NULL;
+  }
+}
+
+const char *atl_backend_describe_onednn(char *text, size_t text_bytes) {
+  const dnnl_version_t *version = dnnl_version();
+  dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+  int n = snprintf(text, text_bytes, "oneDNN %d.%d.%d ", version->major, version->minor, version->patch);
+  if (n < 0 || (size_t)n >= text_bytes) return text;
+  if (isa_name(isa) != NULL)
+    snprintf(text + n, text_bytes - (size_t)n, "%s", isa_name(isa));
+  else
+    snprintf(text + n, text_bytes - (size_t)n, "isa 0x%x", (unsigned)isa);
+  return text;
+}

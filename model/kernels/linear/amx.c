@@ -12,15 +12,14 @@
 #ifdef ATL_AMX_EMULATION
 #include ATL_AMX_EMULATION
 #define AMX
+#define LACKS_TILES atl_cpu_lacks_nothing
 #else
 #include <immintrin.h>
-
-#include "model/kernels/cpu.h"
 #define AMX __attribute__((target("amx-tile,amx-bf16")))
-static bool has_tiles(void) { return atl_cpu_has_amx(); }
+#define LACKS_TILES atl_cpu_lacks_amx
 #endif
 
-enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_STEPS = AMX_STEPS, X_STRIDE = BLOCK_STEPS * 4, AMX_ROWS = 2 * TILE_ROWS };
+enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_STEPS = 16, X_STRIDE = BLOCK_STEPS * 4, AMX_ROWS = 2 * TILE_ROWS };
 
 /* What ldtilecfg reads. Tiles 0..3 are sums (rows x halves), 4 and 5 rows of x, 6 and 7 weights. */
 typedef struct {
@@ -39,13 +38,14 @@ static tile_config_t configure(int n_upper, int n_lower) {
   return config;
 }
 
-static inline __attribute__((always_inline)) void look_ahead(const uint32_t *w, int64_t first_step, ahead_t ahead) {
-  for (int64_t s = first_step; s < first_step + TILE_STEPS; s++) linear_look_ahead(w + s * PANEL, s, ahead);
+static inline __attribute__((always_inline)) void prefetch_steps(const uint32_t *w, int64_t first_step,
+                                                                 prefetch_t prefetch) {
+  for (int64_t s = first_step; s < first_step + TILE_STEPS; s++) prefetch_step(w + s * PANEL, s, prefetch);
 }
 
-AMX static void sum_upper(const uint32_t *w, const uint32_t *x, int64_t n_steps, ahead_t ahead) {
+AMX static void sum_upper(const uint32_t *w, const uint32_t *x, int64_t n_steps, prefetch_t prefetch) {
   for (int64_t s = 0; s < n_steps; s += TILE_STEPS) {
-    look_ahead(w, s, ahead);
+    prefetch_steps(w, s, prefetch);
     _tile_loadd(4, x + s, X_STRIDE);
     _tile_loadd(6, w + s * PANEL, STEP_BYTES);
     _tile_loadd(7, w + s * PANEL + TILE_ROWS, STEP_BYTES);
@@ -54,9 +54,9 @@ AMX static void sum_upper(const uint32_t *w, const uint32_t *x, int64_t n_steps,
   }
 }
 
-AMX static void sum_both(const uint32_t *w, const uint32_t *x, int64_t n_steps, ahead_t ahead) {
+AMX static void sum_both(const uint32_t *w, const uint32_t *x, int64_t n_steps, prefetch_t prefetch) {
   for (int64_t s = 0; s < n_steps; s += TILE_STEPS) {
-    look_ahead(w, s, ahead);
+    prefetch_steps(w, s, prefetch);
     _tile_loadd(4, x + s, X_STRIDE);
     _tile_loadd(6, w + s * PANEL, STEP_BYTES);
     _tile_loadd(7, w + s * PANEL + TILE_ROWS, STEP_BYTES);
@@ -73,7 +73,7 @@ AMX static void sum_both(const uint32_t *w, const uint32_t *x, int64_t n_steps, 
 #define FENCE(object) __asm__ volatile("" ::"r"(object) : "memory")
 
 AMX static void tile_amx(float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps, int n_rows,
-                         ahead_t ahead) {
+                         prefetch_t prefetch) {
   int n_upper = n_rows < TILE_ROWS ? n_rows : TILE_ROWS, n_lower = n_rows - n_upper;
   float *lower = sums + TILE_ROWS * PANEL;
   tile_config_t config = configure(n_upper, n_lower);
@@ -84,11 +84,11 @@ AMX static void tile_amx(float *sums, const uint32_t *w, const uint32_t *x, int6
   if (n_lower > 0) {
     _tile_loadd(2, lower, STEP_BYTES);
     _tile_loadd(3, lower + TILE_ROWS, STEP_BYTES);
-    sum_both(w, x, n_steps, ahead);
+    sum_both(w, x, n_steps, prefetch);
     _tile_stored(2, lower, STEP_BYTES);
     _tile_stored(3, lower + TILE_ROWS, STEP_BYTES);
   } else {
-    sum_upper(w, x, n_steps, ahead);
+    sum_upper(w, x, n_steps, prefetch);
   }
   _tile_stored(0, sums, STEP_BYTES);
   _tile_stored(1, sums + TILE_ROWS, STEP_BYTES);
@@ -96,9 +96,8 @@ AMX static void tile_amx(float *sums, const uint32_t *w, const uint32_t *x, int6
   FENCE(sums);
 }
 
-bool linear_has_amx(void) { return has_tiles(); }
-tiles_t linear_tiles_amx(void) { return (tiles_t){tile_amx, AMX_ROWS}; }
+const atl_linear_ops_t atl_linear_amx_bf16 = {
+    .lacks = LACKS_TILES, .tile = tile_amx, .group_rows = AMX_ROWS, .tile_steps = TILE_STEPS};
 #else
-bool linear_has_amx(void) { return false; }
-tiles_t linear_tiles_amx(void) { return linear_tiles_bf16(ATL_BACKEND_PLAIN); }
+const atl_linear_ops_t atl_linear_amx_bf16 = {0};
 #endif

@@ -8,57 +8,12 @@
 
 #include <string.h>
 
+#include "common/round.h"
 #include "model/kernels/activation/activation.h"
-#include "model/kernels/cpu.h"
 #include "model/kernels/lanes.h"
 #include "model/kernels/linear/linear_private.h"
 
-static const struct {
-  const char *name;
-  atl_backend_t backend;
-} the_backends[] = {
-    {"auto", ATL_BACKEND_AUTO},     {"plain", ATL_BACKEND_PLAIN}, {"avx2", ATL_BACKEND_AVX2},
-    {"avx512", ATL_BACKEND_AVX512}, {"amx", ATL_BACKEND_AMX},     {"openblas", ATL_BACKEND_OPENBLAS},
-    {"onednn", ATL_BACKEND_ONEDNN},
-};
-enum { N_BACKENDS = sizeof the_backends / sizeof the_backends[0] };
-
-const char *atl_backend_name(atl_backend_t backend) {
-  for (int i = 0; i < N_BACKENDS; i++)
-    if (the_backends[i].backend == backend) return the_backends[i].name;
-  return "unknown";
-}
-
-atl_status_t atl_backend_find(const char *name, atl_backend_t *backend) {
-  for (int i = 0; i < N_BACKENDS; i++)
-    if (strcmp(the_backends[i].name, name) == 0) {
-      *backend = the_backends[i].backend;
-      return ATL_OK;
-    }
-  return ATL_FAIL(USAGE, "there is no backend '%s'; known are auto, plain, avx2, avx512, amx, openblas, onednn", name);
-}
-
-bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype) {
-  if (dtype != ATL_F32 && dtype != ATL_BF16) return false;
-  atl_cpu_t cpu = atl_cpu_get();
-  switch (backend) {
-  case ATL_BACKEND_AUTO:
-  case ATL_BACKEND_PLAIN: return true;
-  case ATL_BACKEND_AVX2: return cpu.has_avx2;
-  case ATL_BACKEND_AVX512: return dtype == ATL_BF16 ? cpu.has_avx512_bf16 : cpu.has_avx512;
-  case ATL_BACKEND_AMX: return dtype == ATL_BF16 && linear_has_amx();
-  case ATL_BACKEND_OPENBLAS: return dtype == ATL_F32;
-  case ATL_BACKEND_ONEDNN: return dtype == ATL_F32 || cpu.has_avx512; /* its bf16 needs AVX-512, with or without BF16 */
-  default: return false;
-  }
-}
-
-atl_backend_t atl_backend_choose(atl_backend_t wanted, atl_dtype_t dtype) {
-  if (wanted != ATL_BACKEND_AUTO) return wanted;
-  if (atl_backend_is_available(ATL_BACKEND_AMX, dtype)) return ATL_BACKEND_AMX;
-  if (atl_backend_is_available(ATL_BACKEND_AVX512, dtype)) return ATL_BACKEND_AVX512;
-  return atl_backend_is_available(ATL_BACKEND_AVX2, dtype) ? ATL_BACKEND_AVX2 : ATL_BACKEND_PLAIN;
-}
+static bool is_library(const atl_linear_t *linear) { return linear->ops->run != NULL; }
 
 static atl_status_t take_memory(atl_linear_t *linear) {
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * linear->n_steps * PANEL, &linear->weights));
@@ -67,30 +22,25 @@ static atl_status_t take_memory(atl_linear_t *linear) {
 
 static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   bool is_geglu = spec->activation == ATL_ACTIVATION_GEGLU;
+  linear->ops = atl_backend_linear(spec->backend, spec->dtype);
   linear->dtype = spec->dtype;
   linear->activation = spec->activation;
   linear->n_in = spec->n_in;
   linear->n_results = is_geglu ? spec->n_out / 2 : spec->n_out;
   linear->panel_results = is_geglu ? PANEL / 2 : PANEL;
   linear->n_panels = (linear->n_results + linear->panel_results - 1) / linear->panel_results;
-  linear->n_steps = (spec->n_in + linear_items_per_step(spec->dtype) - 1) / linear_items_per_step(spec->dtype);
+  linear->n_steps = atl_round_up(spec->n_in, items_per_step(spec->dtype)) / items_per_step(spec->dtype);
+  if (linear->ops->tile_steps > 0) linear->n_steps = atl_round_up(linear->n_steps, linear->ops->tile_steps);
   linear->n_blocks = (linear->n_steps + BLOCK_STEPS - 1) / BLOCK_STEPS;
-  linear->backend = atl_backend_choose(spec->backend, spec->dtype);
-  if (linear->backend == ATL_BACKEND_OPENBLAS) linear->calls = &linear_openblas_calls;
-  if (linear->backend == ATL_BACKEND_ONEDNN) linear->calls = &linear_onednn_calls;
-  if (linear->backend == ATL_BACKEND_AMX) linear->n_steps = (linear->n_steps + AMX_STEPS - 1) / AMX_STEPS * AMX_STEPS;
-  linear->tiles = linear->backend == ATL_BACKEND_AMX ? linear_tiles_amx()
-                  : spec->dtype == ATL_BF16          ? linear_tiles_bf16(linear->backend)
-                                                     : linear_tiles_f32(linear->backend);
 }
 
 static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   set_sizes(linear, spec);
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
-  if (linear->calls != NULL) return linear_library_fill(linear, spec);
+  if (is_library(linear)) return atl_linear_library_fill(linear, spec);
   ATL_TRY(take_memory(linear));
 #pragma omp parallel for schedule(static)
-  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) linear_pack_panel(linear, spec, i_panel);
+  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) atl_linear_pack_panel(linear, spec, i_panel);
   return ATL_OK;
 }
 
@@ -112,13 +62,13 @@ atl_status_t atl_linear_new(const atl_linear_spec_t *spec, atl_linear_t **linear
 
 void atl_linear_destroy(atl_linear_t **linear) {
   if (*linear == NULL) return;
-  if ((*linear)->calls != NULL) (*linear)->calls->clear(*linear);
+  if (is_library(*linear)) (*linear)->ops->clear(*linear);
   atl_arena_clear(&(*linear)->arena);
   ATL_DESTROY(linear);
 }
 
 size_t atl_linear_bytes(const atl_linear_t *linear) {
-  if (linear->calls != NULL) return (size_t)(linear->n_panels * PANEL * linear->n_in) * atl_dtype_bytes(linear->dtype);
+  if (is_library(linear)) return (size_t)(linear->n_panels * PANEL * linear->n_in) * atl_dtype_bytes(linear->dtype);
   return (size_t)(linear->n_panels * linear->n_steps * PANEL) * sizeof *linear->weights;
 }
 
@@ -172,8 +122,8 @@ ATL_LANES_CLONES static void write_rows(float *y, int64_t ldy, const float *valu
               residual == NULL ? NULL : residual + m * ld_residual);
 }
 
-void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
-                   int64_t n_rows, const atl_epilogue_t *epilogue) {
+void atl_linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
+                       int64_t n_rows, const atl_epilogue_t *epilogue) {
   int64_t first = i_panel * linear->panel_results, rest = linear->n_results - first;
   int64_t n = rest < linear->panel_results ? rest : linear->panel_results;
   const float *scale = epilogue->scale == NULL ? NULL : epilogue->scale + first;
@@ -200,11 +150,11 @@ static uint32_t *packed_row(const atl_linear_t *linear, int64_t i_block, int64_t
 
 /* One group reads front to back, fetching its own weights into L2 some way before; few rows outrun a long way. Of
  * several groups the first fetches the block after the next into L2, and each its share of the next block into L1. */
-static ahead_t look_ahead(const uint32_t *block, int64_t n_steps, cut_t cut, int64_t i_group) {
+static prefetch_t choose_prefetch(const uint32_t *block, int64_t n_steps, cut_t cut, int64_t i_group) {
   const char *here = (const char *)block;
-  if (cut.n_groups == 1) return (ahead_t){here, 0, cut.n_rows < 6 ? 1024 : 16384};
+  if (cut.n_groups == 1) return (prefetch_t){here, 0, cut.n_rows < 6 ? 1024 : 16384};
   int64_t block_bytes = n_steps * STEP_BYTES, share = block_bytes / cut.n_groups;
-  return (ahead_t){here + block_bytes + i_group * share, share / n_steps, i_group == 0 ? 2 * block_bytes : 0};
+  return (prefetch_t){here + block_bytes + i_group * share, share / n_steps, i_group == 0 ? 2 * block_bytes : 0};
 }
 
 static void run_panel(const atl_linear_t *linear, float *sums, cut_t cut, int64_t i_panel) {
@@ -213,40 +163,41 @@ static void run_panel(const atl_linear_t *linear, float *sums, cut_t cut, int64_
     int64_t rest = linear->n_steps - i_block * BLOCK_STEPS, n_steps = rest < BLOCK_STEPS ? rest : BLOCK_STEPS;
     for (int64_t i = 0; i < cut.n_groups; i++) {
       int64_t first = first_row(cut, i), n = first_row(cut, i + 1) - first;
-      linear->tiles.tile(sums + first * PANEL, block, packed_row(linear, i_block, first), n_steps, (int)n,
-                         look_ahead(block, n_steps, cut, i));
+      linear->ops->tile(sums + first * PANEL, block, packed_row(linear, i_block, first), n_steps, (int)n,
+                        choose_prefetch(block, n_steps, cut, i));
     }
   }
 }
 
 static void apply_chunk(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
                         const atl_epilogue_t *epilogue) {
-  cut_t cut = {n_rows, (n_rows + linear->tiles.group_rows - 1) / linear->tiles.group_rows};
+  cut_t cut = {n_rows, (n_rows + linear->ops->group_rows - 1) / linear->ops->group_rows};
 #pragma omp parallel
   {
 #pragma omp for collapse(2) schedule(static)
     for (int64_t m = 0; m < n_rows; m++)
       for (int64_t i = 0; i < linear->n_blocks; i++)
-        linear_pack_block(linear, packed_row(linear, i, m), x + m * ldx, i);
+        atl_linear_pack_block(linear, packed_row(linear, i, m), x + m * ldx, i);
 #pragma omp for schedule(static)
     for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) {
       _Alignas(64) float sums[CHUNK_ROWS * PANEL];
       memset(sums, 0, (size_t)n_rows * PANEL * sizeof *sums);
       run_panel(linear, sums, cut, i_panel);
-      linear_finish(linear, y, ldy, sums, PANEL, i_panel, n_rows, epilogue);
+      atl_linear_finish(linear, y, ldy, sums, PANEL, i_panel, n_rows, epilogue);
     }
   }
 }
 
 void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
                       const atl_epilogue_t *epilogue) {
-  bool is_own = linear->calls == NULL;
-  int64_t chunk_rows = is_own ? CHUNK_ROWS : LIBRARY_ROWS;
+  int64_t chunk_rows = is_library(linear) ? LIBRARY_ROWS : CHUNK_ROWS;
   for (int64_t m = 0; m < n_rows; m += chunk_rows) {
     atl_epilogue_t here = epilogue != NULL ? *epilogue : (atl_epilogue_t){0};
     if (here.residual != NULL) here.residual += m * here.ld_residual;
-    int64_t rest = n_rows - m;
-    (is_own ? apply_chunk : linear_library_apply)(linear, y + m * ldy, ldy, x + m * ldx, ldx,
-                                                  rest < chunk_rows ? rest : chunk_rows, &here);
+    int64_t n = n_rows - m < chunk_rows ? n_rows - m : chunk_rows;
+    if (is_library(linear))
+      atl_linear_library_apply(linear, y + m * ldy, ldy, x + m * ldx, ldx, n, &here);
+    else
+      apply_chunk(linear, y + m * ldy, ldy, x + m * ldx, ldx, n, &here);
   }
 }

@@ -1,13 +1,14 @@
 /* Linear: y(N,O) = epilogue(x(N,I) . W(O,I)^T + b(O)), with W packed once at load.
  *
  *     atl_linear_t *up;
- *     ATL_TRY(atl_linear_new(&(atl_linear_spec_t){.weight = w, .bias = b, .n_out = O, .n_in = I, .dtype = ATL_F32},
- * &up)); atl_linear_apply(up, y, ldy, x, ldx, n_rows, &(atl_epilogue_t){.activation = ATL_ACTIVATION_GELU});
+ *     atl_linear_spec_t spec = {.weight = w, .bias = b, .n_out = O, .n_in = I, .dtype = ATL_F32};
+ *     ATL_TRY(atl_linear_new(&spec, &up));
+ *     atl_linear_apply(up, y, ldy, x, ldx, n_rows, &(atl_epilogue_t){.residual = y, .ld_residual = ldy});
  *     atl_linear_destroy(&up);
  *
  * The promise that carries the whole program (docs/architecture.md): each row's result depends on that row alone. It is
  * bit for bit the same for any n_rows, any place of the row in the batch and any number of threads. Every backend keeps
- * it.
+ * it but those of libraries, whose last bits may depend on the row's place (atl_backend_has_independent_rows).
  *
  * dtype F32: fp32 weights and sums; the own fp32 kernels add products in order of i with fused multiply-add, so that
  * they agree bit for bit with each other and with the plain twin. BF16: weights and x rounded to bf16, sums in fp32.
@@ -18,27 +19,10 @@
 #ifndef ATL_MODEL_KERNELS_LINEAR_LINEAR_H
 #define ATL_MODEL_KERNELS_LINEAR_LINEAR_H
 
-#include "common/tensor.h"
+#include "model/kernels/activation/activation.h"
+#include "model/kernels/backend.h"
 
 typedef struct atl_linear atl_linear_t;
-
-typedef enum {
-  ATL_ACTIVATION_NONE,
-  ATL_ACTIVATION_RELU,
-  ATL_ACTIVATION_GELU,       /* x/2 (1 + erf(x/sqrt 2)) */
-  ATL_ACTIVATION_QUICK_GELU, /* x sigmoid(1.702 x) */
-  ATL_ACTIVATION_GEGLU       /* W's rows are [value (O/2) | gate (O/2)]; y(N,O/2) = value gelu(gate) */
-} atl_activation_t;
-
-typedef enum {
-  ATL_BACKEND_AUTO, /* the best own kernel for this CPU */
-  ATL_BACKEND_PLAIN,
-  ATL_BACKEND_AVX2,
-  ATL_BACKEND_AVX512, /* own fp32 (AVX512 with BF16: vdpbf16ps) */
-  ATL_BACKEND_AMX,    /* own bf16 tiles */
-  ATL_BACKEND_OPENBLAS,
-  ATL_BACKEND_ONEDNN
-} atl_backend_t;
 
 typedef struct {
   const float *weight; /* (O,I) row-major; read during `new` only */
@@ -68,11 +52,5 @@ void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const f
 size_t atl_linear_bytes(const atl_linear_t *linear);
 /* All bytes that `new` would allocate for a spec: packed weights, bias and scratch. Pure. */
 size_t atl_linear_get_bytes(const atl_linear_spec_t *spec);
-/* "avx512", ... and back (ATL_BACKEND_AUTO for "auto"; USAGE for unknown names). */
-const char *atl_backend_name(atl_backend_t backend);
-atl_status_t atl_backend_find(const char *name, atl_backend_t *backend);
-bool atl_backend_is_available(atl_backend_t backend, atl_dtype_t dtype);
-/* What ATL_BACKEND_AUTO comes to on this processor; others stay as they are. */
-atl_backend_t atl_backend_choose(atl_backend_t wanted, atl_dtype_t dtype);
 
 #endif

@@ -1,4 +1,6 @@
-/* Linear, inside: what model/kernels/linear*.c share and nobody else may include.
+/* Linear, inside: one module in several sources, and this header is what they share. linear.c is the layer and its
+ * public face, pack.c the packed order, library.c what backends of libraries have in common; plain.c, avx2.c, avx512.c,
+ * amx.c, openblas.c and onednn.c each hold a backend's operations, which the registry (model/kernels/backend.c) names.
  *
  * Packed order. Outputs are cut into panels of PANEL columns, and a panel holds its weights step by step: a step is
  * one 4-byte word a column, either one fp32 weight (i) or a pair of bf16 weights (i even in the low half, i+1 in the
@@ -12,44 +14,55 @@
 #define ATL_MODEL_KERNELS_LINEAR_LINEAR_PRIVATE_H
 
 #include "common/arena.h"
+#include "model/kernels/backend_private.h"
+#include "model/kernels/cpu.h"
 #include "model/kernels/linear/linear.h"
 
 enum {
   PANEL = 32,             /* columns */
   STEP_BYTES = PANEL * 4, /* two cache lines */
-  AMX_STEPS = 16,         /* steps of a tile of AMX, to which its layers are padded */
   LIBRARY_ROWS = 32,      /* rows a library's backend works on */
   CHUNK_ROWS = 96,        /* rows whose packed x is held at once */
   BLOCK_STEPS = 256, /* steps between stores of the sums: 32 KiB of weights, used by all groups while they are near */
 };
 
-/* What to bring nearer while a tile runs. Into L1: a line at `near`, which moves on `near_stride` bytes a step. Into
- * L2: the tile's own weights, `far_bytes` before they are used. Measured: docs/speed.md. */
+/* What to prefetch while a tile runs. Into L1: a line at `near`, which advances near_stride bytes a step. Into L2: the
+ * tile's own weights, far_bytes before they are used. Measured: docs/speed.md. */
 typedef struct {
   const char *near;
   int64_t near_stride, far_bytes;
-} ahead_t;
+} prefetch_t;
 
 /* At step s of a tile, whose weights are at w. Inlined by force: GCC takes a function that only prefetches for one
  * without effect, and drops its calls. */
-static inline __attribute__((always_inline)) void linear_look_ahead(const void *w, int64_t s, ahead_t ahead) {
-  const char *far = (const char *)w + ahead.far_bytes;
-  __builtin_prefetch(ahead.near + s * ahead.near_stride, 0, 3);
+static inline __attribute__((always_inline)) void prefetch_step(const void *w, int64_t s, prefetch_t prefetch) {
+  const char *far = (const char *)w + prefetch.far_bytes;
+  __builtin_prefetch(prefetch.near + s * prefetch.near_stride, 0, 3);
   __builtin_prefetch(far, 0, 2);
   __builtin_prefetch(far + 64, 0, 2);
 }
 
 /* sums(n_rows,PANEL) += x(n_rows,n_steps) . w(n_steps,PANEL), in order of steps; x and w packed, rows of x BLOCK_STEPS
  * apart. */
-typedef void (*tile_t)(float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps, int n_rows, ahead_t ahead);
+typedef void (*tile_t)(float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps, int n_rows,
+                       prefetch_t prefetch);
 
-typedef struct {
+typedef struct library library_t; /* what a library's backend keeps for a layer: openblas.c, onednn.c */
+
+/* A backend's linear layers of one dtype: a tile, or a library's calls. All zero: not built. */
+struct atl_linear_ops {
+  const char *(*lacks)(void); /* the feature this CPU lacks for it; NULL when none */
+
   tile_t tile;
-  int group_rows;
-} tiles_t;
+  int group_rows; /* rows of a tile at most */
+  int tile_steps; /* a layer's steps are padded to a multiple of this; 0 for 1 */
 
-typedef struct library library_t; /* what a library's backend keeps: linear_openblas.c, linear_onednn.c */
-typedef struct library_calls library_calls_t;
+  /* A library computes sums(LIBRARY_ROWS,n_columns) = rows(LIBRARY_ROWS,I) . W(n_columns,I)^T.
+   * weight: fp32, columns in packed order; a library that keeps it takes it and leaves NULL. UNSUPPORTED, MEMORY. */
+  atl_status_t (*init)(atl_linear_t *linear, float **weight, int64_t n_columns);
+  void (*run)(const atl_linear_t *linear);
+  void (*clear)(atl_linear_t *linear); /* also after a failed init */
+};
 
 struct atl_linear {
   atl_arena_t arena;
@@ -57,55 +70,42 @@ struct atl_linear {
   int64_t n_in, n_steps, n_blocks, n_panels;
   int64_t panel_results; /* columns of y a panel gives: PANEL, or PANEL/2 with GEGLU */
   atl_dtype_t dtype;
-  atl_backend_t backend;
   atl_activation_t activation;
-  tiles_t tiles;
+  const atl_linear_ops_t *ops;
   float *bias;       /* (n_panels,PANEL), packed order; zeros without bias */
   uint32_t *weights; /* (n_panels,n_steps,PANEL) */
   uint32_t *x;       /* (n_blocks,CHUNK_ROWS,BLOCK_STEPS) packed x of the chunk in work; scratch */
 
   /* Libraries' backends work on LIBRARY_ROWS rows, always: fewer are padded, because a library may sum in another order
-   * when the number of rows is another. */
-  const library_calls_t *calls; /* NULL for own kernels */
-  library_t *library;
-  void *rows;  /* (LIBRARY_ROWS,I) of dtype; scratch */
-  float *sums; /* (LIBRARY_ROWS,n_panels*PANEL); scratch */
+   * when the number of rows is another. It may still do so by a row's place among them. */
+  library_t *library; /* NULL for own kernels */
+  void *rows;         /* (LIBRARY_ROWS,I) of dtype; scratch */
+  float *sums;        /* (LIBRARY_ROWS,n_panels*PANEL); scratch */
 };
 
 /* Row of W that column `column` of panel `i_panel` holds; -1 beyond the end. */
-int64_t linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column);
+int64_t atl_linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column);
 /* y <- bias, activation, scale and residual over sums(n_rows,PANEL), rows ld_sums apart, of one panel; sums are spent.
  */
-void linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
-                   int64_t n_rows, const atl_epilogue_t *epilogue);
+void atl_linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float *sums, int64_t ld_sums, int64_t i_panel,
+                       int64_t n_rows, const atl_epilogue_t *epilogue);
 
-/* How a library computes sums(LIBRARY_ROWS,n_columns) = rows(LIBRARY_ROWS,I) . W(n_columns,I)^T. */
-struct library_calls {
-  /* weight: fp32, columns in packed order; a library that keeps it takes it and leaves NULL. UNSUPPORTED, MEMORY. */
-  atl_status_t (*init)(atl_linear_t *linear, float **weight, int64_t n_columns);
-  void (*run)(const atl_linear_t *linear);
-  void (*clear)(atl_linear_t *linear); /* also after a failed init */
-};
+/* library.c: what `new` and `apply` do for a backend of a library. */
+atl_status_t atl_linear_library_fill(atl_linear_t *linear, const atl_linear_spec_t *spec);
+void atl_linear_library_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx,
+                              int64_t n_rows, const atl_epilogue_t *epilogue);
 
-extern const library_calls_t linear_openblas_calls, linear_onednn_calls;
-
-/* linear_library.c: what `new` and `apply` do for a backend of a library. */
-atl_status_t linear_library_fill(atl_linear_t *linear, const atl_linear_spec_t *spec);
-void linear_library_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx,
-                          int64_t n_rows, const atl_epilogue_t *epilogue);
-
-/* linear_pack.c. out(n) of dtype <- x(n); pairs of bf16 are words with i in the low half on a little-endian machine. */
-void linear_round_row(atl_dtype_t dtype, void *out, const float *x, int64_t n);
+/* pack.c. out(n) of dtype <- x(n); pairs of bf16 are words with i in the low half on a little-endian machine. */
+void atl_linear_round_row(atl_dtype_t dtype, void *out, const float *x, int64_t n);
 /* The part of x(I) that block `i_block` covers, into words(BLOCK_STEPS); returns its steps. */
-int64_t linear_pack_block(const atl_linear_t *linear, uint32_t *words, const float *x, int64_t i_block);
+int64_t atl_linear_pack_block(const atl_linear_t *linear, uint32_t *words, const float *x, int64_t i_block);
 /* Weights and bias of a panel from the source's rows. */
-void linear_pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel);
-static inline int64_t linear_items_per_step(atl_dtype_t dtype) { return dtype == ATL_BF16 ? 2 : 1; }
+void atl_linear_pack_panel(atl_linear_t *linear, const atl_linear_spec_t *spec, int64_t i_panel);
+static inline int64_t items_per_step(atl_dtype_t dtype) { return dtype == ATL_BF16 ? 2 : 1; }
 
-tiles_t linear_tiles_f32(atl_backend_t backend);
-tiles_t linear_tiles_bf16(atl_backend_t backend);
-/* linear_amx.c. Whether this process may use tiles; asks the kernel for it the first time. */
-bool linear_has_amx(void);
-tiles_t linear_tiles_amx(void);
+/* The operations of the backends, for the registry; all zero when not built. */
+extern const atl_linear_ops_t atl_linear_plain_f32, atl_linear_plain_bf16, atl_linear_avx2_f32, atl_linear_avx2_bf16,
+    atl_linear_avx512_f32, atl_linear_avx512_bf16, atl_linear_amx_bf16, atl_linear_openblas_f32, atl_linear_onednn_f32,
+    atl_linear_onednn_bf16;
 
 #endif
