@@ -116,8 +116,7 @@ static atl_status_t run(bench_t *b, const atl_comm_t *comm, atl_ring_times_t *ti
   ATL_TRY(b->rank == 0 ? run_first(b) : run_other(b));
   double seconds = atl_timer_now() - start;
   if (b->rank == 0) {
-    atl_sort_doubles(b->rounds, (size_t)b->n_rounds);
-    times->round = b->rounds[b->n_rounds / 2];
+    times->round = atl_sort_median(b->rounds, (size_t)b->n_rounds);
     times->hop = times->round / b->size;
     times->microbatch = seconds / (double)b->n_rounds;
     times->bytes = (double)b->load->n_rows * (double)b->load->row_width * sizeof(float);

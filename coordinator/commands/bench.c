@@ -16,6 +16,7 @@
 typedef struct {
   const char *model, *dtype, *kv, *kernels, *rows, *batch, *only, *json, *compare;
   double seconds;
+  int64_t working_set;
   bool backends;
 } settings_t;
 
@@ -36,6 +37,8 @@ static const atl_option_t the_options[] = {
     {"only", ATL_OPTION_TEXT, FIELD(only), "LIST", THE_KINDS,
      "what to measure; ring needs two ranks or more, job is arithmetic on the ceilings"},
     {"seconds", ATL_OPTION_REAL, FIELD(seconds), "S", "0.3", "to repeat each measurement for"},
+    {"working-set", ATL_OPTION_BYTES, FIELD(working_set), "BYTES", NULL,
+     "to go through before anything is read again; without: four times the last-level caches, from 256M to 1G"},
     {"json", ATL_OPTION_TEXT, FIELD(json), "FILE", NULL, "write the numbers here"},
     {"compare", ATL_OPTION_TEXT, FIELD(compare), "FILE", NULL, "numbers of an earlier --json, shown beside the new"},
     {0},
@@ -136,6 +139,9 @@ static atl_status_t read_settings(const settings_t *settings, run_t *run) {
   run->bench.seconds = settings->seconds;
   ATL_CHECK(settings->seconds > 0 && settings->seconds <= 60, USAGE, "--seconds %g: expected more than 0, at most 60",
             settings->seconds);
+  ATL_CHECK(settings->working_set >= 0 && settings->working_set <= INT64_C(1) << 40, USAGE,
+            "--working-set %lld: expected bytes up to 1T", (long long)settings->working_set);
+  run->bench.working_set_bytes = (size_t)settings->working_set;
   run->bench.dtype = atl_dtype_find(settings->dtype, strlen(settings->dtype));
   ATL_CHECK(run->bench.dtype == ATL_F32 || run->bench.dtype == ATL_BF16, USAGE, "--dtype %s: expected f32 or bf16",
             settings->dtype);

@@ -41,10 +41,21 @@ void atl_bench_report_backends(void) {
   printf("\n");
 }
 
+/* Caches that may hold a part of what comes from memory make all that is said of reading too fast. */
+static void print_working_set(const atl_bench_t *b) {
+  double mib = 1 << 20;
+  printf("working set %.0f MiB, last-level caches %.0f MiB", (double)b->working_set_bytes / mib,
+         (double)b->cache_bytes / mib);
+  if (atl_ceiling_is_cached(b->working_set_bytes, b->cache_bytes))
+    printf(": the caches may hold a part of it, so rates of reading may be too high; try a larger --working-set");
+  printf("\n\n");
+}
+
 void atl_bench_report_ceilings(const atl_bench_report_t *report) {
   const atl_bench_t *b = report->bench;
   char cpu[64];
   printf("%s, %d threads, %s\n\n", atl_cpu_describe(cpu, sizeof cpu), b->n_threads, atl_dtype_name(b->dtype));
+  print_working_set(b);
   printf("%-24s %12s %12s   with\n", "ceiling", "one thread", "all threads");
   print_ceiling("reading memory, GB/s", b->one.read_bytes, b->all.read_bytes, b->all.read_way);
   print_ceiling("  half the time, GB/s", b->one.usual_read_bytes, b->all.usual_read_bytes, "");
@@ -76,6 +87,7 @@ static void print_entry(const atl_bench_report_t *report, const atl_bench_entry_
   json_t *before = report->before != NULL ? json_object_get(report->before, entry->name) : NULL;
   if (before != NULL)
     printf(" %10.1f %11.2f", json_number_value(before) * 1e6, json_number_value(before) / entry->seconds);
+  if (entry->is_cached) printf("   caches may hold a part");
   if (entry->of_step > 0) printf("   %.2f%% of a step", 100 * entry->of_step);
   printf("\n");
 }
@@ -172,6 +184,7 @@ static json_t *entry_to_json(const atl_bench_entry_t *e) {
   json_t *object = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}", "name", e->name, "seconds", e->seconds, "bound_seconds",
                              e->bound.seconds, "by_kernel_seconds", e->bound.by_kernel_seconds, "flops", e->bound.flops,
                              "bytes", e->bound.bytes);
+  if (e->is_cached) json_object_set_new(object, "is_cached", json_true());
   if (e->of_step > 0) json_object_set_new(object, "of_step", json_real(e->of_step));
   return object;
 }
@@ -199,6 +212,7 @@ atl_status_t atl_bench_report_save(const atl_bench_report_t *report, const char 
                            atl_cpu_describe(cpu, sizeof cpu), "threads", b->n_threads, "dtype",
                            atl_dtype_name(b->dtype), "one_thread", ceiling_to_json(&b->one), "all_threads",
                            ceiling_to_json(&b->all), "entries", entries, "jobs", jobs);
+  json_object_set_new(root, "working_set_bytes", json_integer((json_int_t)b->working_set_bytes));
   if (b->end.read_bytes > 0) json_object_set_new(root, "all_threads_at_end", ceiling_to_json(&b->end));
   if (model_name != NULL) json_object_set_new(root, "model", json_string(model_name));
   atl_status_t status = atl_json_save(root, path);

@@ -31,8 +31,7 @@ static atl_status_t take_medians(const char *all, int n_ranks, atl_calibration_t
   for (size_t i = 0; i < N_NUMBERS; i++) {
     for (size_t r = 0; r < (size_t)n_ranks; r++)
       memcpy(&column[r], all + (r * N_NUMBERS + i) * sizeof(double), sizeof(double));
-    atl_sort_doubles(column, (size_t)n_ranks);
-    medians[i] = (column[(n_ranks - 1) / 2] + column[n_ranks / 2]) / 2;
+    medians[i] = atl_sort_median(column, (size_t)n_ranks);
   }
   memcpy(calibration, medians, sizeof medians);
   ATL_DESTROY(&column);

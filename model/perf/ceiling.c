@@ -13,13 +13,15 @@
 
 /* Measurements last less than a millisecond, many times over: short enough to fall between other work of the machine.
  */
-enum { WINDOW_BYTES = 8 << 20, LEAST_ROTATION_BYTES = 256 << 20, HUGE_PAGE_BYTES = 2 << 20 };
-enum { N_PASSES = 3, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
+enum { WINDOW_BYTES = 8 << 20, HUGE_PAGE_BYTES = 2 << 20 };
+enum { N_PASSES = 3, MOST_READS = 192, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
 
-size_t atl_ceiling_rotation_bytes(void) {
-  size_t bytes = 4 * atl_cpu_cache_bytes();
-  return bytes > LEAST_ROTATION_BYTES ? bytes : LEAST_ROTATION_BYTES;
+size_t atl_ceiling_working_set(size_t cache_bytes) {
+  if (cache_bytes < ATL_LEAST_WORKING_SET / 4) return ATL_LEAST_WORKING_SET;
+  return cache_bytes < ATL_MOST_WORKING_SET / 4 ? 4 * cache_bytes : ATL_MOST_WORKING_SET;
 }
+
+bool atl_ceiling_is_cached(size_t working_set_bytes, size_t cache_bytes) { return working_set_bytes / 4 < cache_bytes; }
 
 /* ---- running at the same time ---- */
 
@@ -146,8 +148,8 @@ static const struct {
                 {"4 streams, prefetched", read_4_ahead}};
 enum { N_WAYS = sizeof the_ways / sizeof the_ways[0] };
 
-/* Each thread reads what it wrote first, window by window. Windows together are a rotation
- * and more, so none is in a cache when it comes again. */
+/* Each thread reads what it wrote first, window by window. All windows together are the working set, so none is in a
+ * cache when it comes again. */
 typedef struct {
   char *mapping, *first; /* first (n_threads,n_windows,WINDOW_BYTES), on a huge page's border */
   size_t mapping_bytes;
@@ -172,8 +174,8 @@ static float read_window(const void *context, int thread) {
 }
 
 /* Huge pages where the system has them: a kernel's weights may lie in such, and they are read faster. */
-static atl_status_t reading_init(reading_t *r, int n_threads) {
-  int64_t wanted = 2 * (int64_t)atl_ceiling_rotation_bytes() / WINDOW_BYTES / n_threads;
+static atl_status_t reading_init(reading_t *r, int n_threads, size_t working_set_bytes) {
+  int64_t wanted = (int64_t)working_set_bytes / WINDOW_BYTES / n_threads;
   *r = (reading_t){.n_windows = wanted > MIN_WINDOWS ? wanted : MIN_WINDOWS};
   size_t n_bytes = (size_t)n_threads * (size_t)r->n_windows * WINDOW_BYTES;
   r->mapping_bytes = n_bytes + HUGE_PAGE_BYTES;
@@ -189,9 +191,16 @@ static atl_status_t reading_init(reading_t *r, int n_threads) {
   return ATL_OK;
 }
 
-/* rates (N_PASSES,n_windows) of one way, slowest first. */
-static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
+/* Windows that each way reads: a few passes over the working set, of a large one at least the whole. */
+static int64_t count_reads(const reading_t *r) {
   int64_t n = N_PASSES * r->n_windows;
+  if (n <= MOST_READS) return n;
+  return r->n_windows > MOST_READS ? r->n_windows : MOST_READS;
+}
+
+/* rates(count_reads) of one way, slowest first. */
+static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
+  int64_t n = count_reads(r);
   r->way = way;
   for (int64_t i = 0; i < n; i++) {
     r->i_window = i % r->n_windows;
@@ -201,18 +210,18 @@ static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
   atl_sort_doubles(rates, (size_t)n);
 }
 
-static atl_status_t measure_reading(int n_threads, atl_ceiling_t *ceiling) {
+static atl_status_t measure_reading(int n_threads, size_t working_set_bytes, atl_ceiling_t *ceiling) {
   reading_t r;
   double *rates;
-  ATL_TRY(reading_init(&r, n_threads));
-  int64_t n = N_PASSES * r.n_windows;
+  ATL_TRY(reading_init(&r, n_threads, working_set_bytes));
+  int64_t n = count_reads(&r);
   atl_status_t status = ATL_NEW(n, &rates);
   ceiling->read_bytes = 0;
   for (int way = 0; way < N_WAYS && status == ATL_OK; way++) {
     measure_way(&r, n_threads, way, rates);
     if (rates[n - 1] <= ceiling->read_bytes) continue;
     ceiling->read_bytes = rates[n - 1];
-    ceiling->usual_read_bytes = rates[n / 2];
+    ceiling->usual_read_bytes = atl_sort_median(rates, (size_t)n);
     ceiling->read_way = the_ways[way].name;
   }
   ATL_DESTROY(&rates);
@@ -220,8 +229,8 @@ static atl_status_t measure_reading(int n_threads, atl_ceiling_t *ceiling) {
   return status;
 }
 
-atl_status_t atl_ceiling_get(int n_threads, atl_ceiling_t *ceiling) {
-  ATL_TRY(measure_reading(n_threads, ceiling));
+atl_status_t atl_ceiling_get(int n_threads, size_t working_set_bytes, atl_ceiling_t *ceiling) {
+  ATL_TRY(measure_reading(n_threads, working_set_bytes, ceiling));
   measure_flops(n_threads, ATL_F32, &ceiling->f32_flops, &ceiling->f32_instruction);
   measure_flops(n_threads, ATL_BF16, &ceiling->bf16_flops, &ceiling->bf16_instruction);
   return ATL_OK;

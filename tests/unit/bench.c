@@ -52,7 +52,7 @@ static void measure_all(atl_bench_t *bench, const atl_model_t *model) {
 }
 
 static void test_bench(const atl_model_t *model) {
-  atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4, .rotation_bytes = 1 << 20};
+  atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4, .working_set_bytes = 1 << 20, .cache_bytes = 1 << 30};
   measure_all(&bench, model);
   TAP_STATUS(ATL_OK, atl_bench_finish(&bench), "and ceilings again");
   TAP_OK(bench.end.read_bytes > 0 && bench.end.bf16_flops > 0, "which are numbers");
@@ -64,6 +64,9 @@ static void test_bench(const atl_model_t *model) {
              has(&bench, "step batch=3 position=0") && has(&bench, "prefill tokens=9") &&
              has(&bench, "draw top-k=256 codes=64 batch=3") && has(&bench, "dvae decode pixels=16"),
          "everything asked for has a time");
+  TAP_OK(atl_bench_find(&bench, "linear head openblas rows=1")->is_cached &&
+             atl_bench_find(&bench, "attention axial_row batch=3 position=10")->is_cached,
+         "what caches of 1 GiB may hold is marked so");
   TAP_OK(are_unique(&bench), "under a name of its own");
   TAP_OK(are_sane(&bench), "and shares are shares");
   TAP_OK(atl_bench_find(&bench, "draw all codes=64 batch=3")->of_step > 0, "draws are a share of a step");

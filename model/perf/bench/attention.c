@@ -21,7 +21,7 @@ typedef struct {
   atl_row_t *call;       /* (batch) */
   float *fresh, *qkv;    /* (batch,3*H*E): what it begins with, and is overwritten */
   float *out;            /* (batch,H*E) */
-  const char *elsewhere; /* (rotation_bytes) */
+  const char *elsewhere; /* (elsewhere_bytes) */
   size_t elsewhere_bytes;
 } desk_t;
 
@@ -68,8 +68,10 @@ static atl_status_t measure_place(atl_bench_t *bench, desk_t *desk, int32_t plac
   atl_roof_t roof = atl_bench_roof(bench);
   const atl_roofline_part_t part = {.n_samples = desk->batch, .dtype = bench->dtype, .kv = bench->kv};
   atl_bound_t bound = atl_roofline_attention(&roof, c, desk->kind, &part, place);
-  return atl_bench_add(bench, laps.best, &bound, "attention %s batch=%d position=%d", atl_attention_name(desk->kind),
-                       desk->batch, place);
+  ATL_TRY(atl_bench_add(bench, laps.best, &bound, "attention %s batch=%d position=%d", atl_attention_name(desk->kind),
+                        desk->batch, place));
+  bench->entries[bench->n_entries - 1].is_cached = atl_ceiling_is_cached(bench->working_set_bytes, bench->cache_bytes);
+  return ATL_OK;
 }
 
 /* The middle is that of the picture: half the rows and half the columns are seen there. */
@@ -122,7 +124,7 @@ static atl_status_t measure_batch(atl_bench_t *bench, const atl_transformer_conf
                    .kind = kind,
                    .batch = (int32_t)batch,
                    .elsewhere = elsewhere,
-                   .elsewhere_bytes = bench->rotation_bytes};
+                   .elsewhere_bytes = bench->working_set_bytes};
     atl_status_t status = measure_kind(bench, &desk);
     atl_arena_clear(&desk.arena);
     ATL_TRY(status);
@@ -136,7 +138,7 @@ static atl_status_t measure_batch(atl_bench_t *bench, const atl_transformer_conf
 atl_status_t atl_bench_attention(atl_bench_t *bench, const atl_transformer_config_t *config, const int64_t *batches,
                                  int n_batches) {
   char *elsewhere;
-  atl_status_t status = ATL_NEW(bench->rotation_bytes, &elsewhere);
+  atl_status_t status = ATL_NEW(bench->working_set_bytes, &elsewhere);
   for (int i = 0; i < n_batches && status == ATL_OK; i++) status = measure_batch(bench, config, batches[i], elsewhere);
   ATL_DESTROY(&elsewhere);
   return status;

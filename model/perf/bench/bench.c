@@ -7,6 +7,7 @@
 
 #include "common/memory.h"
 #include "common/timer.h"
+#include "model/kernels/cpu.h"
 
 enum { MIN_LAPS = 3, MAX_LAPS = 10000 };
 
@@ -37,16 +38,19 @@ static void raise_ceiling(atl_ceiling_t *all, const atl_ceiling_t *one) {
 
 atl_status_t atl_bench_init(atl_bench_t *bench) {
   bench->n_threads = omp_get_max_threads();
-  if (bench->rotation_bytes == 0) bench->rotation_bytes = atl_ceiling_rotation_bytes();
+  if (bench->cache_bytes == 0) bench->cache_bytes = atl_cpu_cache_bytes();
+  if (bench->working_set_bytes == 0) bench->working_set_bytes = atl_ceiling_working_set(bench->cache_bytes);
   atl_ceiling_t *one = &bench->one, *all = &bench->all;
-  ATL_TRY(atl_ceiling_get(1, one));
+  ATL_TRY(atl_ceiling_get(1, bench->working_set_bytes, one));
   *all = *one;
-  if (bench->n_threads > 1) ATL_TRY(atl_ceiling_get(bench->n_threads, all));
+  if (bench->n_threads > 1) ATL_TRY(atl_ceiling_get(bench->n_threads, bench->working_set_bytes, all));
   raise_ceiling(all, one);
   return ATL_OK;
 }
 
-atl_status_t atl_bench_finish(atl_bench_t *bench) { return atl_ceiling_get(bench->n_threads, &bench->end); }
+atl_status_t atl_bench_finish(atl_bench_t *bench) {
+  return atl_ceiling_get(bench->n_threads, bench->working_set_bytes, &bench->end);
+}
 
 void atl_bench_clear(atl_bench_t *bench) {
   ATL_DESTROY(&bench->entries);

@@ -21,6 +21,7 @@ typedef struct {
   char name[96];     /* "linear to_qkv avx512 rows=32"; the key when two runs are compared */
   double seconds;    /* best of the repeats */
   atl_bound_t bound; /* zeros when not counted */
+  bool is_cached;    /* caches may hold a part of what it reads: too fast, and no bound of memory */
   double of_step;    /* draws: share of the shortest measured step of as many samples; 0 when none was measured */
 } atl_bench_entry_t;
 
@@ -32,13 +33,14 @@ typedef struct {
 } atl_bench_job_t;
 
 typedef struct {
-  atl_dtype_t dtype, kv;  /* of the weights; of the cache's image part */
-  atl_backend_t backend;  /* of whole networks */
-  double seconds;         /* to repeat each measurement for */
-  size_t rotation_bytes;  /* to go through before anything is read again; 0: init decides, by the caches */
-  int n_threads;          /* set by init */
-  atl_ceiling_t one, all; /* of one thread and of all; set by init */
-  atl_ceiling_t end;      /* of all, measured again by finish; zeros before */
+  atl_dtype_t dtype, kv;    /* of the weights; of the cache's image part */
+  atl_backend_t backend;    /* of whole networks */
+  double seconds;           /* to repeat each measurement for */
+  size_t working_set_bytes; /* to go through before anything is read again; 0: init decides, by the caches */
+  size_t cache_bytes;       /* of the last level; 0: init asks the system */
+  int n_threads;            /* set by init */
+  atl_ceiling_t one, all;   /* of one thread and of all; set by init */
+  atl_ceiling_t end;        /* of all, measured again by finish; zeros before */
   atl_bench_entry_t *entries;
   size_t n_entries, capacity;
   atl_bench_job_t *jobs;
@@ -54,7 +56,7 @@ atl_status_t atl_bench_finish(atl_bench_t *bench);
 void atl_bench_clear(atl_bench_t *bench);
 
 /* Every linear layer of a transformer of this shape, with each backend and each number of rows. Weights are random and
- * rotate through far more memory than caches hold. INTERNAL when a backend's numbers are wrong. */
+ * rotate through the working set; layers so small that their scratch would outgrow it through less. INTERNAL when a backend's numbers are wrong. */
 atl_status_t atl_bench_linears(atl_bench_t *bench, const atl_transformer_config_t *config,
                                const atl_backend_t *backends, int n_backends, const int64_t *rows, int n_rows);
 /* The attention of a step alone, of each kind the model has, at the start, middle and end of the picture, with what is

@@ -1,8 +1,7 @@
-/* Linear layers alone, with weights that come from memory: as many copies as fill rotation_bytes are applied in turn,
+/* Linear layers alone, with weights that come from memory: as many copies as fill the working set are applied in turn,
  * and a lap is a whole round of them. Where a round takes long, because of many rows, a lap is a part of it and the
  * next one goes on from there: a single copy's best time would be that of one that happened to lie in a cache. */
 #include <math.h>
-#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/timer.h"
@@ -53,16 +52,20 @@ static atl_status_t work_init(work_t *work, atl_arena_t *arena, const shape_t *s
   return ATL_OK;
 }
 
-/* Small layers carry more scratch than weights: no more of them than half the memory has room for. */
-static int64_t count_copies(const atl_linear_spec_t *spec, size_t rotation_bytes) {
-  size_t weight_bytes = (size_t)(spec->n_out * spec->n_in) * atl_dtype_bytes(spec->dtype);
-  size_t room = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
-  size_t wanted = rotation_bytes / weight_bytes + 1, most = room / atl_linear_get_bytes(spec) + 1;
+static size_t weight_bytes_of(const atl_linear_spec_t *spec) {
+  return (size_t)(spec->n_out * spec->n_in) * atl_dtype_bytes(spec->dtype);
+}
+
+/* Small layers carry more scratch than weights: all they allocate stays within the largest working set, or that asked
+ * for. */
+static int64_t count_copies(const atl_linear_spec_t *spec, size_t working_set_bytes) {
+  size_t room = working_set_bytes > ATL_MOST_WORKING_SET ? working_set_bytes : ATL_MOST_WORKING_SET;
+  size_t wanted = working_set_bytes / weight_bytes_of(spec) + 1, most = room / atl_linear_get_bytes(spec) + 1;
   return (int64_t)(wanted < most ? wanted : most);
 }
 
-static atl_status_t make_copies(work_t *work, const atl_linear_spec_t *spec, size_t rotation_bytes) {
-  int64_t wanted = count_copies(spec, rotation_bytes);
+static atl_status_t make_copies(work_t *work, const atl_linear_spec_t *spec, size_t working_set_bytes) {
+  int64_t wanted = count_copies(spec, working_set_bytes);
   ATL_TRY(ATL_NEW(wanted, &work->copies));
   for (work->n_copies = 0; work->n_copies < wanted; work->n_copies++)
     ATL_TRY(atl_linear_new(spec, &work->copies[work->n_copies]));
@@ -118,7 +121,10 @@ static atl_status_t measure_rows(atl_bench_t *bench, work_t *work, const shape_t
   atl_roof_t roof = atl_bench_roof(bench);
   atl_bound_t bound =
       atl_roofline_kernel(&roof, 2 * n_weights * (double)n_rows, n_weights * (double)atl_dtype_bytes(bench->dtype));
-  return atl_bench_add(bench, laps.best, &bound, "linear %s %s rows=%lld", shape->name, backend, (long long)n_rows);
+  ATL_TRY(atl_bench_add(bench, laps.best, &bound, "linear %s %s rows=%lld", shape->name, backend, (long long)n_rows));
+  size_t all_bytes = (size_t)work->n_copies * (size_t)n_weights * atl_dtype_bytes(bench->dtype);
+  bench->entries[bench->n_entries - 1].is_cached = atl_ceiling_is_cached(all_bytes, bench->cache_bytes);
+  return ATL_OK;
 }
 
 static atl_status_t measure_backend(atl_bench_t *bench, work_t *work, const shape_t *shape, atl_backend_t backend,
@@ -130,7 +136,7 @@ static atl_status_t measure_backend(atl_bench_t *bench, work_t *work, const shap
                             .dtype = bench->dtype,
                             .backend = backend,
                             .activation = shape->activation};
-  ATL_TRY(make_copies(work, &spec, bench->rotation_bytes));
+  ATL_TRY(make_copies(work, &spec, bench->working_set_bytes));
   ATL_TRY(check(work, &spec, shape->name));
   for (int i = 0; i < n_rows; i++) ATL_TRY(measure_rows(bench, work, shape, atl_backend_name(backend), rows[i]));
   return ATL_OK;
