@@ -19,7 +19,7 @@ atl_calibration_spec_t atl_measuring_spec(const atl_job_t *job, int32_t microbat
 }
 
 /* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */
-static void meet(void *world) { (void)atl_comm_barrier(world); }
+static void wait_for_all(void *world) { (void)atl_comm_barrier(world); }
 
 enum { N_NUMBERS = sizeof(atl_calibration_t) / sizeof(double) };
 _Static_assert(sizeof(atl_calibration_t) == N_NUMBERS * sizeof(double), "a calibration is numbers only");
@@ -52,12 +52,12 @@ static atl_status_t gather(const atl_comm_t *world, atl_calibration_t *calibrati
 atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_place_t *place, const atl_model_t *model,
                                const atl_calibration_spec_t *spec, atl_calibration_t *calibration) {
   double start = atl_timer_now();
-  const atl_company_t company = {.place = atl_comm_rank(world), .meet = meet, .context = (void *)world};
+  const atl_sync_group_t group = {.index = atl_comm_rank(world), .barrier = wait_for_all, .context = (void *)world};
   atl_calibration_spec_t bounded = *spec;
   atl_calibrator_t *calibrator;
   bounded.max_bytes = place->free_bytes / 2;
   atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, &bounded, &calibrator));
-  if (status == ATL_OK) status = atl_calibrator_run(calibrator, &company, calibration);
+  if (status == ATL_OK) status = atl_calibrator_run(calibrator, &group, calibration);
   atl_calibrator_destroy(&calibrator);
   ATL_TRY(atl_comm_agree(world, status));
   ATL_TRY(atl_comm_agree(world, gather(world, calibration)));

@@ -115,17 +115,17 @@ static void pause_for(double seconds) {
   }
 }
 
-/* Mean seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left. In
- * company all would read their caches at the same moments, layer for layer, as they never do for long in a run: each
- * place rests its own part of a layer before every step, so that any two go through all their phases. */
-static double step(bench_t *b, int32_t n, int place, double *embed) {
+/* Mean seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left.
+ * Processes that measure together would read their caches at the same moments, layer for layer, which never lasts in a
+ * run: each rests its own part of a layer after every step, so that any two go through all their phases. */
+static double step(bench_t *b, int32_t n, int index, double *embed) {
   int32_t end = b->model->transformer_config.text_length + atl_config_image_length(&b->model->transformer_config);
   double seconds[N_STEPS] = {0}, embeds[N_STEPS] = {0};
   int n_done = 0;
   for (int i = -1; i < N_STEPS && b->position < end; i++, b->position++) {
     for (int32_t r = 0; r < n; r++) b->rows[r] = (atl_row_t){r, b->position};
     double once = run_rows(b, n);
-    pause_for(once / b->n_layers * (place % N_STEPS) / N_STEPS);
+    pause_for(once / b->n_layers * (index % N_STEPS) / N_STEPS);
     if (i < 0) continue;
     embeds[n_done] = b->embed;
     seconds[n_done++] = once;
@@ -269,31 +269,31 @@ void atl_calibrator_destroy(atl_calibrator_t **calibrator) {
   ATL_DESTROY(calibrator);
 }
 
-static void stay(void *context) { (void)context; }
+static void no_barrier(void *context) { (void)context; }
 
-/* Only the last part can fail: whoever meets does so as often as the others. */
-atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_company_t *company,
+/* Only the last part can fail, so every process reaches as many barriers as the others. */
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_sync_group_t *group,
                                 atl_calibration_t *calibration) {
-  const atl_company_t alone = {.meet = stay}, *c = company != NULL ? company : &alone;
+  const atl_sync_group_t alone = {.barrier = no_barrier}, *g = group != NULL ? group : &alone;
   bench_t *b = &calibrator->bench;
   int32_t few = quarter_of(b);
   double ignored;
   *calibration = (atl_calibration_t){0};
-  c->meet(c->context);
+  g->barrier(g->context);
   measure_text(b, calibration);
   begin_images(b);
-  c->meet(c->context);
-  double many = step(b, b->n_rows, c->place, &calibration->embed);
-  c->meet(c->context);
-  double less = step(b, few, c->place, &ignored);
+  g->barrier(g->context);
+  double many = step(b, b->n_rows, g->index, &calibration->embed);
+  g->barrier(g->context);
+  double less = step(b, few, g->index, &ignored);
   calibration->layer = many / b->n_layers;
   calibration->layer_fixed = fixed_of(many, less, b->n_rows, few) / b->n_layers;
-  c->meet(c->context);
+  g->barrier(g->context);
   calibration->head = head_seconds(b, b->n_rows);
   calibration->head_fixed = fixed_of(calibration->head, head_seconds(b, few), b->n_rows, few);
-  c->meet(c->context);
+  g->barrier(g->context);
   calibration->draw = draw_seconds(b);
-  c->meet(c->context);
+  g->barrier(g->context);
   for (int i = 0; i < 2 && b->spec.has_decoder; i++) /* the first warms what the second is measured with */
     ATL_TRY(make_picture(&calibrator->picture, calibration));
   return ATL_OK;

@@ -7,7 +7,7 @@
  *     atl_calibrator_destroy(&calibrator);
  *
  * Means of a few steps without their extremes. Processes that share a machine take memory bandwidth and heat from each
- * other, so those that will compute at once should measure at once, as company.
+ * other, so those that will compute at once should measure at once, as a sync group.
  */
 #ifndef ATL_MODEL_PERF_CALIBRATION_H
 #define ATL_MODEL_PERF_CALIBRATION_H
@@ -37,15 +37,15 @@ typedef struct atl_calibrator atl_calibrator_t;
 atl_status_t atl_calibrator_new(const atl_model_t *model, const atl_calibration_spec_t *spec,
                                 atl_calibrator_t **calibrator);
 void atl_calibrator_destroy(atl_calibrator_t **calibrator);
-/* Others that measure the same at the same time. */
+/* Processes that measure the same at the same time. */
 typedef struct {
-  int place;                   /* 0, 1, 2, ...: who I am */
-  void (*meet)(void *context); /* waits for them; called as often whatever fails */
+  int index;                      /* of this process among them: 0, 1, 2, ... */
+  void (*barrier)(void *context); /* waits for the others; called equally often whatever fails */
   void *context;
-} atl_company_t;
+} atl_sync_group_t;
 
-/* Once. company NULL: alone. MEMORY. */
-atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_company_t *company,
+/* Once. group NULL: alone. MEMORY. */
+atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_sync_group_t *group,
                                 atl_calibration_t *calibration);
 
 #endif

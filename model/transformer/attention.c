@@ -4,20 +4,20 @@
 #include <omp.h>
 #include <string.h>
 
+#include "common/round.h"
 #include "model/kernels/activation/activation.h"
 
 enum { LEAST_PARALLEL_HEADS = 16 }; /* rows x heads */
-
-static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
 
 static atl_attention_work_t measure(const atl_transformer_config_t *c) {
   atl_attention_work_t work = {.n_heads = c->n_heads,
                                .head_size = c->head_size,
                                .n_text = c->text_length + 1,
                                .n_threads = omp_get_max_threads(),
-                               .row_size = round_up(c->head_size)};
+                               .row_size = atl_round_up(c->head_size, ATL_KEY_BLOCK)};
   /* An odd number of blocks, so that the lines of a group do not fall on the same cache sets. */
-  work.ld_scores = (round_up(work.n_text + atl_config_image_length(c)) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
+  work.ld_scores =
+      (atl_round_up(work.n_text + atl_config_image_length(c), ATL_KEY_BLOCK) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
   work.thread_items = ATL_GROUP_ROWS * (3 * work.row_size + work.ld_scores + ATL_KEY_BLOCK);
   return work;
 }

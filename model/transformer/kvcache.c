@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/round.h"
 #include "model/kernels/attention/attention.h"
+#include "model/kernels/bf16.h"
 
 atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_dtype_t *dtype) {
   bool is_int8 = strcmp(name, "int8") == 0;
@@ -11,8 +13,6 @@ atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_d
   ATL_CHECK(is_int8 || *dtype == ATL_F32 || *dtype == ATL_BF16, USAGE, "kv %s: expected auto, f32, bf16 or int8", name);
   return ATL_OK;
 }
-
-static int64_t round_up(int64_t n) { return (n + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK * ATL_KEY_BLOCK; }
 
 static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
   int64_t side = shape->image_side;
@@ -24,10 +24,10 @@ static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
   while (shape->n_together % tile != 0) tile--;
   return (atl_kvcache_t){.shape = *shape,
                          .tile = tile,
-                         .n_text_slots = round_up(shape->n_text),
-                         .line_slots = round_up(is_full ? side * side : side),
+                         .n_text_slots = atl_round_up(shape->n_text, ATL_KEY_BLOCK),
+                         .line_slots = atl_round_up(is_full ? side * side : side, ATL_KEY_BLOCK),
                          .n_lines = n_lines,
-                         .row_size = round_up(shape->head_size)};
+                         .row_size = atl_round_up(shape->head_size, ATL_KEY_BLOCK)};
 }
 
 /* Blocks of a head: of a prefix, and of a sample. */
@@ -100,29 +100,15 @@ static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
   return 0;
 }
 
-/* atl_bf16_from_f32 over a block, in a form that compilers turn into vectors. */
-static void round_block(uint16_t out[ATL_KEY_BLOCK], const float x[ATL_KEY_BLOCK]) {
-  uint32_t bits[ATL_KEY_BLOCK];
-  memcpy(bits, x, sizeof bits);
-  for (int i = 0; i < ATL_KEY_BLOCK; i++) {
-    uint32_t is_nan = 0U - (uint32_t)((bits[i] & 0x7fffffffU) > 0x7f800000U);
-    uint32_t rounded = (bits[i] + 0x7fffU + (bits[i] >> 16 & 1U)) >> 16;
-    out[i] = (uint16_t)((is_nan & (bits[i] >> 16 | 0x40U)) | (~is_nan & rounded));
-  }
-}
-
 /* k lies a block apart, v side by side. */
 static void store_bf16(uint16_t *to_k, uint16_t *to_v, const float *k, const float *v, int64_t size) {
-  for (int64_t first = 0; first < size; first += ATL_KEY_BLOCK) {
-    int64_t n = size - first < ATL_KEY_BLOCK ? size - first : ATL_KEY_BLOCK;
-    float block[ATL_KEY_BLOCK] = {0};
-    uint16_t rounded[ATL_KEY_BLOCK];
-    memcpy(block, k + first, (size_t)n * sizeof *k);
-    round_block(rounded, block);
+  enum { N_AT_ONCE = 64 };
+  atl_bf16_round(to_v, v, size);
+  for (int64_t first = 0; first < size; first += N_AT_ONCE) {
+    int64_t n = size - first < N_AT_ONCE ? size - first : N_AT_ONCE;
+    uint16_t rounded[N_AT_ONCE];
+    atl_bf16_round(rounded, k + first, n);
     for (int64_t i = 0; i < n; i++) to_k[(first + i) * ATL_KEY_BLOCK] = rounded[i];
-    memcpy(block, v + first, (size_t)n * sizeof *v);
-    round_block(rounded, block);
-    memcpy(to_v + first, rounded, (size_t)n * sizeof *rounded);
   }
 }
 
@@ -219,7 +205,8 @@ int atl_kvcache_get_image(const atl_kvcache_t *cache, int32_t sample, int32_t he
 void atl_kvcache_copy(atl_kvcache_t *cache, int32_t to, int32_t from, int32_t n_tokens) {
   size_t n_blocks = n_image_blocks(cache);
   size_t k_block = k_bytes(cache, cache->shape.image_dtype), v_block = v_bytes(cache, cache->shape.image_dtype);
-  if (cache->shape.kind == ATL_ATTENTION_FULL) n_blocks = (size_t)(round_up(n_tokens) / ATL_KEY_BLOCK);
+  if (cache->shape.kind == ATL_ATTENTION_FULL)
+    n_blocks = (size_t)(atl_round_up(n_tokens, ATL_KEY_BLOCK) / ATL_KEY_BLOCK);
   for (int32_t head = 0; head < cache->shape.n_heads; head++) {
     store_t target = image_of(cache, to, head), source = image_of(cache, from, head);
     for (size_t i = 0; i < n_blocks; i++) {

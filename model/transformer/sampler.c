@@ -52,7 +52,7 @@ atl_status_t atl_sampler_new(const atl_sampling_t *sampling, int32_t n_codes, in
   s->n_codes = n_codes;
   s->n_kept = n_kept_of(sampling, n_codes, n_ids);
   atl_status_t status = ATL_TAKE(&s->arena, n_codes, &s->weights);
-  if (status == ATL_OK) status = ATL_TAKE(&s->arena, n_codes / ATL_CHOICE_BLOCK + 1, &s->sums);
+  if (status == ATL_OK) status = ATL_TAKE(&s->arena, n_codes / ATL_SELECT_BLOCK + 1, &s->sums);
   if (status == ATL_OK) status = ATL_TAKE(&s->arena, N_BUCKETS, &s->histogram);
   *sampler = s;
   if (status != ATL_OK) atl_sampler_destroy(sampler);
@@ -105,7 +105,7 @@ static bool is_kept(threshold_t *t, float logit, double weight, double target) {
 /* weights <- exp((logit - max) / temperature) of the k most likely codes, 0 elsewhere. */
 static void softmax_weights(atl_sampler_t *s, const float *logits) {
   float top = logits[atl_activation_argmax(logits, s->n_codes)];
-  atl_choice_weigh(s->weights, logits, top, (float)(1 / s->sampling.temperature), s->n_codes);
+  atl_select_weigh(s->weights, logits, top, (float)(1 / s->sampling.temperature), s->n_codes);
   if (s->n_kept == s->n_codes) return;
   threshold_t t = find_threshold(s->histogram, logits, NULL, s->n_codes, s->n_kept);
   for (int32_t i = 0; i < s->n_codes; i++)
@@ -114,7 +114,7 @@ static void softmax_weights(atl_sampler_t *s, const float *logits) {
 
 /* Drops the codes outside the nucleus. */
 static void cut_nucleus(atl_sampler_t *s, const float *logits) {
-  double target = s->sampling.top_p * atl_choice_sum(s->sums, s->weights, s->n_codes);
+  double target = s->sampling.top_p * atl_select_sum(s->sums, s->weights, s->n_codes);
   threshold_t t = find_threshold(s->histogram, logits, s->weights, s->n_codes, target);
   for (int32_t i = 0; i < s->n_codes; i++)
     if (!is_kept(&t, logits[i], s->weights[i], target)) s->weights[i] = 0;
@@ -123,13 +123,13 @@ static void cut_nucleus(atl_sampler_t *s, const float *logits) {
 /* The first code up to which the weights add up to more than a part u of all: first its block, then itself. Should
  * rounding leave a sum short, it is the last one with weight. */
 static int32_t pick(atl_sampler_t *s, double u) {
-  int32_t n_blocks = (s->n_codes + ATL_CHOICE_BLOCK - 1) / ATL_CHOICE_BLOCK, b = 0, code = 0;
-  u *= atl_choice_sum(s->sums, s->weights, s->n_codes);
+  int32_t n_blocks = (s->n_codes + ATL_SELECT_BLOCK - 1) / ATL_SELECT_BLOCK, b = 0, code = 0;
+  u *= atl_select_sum(s->sums, s->weights, s->n_codes);
   while (s->sums[n_blocks - 1] == 0) n_blocks--;
   double sum = 0;
   for (; b < n_blocks - 1 && sum + s->sums[b] <= u; b++) sum += s->sums[b];
-  int32_t end = (b + 1) * ATL_CHOICE_BLOCK < s->n_codes ? (b + 1) * ATL_CHOICE_BLOCK : s->n_codes;
-  for (int32_t i = b * ATL_CHOICE_BLOCK; i < end && !(sum > u); i++) {
+  int32_t end = (b + 1) * ATL_SELECT_BLOCK < s->n_codes ? (b + 1) * ATL_SELECT_BLOCK : s->n_codes;
+  for (int32_t i = b * ATL_SELECT_BLOCK; i < end && !(sum > u); i++) {
     if (s->weights[i] > 0) code = i;
     sum += (double)s->weights[i];
   }
@@ -150,8 +150,8 @@ atl_status_t atl_sampler_draw(atl_sampler_t *s, float *logits, const float *null
                               int32_t *code) {
   *code = 0;
   if (null_logits != NULL && s->sampling.guidance != 1)
-    atl_choice_guide(logits, null_logits, (float)s->sampling.guidance, s->n_codes);
-  int64_t n_not_finite = atl_choice_make_finite(logits, s->n_codes);
+    atl_select_apply_guidance(logits, null_logits, (float)s->sampling.guidance, s->n_codes);
+  int64_t n_not_finite = atl_select_make_finite(logits, s->n_codes);
   if (n_not_finite > 0) return report_not_finite(s, draw, n_not_finite);
   if (s->sampling.greedy) {
     *code = (int32_t)atl_activation_argmax(logits, s->n_codes);

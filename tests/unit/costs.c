@@ -98,9 +98,9 @@ static void test_measuring(const atl_model_t *model) {
   request.costs.layer = 10;
   TAP_OK(atl_costs_should_measure(&request), "a long one is");
   int n_meetings = 0;
-  const atl_company_t company = {.place = 3, .meet = count, .context = &n_meetings};
+  const atl_sync_group_t group = {.index = 3, .barrier = count, .context = &n_meetings};
   TAP_STATUS(ATL_OK, atl_calibrator_new(model, &subject.spec, &calibrator), "a model to measure");
-  TAP_STATUS(ATL_OK, atl_calibrator_run(calibrator, &company, &calibration), "is measured");
+  TAP_STATUS(ATL_OK, atl_calibrator_run(calibrator, &group, &calibration), "is measured");
   atl_calibrator_destroy(&calibrator);
   TAP_OK(n_meetings >= 2, "with others that do the same");
   TAP_STATUS(ATL_OK, atl_costs_store(model, &subject, &calibration, &request), "and remembered");

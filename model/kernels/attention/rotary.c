@@ -35,23 +35,23 @@ atl_status_t atl_rotary_init(atl_rotary_t *rotary, const float *angles, int32_t 
   return ATL_OK;
 }
 
-ATL_LANES_INLINE atl_lanes_t turn(atl_lanes_t x, atl_lanes_t cosine, atl_lanes_t sine, float scale) {
+ATL_LANES_INLINE atl_lanes_t rotate(atl_lanes_t x, atl_lanes_t cosine, atl_lanes_t sine, float scale) {
   return (x * cosine + LANES_DOWN_1(x) * sine) * scale;
 }
 
-ATL_LANES_CLONES static void turn_all(float *x, const float *cosine, const float *sine, int64_t n, float scale) {
+ATL_LANES_CLONES static void rotate_head(float *x, const float *cosine, const float *sine, int64_t n, float scale) {
   int64_t i = 0;
   for (; i + ATL_LANES <= n; i += ATL_LANES)
-    lanes_store(x + i, turn(lanes_load(x + i), lanes_load(cosine + i), lanes_load(sine + i), scale));
+    lanes_store(x + i, rotate(lanes_load(x + i), lanes_load(cosine + i), lanes_load(sine + i), scale));
   if (i == n) return;
   atl_lanes_t tail = lanes_load_tail(x + i, n - i, 0), c = lanes_load_tail(cosine + i, n - i, 0);
-  lanes_store_tail(x + i, turn(tail, c, lanes_load_tail(sine + i, n - i, 0), scale), n - i);
+  lanes_store_tail(x + i, rotate(tail, c, lanes_load_tail(sine + i, n - i, 0), scale), n - i);
 }
 
 void atl_rotary_apply(const atl_rotary_t *rotary, float *x, int32_t position, float scale) {
   int64_t n = rotary->head_size;
   if (rotary->cosine != NULL) {
-    turn_all(x, rotary->cosine + position * n, rotary->sine + position * n, n, scale);
+    rotate_head(x, rotary->cosine + position * n, rotary->sine + position * n, n, scale);
     return;
   }
   for (int64_t i = 0; i < n; i++) x[i] *= scale;

@@ -13,9 +13,9 @@
 
 #include "common/memory.h"
 #include "model/kernels/activation/activation.h"
+#include "model/kernels/bf16.h"
 #include "model/kernels/conv/conv_private.h"
 #include "model/kernels/linear/linear.h"
-#include "model/kernels/round.h"
 
 enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
 
@@ -263,7 +263,7 @@ static void round_picture(const atl_conv_t *conv, const float *x_image) {
   int64_t row_items = (int64_t)conv->spec.width * conv->spec.n_in;
 #pragma omp parallel for if (conv->spec.height * row_items >= LEAST_PARALLEL_ITEMS)
   for (int64_t y = 0; y < conv->spec.height; y++)
-    atl_round_bf16(conv->rounded + y * row_items, x_image + y * row_items, row_items);
+    atl_bf16_round(conv->rounded + y * row_items, x_image + y * row_items, row_items);
 }
 
 static void run_picture(const atl_conv_t *conv, float *y_image, const float *x_image) {

@@ -1,8 +1,8 @@
 /* Packing: weights into panels once a layer, rows of x into blocks once a call. */
 #include <string.h>
 
+#include "model/kernels/bf16.h"
 #include "model/kernels/linear/linear_private.h"
-#include "model/kernels/round.h"
 
 int64_t atl_linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64_t column) {
   int64_t i_result = i_panel * linear->panel_results + column % linear->panel_results;
@@ -12,7 +12,7 @@ int64_t atl_linear_source_row(const atl_linear_t *linear, int64_t i_panel, int64
 
 void atl_linear_round_row(atl_dtype_t dtype, void *out, const float *x, int64_t n) {
   if (dtype == ATL_BF16)
-    atl_round_bf16(out, x, n);
+    atl_bf16_round(out, x, n);
   else
     memcpy(out, x, (size_t)n * sizeof *x);
 }

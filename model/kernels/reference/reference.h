@@ -1,4 +1,9 @@
-/* Reference: the slow plain twin of every optimised kernel, one loop nest a formula, never optimised. Tests compare. */
+/* Reference: the slow plain twin of every optimised kernel, one loop nest a formula. Tests compare the two.
+ *
+ * Nothing here may be optimised, reordered or shared with the kernels it checks: the order of each sum, the operation
+ * that adds a product (fmaf) and the precision of each step are what the kernels must agree with, bit for bit where the
+ * comment says so. Change one only when the formula was wrong, and say so in CHANGELOG.md. A new kernel brings its twin;
+ * the twin of a backward pass stands beside that of its forward pass. */
 #ifndef ATL_MODEL_KERNELS_REFERENCE_REFERENCE_H
 #define ATL_MODEL_KERNELS_REFERENCE_REFERENCE_H
 

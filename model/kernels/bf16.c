@@ -1,5 +1,5 @@
 /* Integer arithmetic on the bits, 16 numbers at a time. */
-#include "model/kernels/round.h"
+#include "model/kernels/bf16.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@
 typedef uint32_t bits_t __attribute__((vector_size(64)));
 typedef uint16_t halves_t __attribute__((vector_size(32)));
 
-ROUND_CLONES void atl_round_bf16(uint16_t *out, const float *x, int64_t n) {
+ROUND_CLONES void atl_bf16_round(uint16_t *out, const float *x, int64_t n) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
     bits_t bits, is_nan;
