@@ -28,11 +28,4 @@ typedef struct {
 /* USAGE, INPUT, UNSUPPORTED, IO. Collective over nothing: one process writes. */
 atl_status_t atl_convert_run(const atl_convert_t *settings);
 
-/* What makes model directories otherwise (model/random) needs of it, too. A tokenizer must open and not give ids that
- * its network has no embedding for: INPUT. */
-atl_status_t atl_convert_check_tokenizer(const char *path, const char *network, int32_t n_known);
-/* Copies a tokenizer into the folder of a model in the making, and adds it to what will be its model.json as `part`,
- * "tokenizer" or "clip_tokenizer". Borrows. INPUT, IO. */
-atl_status_t atl_convert_add_tokenizer(const char *path, const char *part, const char *folder, json_t *root);
-
 #endif

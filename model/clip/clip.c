@@ -21,65 +21,64 @@ struct atl_clip {
   atl_clip_resnet_t *resnet;
 };
 
-atl_status_t atl_clip_bind(const atl_clip_source_t *source, const char *tail, const int64_t shape[4],
-                           const float **address) {
-  char name[ATL_CLIP_NAME_BYTES];
-  snprintf(name, sizeof name, "%s%s", source->prefix, tail);
-  atl_binding_t binding = {.name = name, .address = address};
-  while (binding.n_dims < 4 && shape[binding.n_dims] != 0) {
-    binding.shape[binding.n_dims] = shape[binding.n_dims];
-    binding.n_dims++;
-  }
-  return atl_binding_bind(source->file, source->arena, &binding, 1);
-}
-
 /* Packed weights replace the converted ones at once, so a half-precision file is never held whole in fp32. */
-atl_status_t atl_clip_bind_linear(const atl_clip_source_t *source, const char *weight, const char *bias, int64_t n_out,
+atl_status_t atl_clip_read_linear(const atl_clip_source_t *source, const atl_clip_pair_t *tensors, int64_t n_out,
                                   int64_t n_in, atl_activation_t activation, atl_linear_t **linear) {
   atl_arena_t converted = {0};
-  atl_clip_source_t temporary = *source;
-  temporary.arena = &converted;
-  atl_linear_spec_t spec = {.n_out = n_out, .n_in = n_in, .dtype = source->dtype, .activation = activation};
-  atl_status_t status = atl_clip_bind(&temporary, weight, (int64_t[4]){n_out, n_in}, &spec.weight);
-  if (status == ATL_OK && bias) status = atl_clip_bind(&temporary, bias, (int64_t[4]){n_out}, &spec.bias);
+  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, *tensors);
+  const atl_linear_spec_t spec = {.weight = tensors->weight.value,
+                                  .bias = tensors->bias.value,
+                                  .n_out = n_out,
+                                  .n_in = n_in,
+                                  .dtype = source->dtype,
+                                  .activation = activation};
   if (status == ATL_OK) status = atl_linear_new(&spec, linear);
   atl_arena_clear(&converted);
   return status;
 }
 
-static atl_status_t new_transposed(const float *projection, const atl_clip_source_t *source, int64_t n_in,
-                                   int64_t n_out, atl_linear_t **linear) {
+static atl_status_t new_transposed(const float *projection, atl_dtype_t dtype, int64_t n_in, int64_t n_out,
+                                   atl_arena_t *temporary, atl_linear_t **linear) {
   float *transposed;
-  ATL_TRY(ATL_TAKE(source->arena, n_in * n_out, &transposed));
+  ATL_TRY(ATL_TAKE(temporary, n_in * n_out, &transposed));
   for (int64_t i = 0; i < n_in; i++)
     for (int64_t o = 0; o < n_out; o++) transposed[o * n_in + i] = projection[i * n_out + o];
-  const atl_linear_spec_t spec = {.weight = transposed, .n_out = n_out, .n_in = n_in, .dtype = source->dtype};
+  const atl_linear_spec_t spec = {.weight = transposed, .n_out = n_out, .n_in = n_in, .dtype = dtype};
   return atl_linear_new(&spec, linear);
 }
 
-atl_status_t atl_clip_bind_projection(const atl_clip_source_t *source, const char *name, int64_t n_in, int64_t n_out,
-                                      atl_linear_t **linear) {
+atl_status_t atl_clip_read_projection(const atl_clip_source_t *source, const atl_parameter_t *tensor, int64_t n_in,
+                                      int64_t n_out, atl_linear_t **linear) {
   atl_arena_t converted = {0};
-  atl_clip_source_t temporary = *source;
-  temporary.arena = &converted;
-  const float *projection;
-  atl_status_t status = atl_clip_bind(&temporary, name, (int64_t[4]){n_in, n_out}, &projection);
-  if (status == ATL_OK) status = new_transposed(projection, &temporary, n_in, n_out, linear);
+  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, *tensor);
+  if (status == ATL_OK) status = new_transposed(tensor->value, source->dtype, n_in, n_out, &converted, linear);
   atl_arena_clear(&converted);
   return status;
 }
 
-static atl_status_t build(atl_clip_t *clip, const atl_model_t *model, atl_dtype_t dtype) {
-  const float *logit_scale;
-  const atl_binding_t binding = {"logit_scale", 0, {0}, &logit_scale};
+static atl_status_t read_scale(atl_clip_t *clip, const atl_clip_source_t *source) {
   atl_arena_t converted = {0};
-  atl_status_t status = atl_binding_bind(model->clip, &converted, &binding, 1);
-  if (status == ATL_OK) clip->scale = exp((double)*logit_scale);
+  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, source->tensors->logit_scale);
+  if (status == ATL_OK) clip->scale = exp((double)*source->tensors->logit_scale.value);
   atl_arena_clear(&converted);
-  ATL_TRY(status);
-  ATL_TRY(atl_clip_text_new(model->clip, &clip->config, dtype, &clip->text));
-  if (clip->config.is_resnet) return atl_clip_resnet_new(model->clip, &clip->config, dtype, &clip->resnet);
-  return atl_clip_vit_new(model->clip, &clip->config, dtype, &clip->vit);
+  return status;
+}
+
+static atl_status_t read_towers(atl_clip_t *clip, const atl_clip_source_t *source) {
+  ATL_TRY(read_scale(clip, source));
+  ATL_TRY(atl_clip_text_new(source, &clip->config, &clip->text));
+  if (clip->config.is_resnet) return atl_clip_resnet_new(source, &clip->config, &clip->resnet);
+  return atl_clip_vit_new(source, &clip->config, &clip->vit);
+}
+
+static atl_status_t build(atl_clip_t *clip, const atl_model_t *model, atl_dtype_t dtype) {
+  atl_clip_tensors_t tensors = {0};
+  atl_weights_t weights;
+  atl_status_t status = atl_weights_open(&atl_clip_table, &clip->config, model->clip, &tensors, &weights);
+  const atl_clip_source_t source = {.weights = &weights, .tensors = &tensors, .dtype = dtype};
+  if (status == ATL_OK) status = read_towers(clip, &source);
+  atl_weights_close(&weights);
+  return status;
 }
 
 atl_status_t atl_clip_new(const atl_model_t *model, atl_dtype_t dtype, atl_clip_t **clip) {

@@ -10,29 +10,23 @@
 #ifndef ATL_MODEL_CLIP_CLIP_PRIVATE_H
 #define ATL_MODEL_CLIP_CLIP_PRIVATE_H
 
-#include "model/checkpoint/binding.h"
 #include "model/checkpoint/model.h"
+#include "model/clip/tensors.h"
 #include "model/kernels/linear/linear.h"
 
-/* Where weights come from: names are PREFIX + tail; what is used as it is stays in the file or the arena. */
+/* Where weights come from. */
 typedef struct {
-  const atl_safetensors_t *file;
-  atl_arena_t *arena;
-  char prefix[64];
-  atl_dtype_t dtype; /* what linear layers and convolutions multiply in: ATL_F32 or ATL_BF16 */
+  const atl_weights_t *weights;
+  const atl_clip_tensors_t *tensors; /* what `weights` binds */
+  atl_dtype_t dtype;                 /* what linear layers and convolutions multiply in: ATL_F32 or ATL_BF16 */
 } atl_clip_source_t;
 
-enum { ATL_CLIP_NAME_BYTES = 160 };
-
-/* The tensor PREFIX + tail of a shape (sizes of 0 end it). INPUT as atl_binding_bind. */
-atl_status_t atl_clip_bind(const atl_clip_source_t *source, const char *tail, const int64_t shape[4],
-                           const float **address);
-/* A linear layer of PREFIX + weight (n_out,n_in) and PREFIX + bias, or none when bias is NULL. Caller owns. */
-atl_status_t atl_clip_bind_linear(const atl_clip_source_t *source, const char *weight, const char *bias, int64_t n_out,
+/* A linear layer of weight (n_out,n_in) and bias (n_out). INPUT as atl_weights_bind. Caller owns. */
+atl_status_t atl_clip_read_linear(const atl_clip_source_t *source, const atl_clip_pair_t *tensors, int64_t n_out,
                                   int64_t n_in, atl_activation_t activation, atl_linear_t **linear);
 /* A projection used as x . P with P(n_in,n_out): the linear layer of P transposed. Caller owns. */
-atl_status_t atl_clip_bind_projection(const atl_clip_source_t *source, const char *name, int64_t n_in, int64_t n_out,
-                                      atl_linear_t **linear);
+atl_status_t atl_clip_read_projection(const atl_clip_source_t *source, const atl_parameter_t *tensor, int64_t n_in,
+                                      int64_t n_out, atl_linear_t **linear);
 
 typedef struct {
   int32_t width, n_heads, n_layers;
@@ -43,9 +37,9 @@ typedef struct {
 
 typedef struct atl_clip_tower atl_clip_tower_t;
 
-/* Blocks PREFIX + "resblocks.0." ... INPUT, MEMORY. Caller owns. */
-atl_status_t atl_clip_tower_new(const atl_clip_source_t *source, const atl_clip_tower_spec_t *spec,
-                                atl_clip_tower_t **tower);
+/* Of spec->n_layers blocks. INPUT, MEMORY. Caller owns. */
+atl_status_t atl_clip_tower_new(const atl_clip_source_t *source, const atl_clip_block_tensors_t *blocks,
+                                const atl_clip_tower_spec_t *spec, atl_clip_tower_t **tower);
 void atl_clip_tower_destroy(atl_clip_tower_t **tower);
 /* x(n_sequences,n_positions,W) in place, of which only position `wanted` of each sequence is a result. */
 void atl_clip_tower_run(atl_clip_tower_t *tower, float *x, int32_t n_sequences, int32_t n_positions, int32_t wanted);
@@ -67,7 +61,7 @@ void atl_clip_attend(const atl_clip_attention_t *head, float *scratch);
 size_t atl_clip_attention_items(int32_t n_keys, int32_t head_size);
 
 typedef struct atl_clip_text atl_clip_text_t;
-atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+atl_status_t atl_clip_text_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
                                atl_clip_text_t **text);
 void atl_clip_text_destroy(atl_clip_text_t **text);
 /* features(E) <- ids(context), all below the vocabulary. */
@@ -75,15 +69,14 @@ void atl_clip_text_run(atl_clip_text_t *text, float *features, const int32_t *id
 size_t atl_clip_text_bytes(const atl_clip_text_t *text);
 
 typedef struct atl_clip_vit atl_clip_vit_t;
-atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
-                              atl_clip_vit_t **vit);
+atl_status_t atl_clip_vit_new(const atl_clip_source_t *source, const atl_clip_config_t *config, atl_clip_vit_t **vit);
 void atl_clip_vit_destroy(atl_clip_vit_t **vit);
 /* features(n,E) <- images(n,3,size,size). */
 void atl_clip_vit_run(atl_clip_vit_t *vit, float *features, const float *images, int32_t n);
 size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit);
 
 typedef struct atl_clip_resnet atl_clip_resnet_t;
-atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
                                  atl_clip_resnet_t **resnet);
 void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet);
 void atl_clip_resnet_run(atl_clip_resnet_t *resnet, float *features, const float *images, int32_t n);

@@ -5,7 +5,6 @@
  * A picture moves through a few buffers; a bottleneck's last convolution adds into its shortcut.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/memory.h"
@@ -37,50 +36,42 @@ struct atl_clip_resnet {
 
 /* ---- reading ---- */
 
-/* The tensors of BatchNorm NAME as (scale, shift) of the convolution before it. */
-static atl_status_t read_norm(const atl_clip_source_t *source, const char *name, int32_t n, float *scale,
-                              float *shift) {
-  static const char *const tails[4] = {"weight", "bias", "running_mean", "running_var"};
-  const float *tensors[4];
-  for (int i = 0; i < 4; i++) {
-    char tail[ATL_CLIP_NAME_BYTES];
-    snprintf(tail, sizeof tail, "%s.%s", name, tails[i]);
-    ATL_TRY(atl_clip_bind(source, tail, (int64_t[4]){n}, &tensors[i]));
-  }
+/* The batch norm behind a convolution as (scale, shift) of it. */
+static atl_status_t fold_norm(const atl_clip_source_t *source, const atl_clip_conv_tensors_t *tensors, int32_t n,
+                              float *scale, float *shift) {
+  const float *weight = tensors->weight.value, *bias = tensors->bias.value;
+  const float *mean = tensors->running_mean.value, *variance = tensors->running_var.value;
   for (int32_t i = 0; i < n; i++) {
-    ATL_CHECK(tensors[3][i] >= 0, INPUT, "%s: tensor %s%s.running_var: item %d is %g; a variance is not negative",
-              atl_safetensors_path(source->file), source->prefix, name, i, (double)tensors[3][i]);
-    double factor = (double)tensors[0][i] / sqrt((double)tensors[3][i] + 1e-5);
+    ATL_CHECK(variance[i] >= 0, INPUT, "%s: tensor %s: item %d is %g; a variance is not negative",
+              atl_safetensors_path(source->weights->file), atl_weights_name_of(source->weights, &tensors->running_var),
+              i, (double)variance[i]);
+    double factor = (double)weight[i] / sqrt((double)variance[i] + 1e-5);
     scale[i] = (float)factor;
-    shift[i] = (float)((double)tensors[1][i] - (double)tensors[2][i] * factor);
+    shift[i] = (float)((double)bias[i] - (double)mean[i] * factor);
   }
   return ATL_OK;
 }
 
-static atl_status_t fold(const atl_clip_source_t *source, const char *name, const char *norm, atl_conv_spec_t *spec) {
-  char tail[ATL_CLIP_NAME_BYTES];
+static atl_status_t fold(const atl_clip_source_t *source, const atl_clip_conv_tensors_t *tensors, atl_arena_t *arena,
+                         atl_conv_spec_t *spec) {
   int64_t row = (int64_t)spec->n_in * spec->kernel * spec->kernel;
-  const float *weight;
   float *folded, *scale, *shift;
-  snprintf(tail, sizeof tail, "%s.weight", name);
-  ATL_TRY(atl_clip_bind(source, tail, (int64_t[4]){spec->n_out, spec->n_in, spec->kernel, spec->kernel}, &weight));
-  ATL_TRY(ATL_TAKE(source->arena, spec->n_out * row, &folded));
-  ATL_TRY(ATL_TAKE(source->arena, spec->n_out, &scale));
-  ATL_TRY(ATL_TAKE(source->arena, spec->n_out, &shift));
-  ATL_TRY(read_norm(source, norm, spec->n_out, scale, shift));
-  for (int64_t i = 0; i < spec->n_out * row; i++) folded[i] = weight[i] * scale[i / row];
+  ATL_TRY(ATL_WEIGHTS_BIND(source->weights, arena, *tensors));
+  ATL_TRY(ATL_TAKE(arena, spec->n_out * row, &folded));
+  ATL_TRY(ATL_TAKE(arena, spec->n_out, &scale));
+  ATL_TRY(ATL_TAKE(arena, spec->n_out, &shift));
+  ATL_TRY(fold_norm(source, tensors, spec->n_out, scale, shift));
+  for (int64_t i = 0; i < spec->n_out * row; i++) folded[i] = tensors->conv.value[i] * scale[i / row];
   spec->weight = folded, spec->bias = shift;
   return ATL_OK;
 }
 
-/* Convolution NAME with batch norm NORM folded in. */
-static atl_status_t read_conv(const atl_clip_source_t *given, const char *name, const char *norm, atl_conv_spec_t spec,
-                              atl_conv_t **conv) {
+/* A convolution with its batch norm folded in. */
+static atl_status_t read_conv(const atl_clip_source_t *source, const atl_clip_conv_tensors_t *tensors,
+                              atl_conv_spec_t spec, atl_conv_t **conv) {
   atl_arena_t temporary = {0};
-  atl_clip_source_t source = *given;
-  source.arena = &temporary;
-  spec.dtype = source.dtype;
-  atl_status_t status = fold(&source, name, norm, &spec);
+  spec.dtype = source->dtype;
+  atl_status_t status = fold(source, tensors, &temporary, &spec);
   if (status == ATL_OK) status = atl_conv_new(&spec, conv);
   atl_arena_clear(&temporary);
   return status;
@@ -106,9 +97,10 @@ static atl_status_t read_stem(atl_clip_resnet_t *resnet, const atl_clip_source_t
   int32_t side = resnet->size / 2;
   atl_conv_spec_t first = conv_spec(3, width / 2, 3, resnet->size);
   first.stride = 2;
-  ATL_TRY(read_conv(source, "conv1", "bn1", first, &resnet->stem[0]));
-  ATL_TRY(read_conv(source, "conv2", "bn2", conv_spec(width / 2, width / 2, 3, side), &resnet->stem[1]));
-  ATL_TRY(read_conv(source, "conv3", "bn3", conv_spec(width / 2, width, 3, side), &resnet->stem[2]));
+  const atl_clip_conv_tensors_t *stem = source->tensors->resnet.stem;
+  ATL_TRY(read_conv(source, &stem[0], first, &resnet->stem[0]));
+  ATL_TRY(read_conv(source, &stem[1], conv_spec(width / 2, width / 2, 3, side), &resnet->stem[1]));
+  ATL_TRY(read_conv(source, &stem[2], conv_spec(width / 2, width, 3, side), &resnet->stem[2]));
   need(resnet, 0, resnet->size, 3);
   need(resnet, 1, side, width / 2);
   need(resnet, 0, side, width / 2);
@@ -119,19 +111,16 @@ static atl_status_t read_stem(atl_clip_resnet_t *resnet, const atl_clip_source_t
 
 /* Buffers of a block: 0 the picture, 1 and 2 the path, 3 the pooled picture; a shortcut's result goes to 1 after all.
  */
-static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual, const char *name,
-                               bottleneck_t *block) {
-  atl_clip_source_t source = *visual;
-  snprintf(source.prefix, sizeof source.prefix, "%.16s%.40s.", visual->prefix, name);
+static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_t *source,
+                               const atl_clip_bottleneck_tensors_t *tensors, bottleneck_t *block) {
   int32_t planes = block->n_planes, n_out = planes * EXPANSION, side = block->halves ? block->side / 2 : block->side;
   atl_conv_spec_t last = conv_spec(planes, n_out, 1, side), beside = conv_spec(block->n_in, n_out, 1, side);
   last.accumulates = true;
   beside.has_relu = false;
-  ATL_TRY(read_conv(&source, "conv1", "bn1", conv_spec(block->n_in, planes, 1, block->side), &block->conv1));
-  ATL_TRY(read_conv(&source, "conv2", "bn2", conv_spec(planes, planes, 3, block->side), &block->conv2));
-  ATL_TRY(read_conv(&source, "conv3", "bn3", last, &block->conv3));
-  if (block->halves || block->n_in != n_out)
-    ATL_TRY(read_conv(&source, "downsample.0", "downsample.1", beside, &block->shortcut));
+  ATL_TRY(read_conv(source, &tensors->conv1, conv_spec(block->n_in, planes, 1, block->side), &block->conv1));
+  ATL_TRY(read_conv(source, &tensors->conv2, conv_spec(planes, planes, 3, block->side), &block->conv2));
+  ATL_TRY(read_conv(source, &tensors->conv3, last, &block->conv3));
+  if (block->halves || block->n_in != n_out) ATL_TRY(read_conv(source, &tensors->shortcut, beside, &block->shortcut));
   need(resnet, 0, side, n_out);
   need(resnet, 1, block->side, planes);
   need(resnet, 2, block->side, planes);
@@ -147,28 +136,27 @@ static atl_status_t read_blocks(atl_clip_resnet_t *resnet, const atl_clip_source
   ATL_TRY(ATL_TAKE(&resnet->arena, n_blocks, &resnet->blocks));
   for (int32_t s = 0; s < N_STAGES; s++)
     for (int32_t i = 0; i < config->vision_blocks[s]; i++) {
+      const atl_clip_bottleneck_tensors_t *tensors = &source->tensors->resnet.blocks[resnet->n_blocks];
       bottleneck_t *block = &resnet->blocks[resnet->n_blocks++];
-      char name[40];
-      snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
       block->side = side, block->n_in = n_in, block->n_planes = config->vision_width << s;
       block->halves = s > 0 && i == 0;
-      ATL_TRY(read_block(resnet, source, name, block));
+      ATL_TRY(read_block(resnet, source, tensors, block));
       if (block->halves) side /= 2;
       n_in = block->n_planes * EXPANSION;
     }
   return ATL_OK;
 }
 
-static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t *visual) {
+static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t *source) {
   int64_t width = resnet->width, n_tokens = resnet->n_tokens;
-  atl_clip_source_t source = *visual;
-  snprintf(source.prefix, sizeof source.prefix, "%.16sattnpool.", visual->prefix);
-  ATL_TRY(atl_clip_bind(&source, "positional_embedding", (int64_t[4]){n_tokens, width}, &resnet->positions));
-  ATL_TRY(atl_clip_bind_linear(&source, "q_proj.weight", "q_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->q));
-  ATL_TRY(atl_clip_bind_linear(&source, "k_proj.weight", "k_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->k));
-  ATL_TRY(atl_clip_bind_linear(&source, "v_proj.weight", "v_proj.bias", width, width, ATL_ACTIVATION_NONE, &resnet->v));
-  ATL_TRY(atl_clip_bind_linear(&source, "c_proj.weight", "c_proj.bias", resnet->embedding_width, width,
-                               ATL_ACTIVATION_NONE, &resnet->project));
+  const atl_clip_tensors_t *t = source->tensors;
+  ATL_TRY(ATL_WEIGHTS_BIND(source->weights, &resnet->arena, t->resnet.positions));
+  resnet->positions = t->resnet.positions.value;
+  ATL_TRY(atl_clip_read_linear(source, &t->resnet.q, width, width, ATL_ACTIVATION_NONE, &resnet->q));
+  ATL_TRY(atl_clip_read_linear(source, &t->resnet.k, width, width, ATL_ACTIVATION_NONE, &resnet->k));
+  ATL_TRY(atl_clip_read_linear(source, &t->resnet.v, width, width, ATL_ACTIVATION_NONE, &resnet->v));
+  ATL_TRY(atl_clip_read_linear(source, &t->resnet.project, resnet->embedding_width, width, ATL_ACTIVATION_NONE,
+                               &resnet->project));
   ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->tokens));
   ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->queries));
   ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->keys));
@@ -178,29 +166,27 @@ static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t
   return ATL_TAKE(&resnet->arena, items, &resnet->scratch);
 }
 
-static atl_status_t build(atl_clip_resnet_t *resnet, const atl_safetensors_t *file, const atl_clip_config_t *config,
-                          atl_dtype_t dtype) {
-  atl_clip_source_t source = {.file = file, .arena = &resnet->arena, .prefix = "visual.", .dtype = dtype};
+static atl_status_t build(atl_clip_resnet_t *resnet, const atl_clip_source_t *source, const atl_clip_config_t *config) {
   int32_t side = config->image_size / 32;
   ATL_CHECK(config->vision_width % 2 == 0, INPUT, "%s: a ResNet's width should be even, found %d",
-            atl_safetensors_path(file), config->vision_width);
+            atl_safetensors_path(source->weights->file), config->vision_width);
   for (int32_t s = 0; s < N_STAGES; s++)
     ATL_CHECK(config->vision_blocks[s] > 0, INPUT, "%s: expected blocks in visual.layer%d, found none",
-              atl_safetensors_path(file), s + 1);
+              atl_safetensors_path(source->weights->file), s + 1);
   resnet->size = config->image_size, resnet->embedding_width = config->embedding_width;
   resnet->n_heads = config->vision_heads;
   resnet->width = config->vision_width * 32, resnet->n_tokens = side * side + 1;
-  ATL_TRY(read_stem(resnet, &source, config->vision_width));
-  ATL_TRY(read_blocks(resnet, &source, config));
-  ATL_TRY(read_pool(resnet, &source));
+  ATL_TRY(read_stem(resnet, source, config->vision_width));
+  ATL_TRY(read_blocks(resnet, source, config));
+  ATL_TRY(read_pool(resnet, source));
   for (int i = 0; i < N_BUFFERS; i++) ATL_TRY(ATL_TAKE(&resnet->arena, resnet->n_items[i], &resnet->buffers[i]));
   return ATL_OK;
 }
 
-atl_status_t atl_clip_resnet_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
                                  atl_clip_resnet_t **resnet) {
   ATL_TRY(ATL_NEW(1, resnet));
-  atl_status_t status = build(*resnet, file, config, dtype);
+  atl_status_t status = build(*resnet, source, config);
   if (status != ATL_OK) atl_clip_resnet_destroy(resnet);
   return status;
 }

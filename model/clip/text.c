@@ -15,18 +15,15 @@ struct atl_clip_text {
   float *x;                 /* (context,W) */
 };
 
-static atl_status_t build(atl_clip_text_t *text, const atl_safetensors_t *file, const atl_clip_config_t *config,
-                          atl_dtype_t dtype) {
+static atl_status_t build(atl_clip_text_t *text, const atl_clip_source_t *source, const atl_clip_config_t *config) {
   int64_t width = config->text_width;
-  atl_clip_source_t source = {.file = file, .arena = &text->arena, .dtype = dtype};
+  const atl_clip_tensors_t *t = source->tensors;
   text->width = config->text_width, text->context_length = config->context_length;
   text->embedding_width = config->embedding_width;
-  ATL_TRY(atl_clip_bind(&source, "token_embedding.weight", (int64_t[4]){config->vocabulary, width}, &text->tokens));
-  ATL_TRY(
-      atl_clip_bind(&source, "positional_embedding", (int64_t[4]){config->context_length, width}, &text->positions));
-  ATL_TRY(atl_clip_bind(&source, "ln_final.weight", (int64_t[4]){width}, &text->norm_weight));
-  ATL_TRY(atl_clip_bind(&source, "ln_final.bias", (int64_t[4]){width}, &text->norm_bias));
-  ATL_TRY(atl_clip_bind_projection(&source, "text_projection", width, config->embedding_width, &text->projection));
+  ATL_TRY(ATL_WEIGHTS_BIND(source->weights, &text->arena, t->text.vectors));
+  text->tokens = t->text.vectors.tokens.value, text->positions = t->text.vectors.positions.value;
+  text->norm_weight = t->text.vectors.ln_final.weight.value, text->norm_bias = t->text.vectors.ln_final.bias.value;
+  ATL_TRY(atl_clip_read_projection(source, &t->text.projection, width, config->embedding_width, &text->projection));
   ATL_TRY(ATL_TAKE(&text->arena, config->context_length * width, &text->x));
   const atl_clip_tower_spec_t spec = {.width = config->text_width,
                                       .n_heads = config->text_heads,
@@ -34,14 +31,13 @@ static atl_status_t build(atl_clip_text_t *text, const atl_safetensors_t *file, 
                                       .n_positions = config->context_length,
                                       .n_sequences = 1,
                                       .is_causal = true};
-  atl_clip_source_t blocks = {.file = file, .arena = &text->arena, .prefix = "transformer.", .dtype = dtype};
-  return atl_clip_tower_new(&blocks, &spec, &text->tower);
+  return atl_clip_tower_new(source, t->text.blocks, &spec, &text->tower);
 }
 
-atl_status_t atl_clip_text_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
+atl_status_t atl_clip_text_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
                                atl_clip_text_t **text) {
   ATL_TRY(ATL_NEW(1, text));
-  atl_status_t status = build(*text, file, config, dtype);
+  atl_status_t status = build(*text, source, config);
   if (status != ATL_OK) atl_clip_text_destroy(text);
   return status;
 }

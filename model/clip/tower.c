@@ -2,7 +2,6 @@
  * for itself, in heads of one sequence where it does not. Of the last block only one position of each sequence is
  * read, so after its attention the others are left as they are. */
 #include <omp.h>
-#include <stdio.h>
 
 #include "common/memory.h"
 #include "model/clip/clip_private.h"
@@ -27,21 +26,15 @@ struct atl_clip_tower {
   size_t head_items;
 };
 
-static atl_status_t read_block(const atl_clip_source_t *tower, int32_t i_layer, int64_t width, block_t *block) {
-  atl_clip_source_t source = *tower;
-  snprintf(source.prefix, sizeof source.prefix, "%.32sresblocks.%d.", tower->prefix, i_layer);
-  ATL_TRY(atl_clip_bind(&source, "ln_1.weight", (int64_t[4]){width}, &block->ln_1_weight));
-  ATL_TRY(atl_clip_bind(&source, "ln_1.bias", (int64_t[4]){width}, &block->ln_1_bias));
-  ATL_TRY(atl_clip_bind(&source, "ln_2.weight", (int64_t[4]){width}, &block->ln_2_weight));
-  ATL_TRY(atl_clip_bind(&source, "ln_2.bias", (int64_t[4]){width}, &block->ln_2_bias));
-  ATL_TRY(atl_clip_bind_linear(&source, "attn.in_proj_weight", "attn.in_proj_bias", 3 * width, width,
-                               ATL_ACTIVATION_NONE, &block->qkv));
-  ATL_TRY(atl_clip_bind_linear(&source, "attn.out_proj.weight", "attn.out_proj.bias", width, width, ATL_ACTIVATION_NONE,
-                               &block->out));
-  ATL_TRY(atl_clip_bind_linear(&source, "mlp.c_fc.weight", "mlp.c_fc.bias", 4 * width, width, ATL_ACTIVATION_QUICK_GELU,
-                               &block->up));
-  return atl_clip_bind_linear(&source, "mlp.c_proj.weight", "mlp.c_proj.bias", width, 4 * width, ATL_ACTIVATION_NONE,
-                              &block->down);
+static atl_status_t read_block(const atl_clip_source_t *source, const atl_clip_block_tensors_t *tensors, int64_t width,
+                               atl_arena_t *arena, block_t *block) {
+  ATL_TRY(ATL_WEIGHTS_BIND(source->weights, arena, tensors->norms));
+  block->ln_1_weight = tensors->norms.ln_1.weight.value, block->ln_1_bias = tensors->norms.ln_1.bias.value;
+  block->ln_2_weight = tensors->norms.ln_2.weight.value, block->ln_2_bias = tensors->norms.ln_2.bias.value;
+  ATL_TRY(atl_clip_read_linear(source, &tensors->qkv, 3 * width, width, ATL_ACTIVATION_NONE, &block->qkv));
+  ATL_TRY(atl_clip_read_linear(source, &tensors->out, width, width, ATL_ACTIVATION_NONE, &block->out));
+  ATL_TRY(atl_clip_read_linear(source, &tensors->up, 4 * width, width, ATL_ACTIVATION_QUICK_GELU, &block->up));
+  return atl_clip_read_linear(source, &tensors->down, width, 4 * width, ATL_ACTIVATION_NONE, &block->down);
 }
 
 static atl_status_t take_scratch(atl_clip_tower_t *tower) {
@@ -56,13 +49,13 @@ static atl_status_t take_scratch(atl_clip_tower_t *tower) {
   return ATL_TAKE(&tower->arena, (size_t)tower->n_threads * tower->head_items, &tower->heads);
 }
 
-atl_status_t atl_clip_tower_new(const atl_clip_source_t *source, const atl_clip_tower_spec_t *spec,
-                                atl_clip_tower_t **tower) {
+atl_status_t atl_clip_tower_new(const atl_clip_source_t *source, const atl_clip_block_tensors_t *blocks,
+                                const atl_clip_tower_spec_t *spec, atl_clip_tower_t **tower) {
   ATL_TRY(ATL_NEW(1, tower));
   (*tower)->spec = *spec;
   atl_status_t status = ATL_TAKE(&(*tower)->arena, spec->n_layers, &(*tower)->blocks);
   for (int32_t i = 0; status == ATL_OK && i < spec->n_layers; i++)
-    status = read_block(source, i, spec->width, &(*tower)->blocks[i]);
+    status = read_block(source, &blocks[i], spec->width, &(*tower)->arena, &(*tower)->blocks[i]);
   if (status == ATL_OK) status = take_scratch(*tower);
   if (status != ATL_OK) atl_clip_tower_destroy(tower);
   return status;

@@ -34,57 +34,49 @@ static atl_status_t read_patches(atl_clip_vit_t *vit, const atl_clip_source_t *s
                           .width = config->image_size,
                           .dtype = source->dtype};
   atl_arena_t converted = {0};
-  atl_clip_source_t temporary = *source;
-  temporary.arena = &converted;
-  atl_status_t status =
-      atl_clip_bind(&temporary, "conv1.weight", (int64_t[4]){spec.n_out, 3, spec.kernel, spec.kernel}, &spec.weight);
+  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, source->tensors->vit.patches);
+  spec.weight = source->tensors->vit.patches.value;
   if (status == ATL_OK) status = atl_conv_new(&spec, &vit->patches);
   atl_arena_clear(&converted);
   return status;
 }
 
-static atl_status_t read_tower(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
-                               atl_dtype_t dtype) {
+static atl_status_t read_tower(atl_clip_vit_t *vit, const atl_clip_source_t *source, const atl_clip_config_t *config) {
   const atl_clip_tower_spec_t spec = {.width = vit->width,
                                       .n_heads = config->vision_heads,
                                       .n_layers = config->vision_layers,
                                       .n_positions = vit->n_positions,
                                       .n_sequences = vit->n_at_once};
-  const atl_clip_source_t source = {
-      .file = file, .arena = &vit->arena, .prefix = "visual.transformer.", .dtype = dtype};
-  return atl_clip_tower_new(&source, &spec, &vit->tower);
+  return atl_clip_tower_new(source, source->tensors->vit.blocks, &spec, &vit->tower);
 }
 
 static atl_status_t read_vectors(atl_clip_vit_t *vit, const atl_clip_source_t *source) {
-  const int64_t shape[4] = {vit->width};
-  ATL_TRY(atl_clip_bind(source, "class_embedding", shape, &vit->class_token));
-  ATL_TRY(atl_clip_bind(source, "ln_pre.weight", shape, &vit->pre_weight));
-  ATL_TRY(atl_clip_bind(source, "ln_pre.bias", shape, &vit->pre_bias));
-  ATL_TRY(atl_clip_bind(source, "ln_post.weight", shape, &vit->post_weight));
-  ATL_TRY(atl_clip_bind(source, "ln_post.bias", shape, &vit->post_bias));
-  return atl_clip_bind(source, "positional_embedding", (int64_t[4]){vit->n_positions, vit->width}, &vit->positions);
+  const atl_clip_tensors_t *t = source->tensors;
+  ATL_TRY(ATL_WEIGHTS_BIND(source->weights, &vit->arena, t->vit.vectors));
+  vit->class_token = t->vit.vectors.class_token.value, vit->positions = t->vit.vectors.positions.value;
+  vit->pre_weight = t->vit.vectors.ln_pre.weight.value, vit->pre_bias = t->vit.vectors.ln_pre.bias.value;
+  vit->post_weight = t->vit.vectors.ln_post.weight.value, vit->post_bias = t->vit.vectors.ln_post.bias.value;
+  return ATL_OK;
 }
 
-static atl_status_t build(atl_clip_vit_t *vit, const atl_safetensors_t *file, const atl_clip_config_t *config,
-                          atl_dtype_t dtype) {
+static atl_status_t build(atl_clip_vit_t *vit, const atl_clip_source_t *source, const atl_clip_config_t *config) {
   int32_t grid = config->image_size / config->patch_size;
-  atl_clip_source_t source = {.file = file, .arena = &vit->arena, .prefix = "visual.", .dtype = dtype};
   vit->size = config->image_size, vit->width = config->vision_width, vit->embedding_width = config->embedding_width;
   vit->n_positions = grid * grid + 1;
   int32_t n = ROWS_AT_ONCE / vit->n_positions;
   vit->n_at_once = n < 1 ? 1 : n > MOST_AT_ONCE ? MOST_AT_ONCE : n;
-  ATL_TRY(read_vectors(vit, &source));
-  ATL_TRY(read_patches(vit, &source, config));
-  ATL_TRY(read_tower(vit, file, config, dtype));
-  ATL_TRY(atl_clip_bind_projection(&source, "proj", vit->width, vit->embedding_width, &vit->projection));
+  ATL_TRY(read_vectors(vit, source));
+  ATL_TRY(read_patches(vit, source, config));
+  ATL_TRY(read_tower(vit, source, config));
+  ATL_TRY(atl_clip_read_projection(source, &source->tensors->vit.projection, vit->width, vit->embedding_width,
+                                   &vit->projection));
   ATL_TRY(ATL_TAKE(&vit->arena, (int64_t)vit->size * vit->size * 3, &vit->picture));
   return ATL_TAKE(&vit->arena, (int64_t)vit->n_at_once * vit->n_positions * vit->width, &vit->x);
 }
 
-atl_status_t atl_clip_vit_new(const atl_safetensors_t *file, const atl_clip_config_t *config, atl_dtype_t dtype,
-                              atl_clip_vit_t **vit) {
+atl_status_t atl_clip_vit_new(const atl_clip_source_t *source, const atl_clip_config_t *config, atl_clip_vit_t **vit) {
   ATL_TRY(ATL_NEW(1, vit));
-  atl_status_t status = build(*vit, file, config, dtype);
+  atl_status_t status = build(*vit, source, config);
   if (status != ATL_OK) atl_clip_vit_destroy(vit);
   return status;
 }

@@ -70,3 +70,9 @@ atl_status_t atl_weights_bind(const atl_weights_t *weights, atl_arena_t *arena, 
   }
   return ATL_OK;
 }
+
+const char *atl_weights_name_of(const atl_weights_t *weights, const atl_parameter_t *parameter) {
+  for (size_t i = 0; i < weights->list.n; i++)
+    if (atl_table_place(&weights->list.items[i], weights->tensors) == parameter) return weights->list.items[i].name;
+  return "";
+}

@@ -35,6 +35,8 @@ atl_status_t atl_weights_open(const atl_table_t *table, const void *config, cons
  */
 atl_status_t atl_weights_bind(const atl_weights_t *weights, atl_arena_t *arena, const void *part, size_t n_bytes);
 #define ATL_WEIGHTS_BIND(weights, arena, part) atl_weights_bind(weights, arena, &(part), sizeof(part))
+/* The name of the tensor that binds to a parameter, for messages; "" when none does. Borrowed. */
+const char *atl_weights_name_of(const atl_weights_t *weights, const atl_parameter_t *parameter);
 /* Frees the list and the arrays. */
 void atl_weights_close(atl_weights_t *weights);
 

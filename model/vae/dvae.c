@@ -9,12 +9,11 @@
 #include "model/vae/dvae.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "model/checkpoint/binding.h"
 #include "model/kernels/activation/activation.h"
 #include "model/kernels/conv/conv.h"
+#include "model/vae/dvae_tensors.h"
 
 enum { N_BUFFERS = 3 };
 
@@ -52,73 +51,57 @@ static atl_status_t start(chain_t *chain, atl_arena_t *arena, int32_t side, int3
   return ATL_TAKE(arena, capacity, &chain->steps);
 }
 
-/* The convolution of NAME.weight and NAME.bias. */
-static atl_status_t read_conv(const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
-                              atl_conv_t **conv) {
-  char weight_name[80], bias_name[80];
-  snprintf(weight_name, sizeof weight_name, "%s.weight", name);
-  snprintf(bias_name, sizeof bias_name, "%s.bias", name);
-  spec.backend = ATL_BACKEND_AUTO;
-  const atl_binding_t table[] = {{weight_name,
-                                  4,
-                                  {spec.is_transposed ? spec.n_in : spec.n_out,
-                                   spec.is_transposed ? spec.n_out : spec.n_in, spec.kernel, spec.kernel},
-                                  &spec.weight},
-                                 {bias_name, 1, {spec.n_out}, &spec.bias}};
+/* The convolution of two tensors. */
+static atl_status_t read_conv(const atl_weights_t *weights, const atl_dvae_conv_tensors_t *tensors,
+                              atl_conv_spec_t spec, atl_conv_t **conv) {
   atl_arena_t converted = {0};
-  atl_status_t status = atl_binding_bind(file, &converted, table, 2);
+  atl_status_t status = ATL_WEIGHTS_BIND(weights, &converted, *tensors);
+  spec.backend = ATL_BACKEND_AUTO;
+  spec.weight = tensors->weight.value, spec.bias = tensors->bias.value;
   if (status == ATL_OK) status = atl_conv_new(&spec, conv);
   atl_arena_clear(&converted);
   return status;
 }
 
-/* Appends convolution NAME from the current buffer to `to`. */
-static atl_status_t append(chain_t *chain, const atl_safetensors_t *file, const char *name, atl_conv_spec_t spec,
-                           int to) {
+/* Appends a convolution from the current buffer to `to`. */
+static atl_status_t append(chain_t *chain, const atl_weights_t *weights, const atl_dvae_conv_tensors_t *tensors,
+                           atl_conv_spec_t spec, int to) {
   spec.n_in = chain->width, spec.height = spec.width = chain->side;
   ATL_ASSERT(chain->n_steps < chain->capacity);
   step_t *step = &chain->steps[chain->n_steps++];
   step->from = chain->current, step->to = to;
-  ATL_TRY(read_conv(file, name, spec, &step->conv));
+  ATL_TRY(read_conv(weights, tensors, spec, &step->conv));
   chain->current = to, chain->side = atl_conv_out_height(step->conv), chain->width = atl_conv_n_results(step->conv);
   note_size(chain);
   return ATL_OK;
 }
 
-static atl_status_t append_block(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t index) {
+static atl_status_t append_block(chain_t *chain, const atl_weights_t *weights, const atl_dvae_block_tensors_t *block) {
   int32_t width = chain->width;
   int home = chain->current, first = (home + 1) % N_BUFFERS, second = (home + 2) % N_BUFFERS;
   const atl_conv_spec_t square = {.n_out = width, .kernel = 3, .stride = 1, .padding = 1, .has_relu = true};
   const atl_conv_spec_t add = {.n_out = width, .kernel = 1, .stride = 1, .accumulates = true};
-  char name[64];
-  snprintf(name, sizeof name, "%s.%d.net.0", half, index);
-  ATL_TRY(append(chain, file, name, square, first));
-  snprintf(name, sizeof name, "%s.%d.net.2", half, index);
-  ATL_TRY(append(chain, file, name, square, second));
-  snprintf(name, sizeof name, "%s.%d.net.4", half, index);
-  return append(chain, file, name, add, home);
+  ATL_TRY(append(chain, weights, &block->first, square, first));
+  ATL_TRY(append(chain, weights, &block->second, square, second));
+  return append(chain, weights, &block->third, add, home);
 }
 
-/* L halvings or doublings, named HALF.FIRST.0, HALF.(FIRST+1).0, ...; the last one's pixels go through `then`. */
-static atl_status_t append_scalings(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t first,
-                                    const atl_vae_config_t *config, const atl_conv_t *then) {
+/* L halvings or doublings; the last one's pixels go through `then`. */
+static atl_status_t append_scalings(chain_t *chain, const atl_weights_t *weights, const atl_vae_config_t *config,
+                                    const atl_dvae_conv_tensors_t *scalings, bool doubles, const atl_conv_t *then) {
   atl_conv_spec_t spec = {.n_out = config->hidden_width, .kernel = 4, .stride = 2, .padding = 1, .has_relu = true};
-  spec.is_transposed = strcmp(half, "decoder") == 0;
+  spec.is_transposed = doubles;
   for (int32_t i = 0; i < config->n_layers; i++) {
-    char name[64];
-    snprintf(name, sizeof name, "%s.%d.0", half, first + i);
     if (i == config->n_layers - 1) spec.then = then;
-    ATL_TRY(append(chain, file, name, spec, (chain->current + 1) % N_BUFFERS));
+    ATL_TRY(append(chain, weights, &scalings[i], spec, (chain->current + 1) % N_BUFFERS));
   }
   return ATL_OK;
 }
 
-static atl_status_t append_pointwise(chain_t *chain, const atl_safetensors_t *file, const char *half, int32_t index,
-                                     int32_t n_out) {
-  char name[64];
-  snprintf(name, sizeof name, "%s.%d", half, index);
+static atl_status_t append_pointwise(chain_t *chain, const atl_weights_t *weights,
+                                     const atl_dvae_conv_tensors_t *tensors, int32_t n_out) {
   const atl_conv_spec_t spec = {.n_out = n_out, .kernel = 1, .stride = 1};
-  return append(chain, file, name, spec, (chain->current + 1) % N_BUFFERS);
+  return append(chain, weights, tensors, spec, (chain->current + 1) % N_BUFFERS);
 }
 
 static atl_status_t finish(chain_t *chain, atl_arena_t *arena) {
@@ -128,42 +111,49 @@ static atl_status_t finish(chain_t *chain, atl_arena_t *arena) {
 
 static int32_t count_steps(const atl_vae_config_t *config) { return config->n_layers + 3 * config->n_res_blocks + 2; }
 
-static atl_status_t build_encoder(atl_dvae_t *vae, const atl_safetensors_t *file) {
+static atl_status_t build_encoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->encoder;
   ATL_TRY(start(chain, &vae->arena, config->image_size, config->n_channels, count_steps(config)));
-  ATL_TRY(append_scalings(chain, file, "encoder", 0, config, NULL));
-  for (int32_t i = 0; i < config->n_res_blocks; i++)
-    ATL_TRY(append_block(chain, file, "encoder", config->n_layers + i));
-  ATL_TRY(append_pointwise(chain, file, "encoder", config->n_layers + config->n_res_blocks, config->n_tokens));
+  ATL_TRY(append_scalings(chain, weights, config, tensors->halvings, false, NULL));
+  for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, weights, &tensors->encoder_blocks[i]));
+  ATL_TRY(append_pointwise(chain, weights, &tensors->to_logits, config->n_tokens));
   return finish(chain, &vae->arena);
 }
 
 /* The decoder's last 1x1, in the quarters of the picture that the last transposed convolution makes. */
-static atl_status_t read_pixels(atl_dvae_t *vae, const atl_safetensors_t *file, int32_t index) {
-  char name[64];
-  snprintf(name, sizeof name, "decoder.%d", index);
+static atl_status_t read_pixels(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_conv_spec_t spec = {.n_in = vae->config.hidden_width,
                                 .n_out = vae->config.n_channels,
                                 .kernel = 1,
                                 .stride = 1,
                                 .height = vae->config.image_size / 2,
                                 .width = vae->config.image_size / 2};
-  return read_conv(file, name, spec, &vae->to_pixels);
+  return read_conv(weights, &tensors->to_pixels, spec, &vae->to_pixels);
 }
 
-static atl_status_t build_decoder(atl_dvae_t *vae, const atl_safetensors_t *file) {
+static atl_status_t build_decoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->decoder;
-  const atl_binding_t codebook = {"codebook.weight", 2, {config->n_tokens, config->codebook_width}, &vae->codebook};
-  ATL_TRY(atl_binding_bind(file, &vae->arena, &codebook, 1));
+  ATL_TRY(ATL_WEIGHTS_BIND(weights, &vae->arena, tensors->codebook));
+  vae->codebook = tensors->codebook.value;
   ATL_TRY(start(chain, &vae->arena, vae->grid, config->codebook_width, count_steps(config)));
-  int32_t index = 0;
-  if (config->n_res_blocks > 0) ATL_TRY(append_pointwise(chain, file, "decoder", index++, config->hidden_width));
-  for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, file, "decoder", index++));
-  ATL_TRY(read_pixels(vae, file, index + config->n_layers));
-  ATL_TRY(append_scalings(chain, file, "decoder", index, config, vae->to_pixels));
+  if (config->n_res_blocks > 0)
+    ATL_TRY(append_pointwise(chain, weights, &tensors->from_codebook, config->hidden_width));
+  for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, weights, &tensors->decoder_blocks[i]));
+  ATL_TRY(read_pixels(vae, weights, tensors));
+  ATL_TRY(append_scalings(chain, weights, config, tensors->doublings, true, vae->to_pixels));
   return finish(chain, &vae->arena);
+}
+
+static atl_status_t build(atl_dvae_t *vae, const atl_safetensors_t *file, int parts) {
+  atl_dvae_tensors_t tensors = {0};
+  atl_weights_t weights;
+  atl_status_t status = atl_weights_open(&atl_dvae_table, &vae->config, file, &tensors, &weights);
+  if (status == ATL_OK && (parts & ATL_DVAE_DECODER)) status = build_decoder(vae, &weights, &tensors);
+  if (status == ATL_OK && (parts & ATL_DVAE_ENCODER)) status = build_encoder(vae, &weights, &tensors);
+  atl_weights_close(&weights);
+  return status;
 }
 
 atl_status_t atl_dvae_new(const atl_model_t *model, int parts, atl_dvae_t **vae) {
@@ -172,9 +162,7 @@ atl_status_t atl_dvae_new(const atl_model_t *model, int parts, atl_dvae_t **vae)
   ATL_TRY(ATL_NEW(1, vae));
   (*vae)->config = model->vae_config;
   (*vae)->grid = model->vae_config.image_size >> model->vae_config.n_layers;
-  atl_status_t status = ATL_OK;
-  if (parts & ATL_DVAE_DECODER) status = build_decoder(*vae, model->vae);
-  if (status == ATL_OK && (parts & ATL_DVAE_ENCODER)) status = build_encoder(*vae, model->vae);
+  atl_status_t status = build(*vae, model->vae, parts);
   if (status != ATL_OK) atl_dvae_destroy(vae);
   return status;
 }

@@ -99,9 +99,9 @@ static void test_old(void) {
 static atl_status_t save_clip(const atl_clip_config_t *config, const char *path) {
   static const float zeros[1 << 16];
   static const int64_t counter = 3;
-  atl_expected_list_t list = {0};
+  atl_table_list_t list = {0};
   atl_tensor_t *tensors = NULL;
-  ATL_TRY(atl_expect_clip(config, &list));
+  ATL_TRY(atl_table_list(atl_part_table(ATL_PART_CLIP), config, &list));
   atl_status_t status = ATL_NEW(list.n + 1, &tensors);
   for (size_t i = 0; i < list.n && status == ATL_OK; i++) {
     tensors[i] =
@@ -115,7 +115,7 @@ static atl_status_t save_clip(const atl_clip_config_t *config, const char *path)
     status = atl_safetensors_save(path, tensors, list.n + 1, NULL, 0);
   }
   ATL_DESTROY(&tensors);
-  atl_expect_clear(&list);
+  atl_table_clear_list(&list);
   return status;
 }
 

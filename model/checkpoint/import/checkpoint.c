@@ -9,10 +9,6 @@
 #include "common/file.h"
 #include "model/checkpoint/import/hparams.h"
 
-static const char *const the_parts[ATL_N_PARTS] = {"transformer", "vae", "clip"};
-
-const char *atl_part_name(atl_part_t part) { return the_parts[part]; }
-
 static bool has_tensor(const atl_tensor_t *tensors, size_t n, const char *name) {
   for (size_t i = 0; i < n; i++)
     if (strcmp(tensors[i].name, name) == 0) return true;
@@ -27,15 +23,15 @@ static bool has_prefix(const atl_tensor_t *tensors, size_t n, const char *prefix
 
 /* Selects what the part's configuration expects. */
 static atl_status_t select_part(atl_checkpoint_t *checkpoint, atl_part_t part, const atl_tensor_t *tensors, size_t n) {
-  atl_expected_list_t expected = {0};
-  atl_status_t status = part == ATL_PART_TRANSFORMER
-                            ? atl_expect_transformer(&checkpoint->transformer_config, &expected)
-                        : part == ATL_PART_VAE ? atl_expect_vae(&checkpoint->vae_config, &expected)
-                                               : atl_expect_clip(&checkpoint->clip_config, &expected);
+  const void *config = part == ATL_PART_TRANSFORMER ? (const void *)&checkpoint->transformer_config
+                       : part == ATL_PART_VAE       ? (const void *)&checkpoint->vae_config
+                                                    : &checkpoint->clip_config;
+  atl_table_list_t expected = {0};
+  atl_status_t status = atl_table_list(atl_part_table(part), config, &expected);
   if (status == ATL_OK)
     status =
         atl_checkpoint_select(checkpoint->path, tensors, n, &expected, &checkpoint->arena, &checkpoint->parts[part]);
-  atl_expect_clear(&expected);
+  atl_table_clear_list(&expected);
   const atl_checkpoint_part_t *chosen = &checkpoint->parts[part];
   for (size_t i = 0; i < chosen->n_tensors && status == ATL_OK; i++)
     status = atl_checkpoint_check_finite(checkpoint->path, &chosen->tensors[i]);

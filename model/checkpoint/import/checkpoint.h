@@ -14,13 +14,11 @@
 
 #include "common/arena.h"
 #include "common/torch/torchfile.h"
-#include "model/checkpoint/expect.h"
 #include "model/checkpoint/model.h"
-
-typedef enum { ATL_PART_TRANSFORMER, ATL_PART_VAE, ATL_PART_CLIP, ATL_N_PARTS } atl_part_t;
+#include "model/checkpoint/parts.h"
 
 typedef struct {
-  const atl_tensor_t *tensors; /* in the order of atl_expect_* */
+  const atl_tensor_t *tensors; /* in the order of the part's table */
   size_t n_tensors;            /* 0: the file has no such part */
 } atl_checkpoint_part_t;
 
@@ -38,8 +36,6 @@ typedef struct {
   atl_model_t *model;
 } atl_checkpoint_t;
 
-const char *atl_part_name(atl_part_t part); /* "transformer", "vae", "clip": as in model.json */
-
 /* INPUT: missing, corrupt, a tensor missing, misshapen or not finite. UNSUPPORTED: another kind of checkpoint, an
  * option that cannot be computed here, a tensor that nothing expects. Caller owns. */
 atl_status_t atl_checkpoint_open(const char *path, atl_checkpoint_t **checkpoint);
@@ -51,8 +47,7 @@ atl_status_t atl_checkpoint_clip_config(const char *path, const atl_tensor_t *te
 /* Takes what `expected` names from `tensors`: by canonical name, each shape checked. INPUT: missing, misshapen, not a
  * float. UNSUPPORTED: a tensor that is neither expected nor known to be dispensable. The result is the arena's. */
 atl_status_t atl_checkpoint_select(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
-                                   const atl_expected_list_t *expected, atl_arena_t *arena,
-                                   atl_checkpoint_part_t *part);
+                                   const atl_table_list_t *expected, atl_arena_t *arena, atl_checkpoint_part_t *part);
 /* INPUT names the first item that is NaN or infinite. */
 atl_status_t atl_checkpoint_check_finite(const char *path, const atl_tensor_t *tensor);
 

@@ -54,7 +54,7 @@ static atl_status_t index_names(const char *path, const atl_tensor_t *tensors, s
   return ATL_OK;
 }
 
-static atl_status_t take(const char *path, entry_t *entries, size_t n, const atl_expected_t *wanted,
+static atl_status_t take(const char *path, entry_t *entries, size_t n, const atl_table_entry_t *wanted,
                          atl_tensor_t *tensor) {
   entry_t *found = bsearch(wanted->name, entries, n, sizeof *entries, compare);
   atl_tensor_t expected = {.dtype = ATL_F32, .n_dims = wanted->n_dims};
@@ -80,7 +80,7 @@ static atl_status_t take(const char *path, entry_t *entries, size_t n, const atl
   return ATL_OK;
 }
 
-static atl_status_t select_indexed(const char *path, entry_t *entries, size_t n, const atl_expected_list_t *expected,
+static atl_status_t select_indexed(const char *path, entry_t *entries, size_t n, const atl_table_list_t *expected,
                                    atl_tensor_t *taken) {
   for (size_t i = 0; i < expected->n; i++) ATL_TRY(take(path, entries, n, &expected->items[i], &taken[i]));
   char text[128];
@@ -94,8 +94,7 @@ static atl_status_t select_indexed(const char *path, entry_t *entries, size_t n,
 }
 
 atl_status_t atl_checkpoint_select(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
-                                   const atl_expected_list_t *expected, atl_arena_t *arena,
-                                   atl_checkpoint_part_t *part) {
+                                   const atl_table_list_t *expected, atl_arena_t *arena, atl_checkpoint_part_t *part) {
   entry_t *entries;
   atl_tensor_t *taken;
   ATL_TRY(ATL_TAKE(arena, expected->n, &taken));
