@@ -24,21 +24,29 @@ atl_status_t atl_json_load(const char *path, json_t **root) {
   return status;
 }
 
-static int append(const char *text, size_t n, void *writer) {
-  return atl_file_append(writer, text, n) == ATL_OK ? 0 : -1;
+/* jansson calls on after a failure: the first one counts, and what it has cleaned up is not touched again. */
+typedef struct {
+  atl_file_writer_t file;
+  atl_status_t status;
+} sink_t;
+
+static int append(const char *text, size_t n, void *context) {
+  sink_t *sink = context;
+  if (sink->status == ATL_OK) sink->status = atl_file_append(&sink->file, text, n);
+  return sink->status == ATL_OK ? 0 : -1;
 }
 
 atl_status_t atl_json_save(const json_t *root, const char *path) {
-  atl_file_writer_t writer;
-  ATL_TRY(atl_file_create(path, &writer));
-  int failed = json_dump_callback(root, append, &writer, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-  if (failed != 0 && writer.path != NULL) { /* not a failed append, which has said so and cleaned up */
-    atl_file_abandon(&writer);
+  sink_t sink = {.status = ATL_OK};
+  ATL_TRY(atl_file_create(path, &sink.file));
+  int failed = json_dump_callback(root, append, &sink, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+  ATL_TRY(sink.status);
+  if (failed != 0) {
+    atl_file_abandon(&sink.file);
     return ATL_FAIL(INTERNAL, "%s: this JSON value cannot be written", path);
   }
-  if (failed != 0) return ATL_IO;
-  ATL_TRY(atl_file_append(&writer, "\n", 1));
-  ATL_TRY(atl_file_commit(&writer));
+  ATL_TRY(atl_file_append(&sink.file, "\n", 1));
+  ATL_TRY(atl_file_commit(&sink.file));
   return ATL_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "common/stop.h"
 #include "common/timer.h"
 #include "common/utf8.h"
 #include "coordinator/commands/command.h"
@@ -155,12 +156,23 @@ static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
   return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
 }
 
+/* Whether the trace can be written is better known before anything is drawn. */
+static atl_status_t check_trace(const char *path) {
+  atl_file_writer_t file;
+  if (path == NULL) return ATL_OK;
+  ATL_CHECK(!atl_file_is_directory(path), INPUT, "--trace %s: expected a file to write, found a folder", path);
+  ATL_CHECK(atl_file_create(path, &file) == ATL_OK, INPUT, "--trace %s", atl_status_message());
+  atl_file_abandon(&file);
+  return ATL_OK;
+}
+
 /* Everything that needs no file of the model. */
 static atl_status_t check(const settings_t *s, atl_job_t *job) {
   ATL_TRY(check_settings(s));
   ATL_TRY(compute_in(s, job));
   ATL_TRY(sample_by(s, job));
-  return atl_output_check(s->out);
+  ATL_TRY(atl_output_check(s->out));
+  return check_trace(s->trace);
 }
 
 /* ---- prepare: the job and what its plan is made for ---- */
@@ -286,15 +298,6 @@ static atl_status_t describe_command(generate_t *g) {
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
 }
 
-/* That the trace can be written is better known now. */
-static atl_status_t check_trace(const char *path) {
-  atl_file_writer_t file;
-  if (path == NULL) return ATL_OK;
-  ATL_TRY(atl_file_create(path, &file));
-  atl_file_abandon(&file);
-  return ATL_OK;
-}
-
 static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
                           atl_schedule_events_t *events) {
   generate_t *g = context;
@@ -316,7 +319,6 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
       .machine = g->machine,
   };
   ATL_TRY(atl_output_new(&request, &g->output));
-  ATL_TRY(check_trace(job->trace));
   atl_progress_init(&g->progress, g->n_images, g->settings.quiet);
   *events = (atl_schedule_events_t){.context = g,
                                     .n_results = g->n_images,
@@ -331,6 +333,7 @@ static void tick(void *context) {
   atl_progress_share_t shares[ATL_N_UTILIZATIONS];
   atl_utilization_get(&g->utilization, shares);
   atl_progress_update(&g->progress, atl_output_n_done(g->output), shares, ATL_N_UTILIZATIONS);
+  atl_output_beat(g->output);
 }
 
 /* ---- finish ---- */
@@ -341,9 +344,9 @@ static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   ATL_TRY(atl_output_finish(g->output, summary));
   ATL_CHECK(
       !summary->is_stopped, STOPPED,
-      "stopped by a signal: %lld of %lld images are done; the complete prompts are in %s, the others can be drawn "
+      "stopped by a signal (%s): %lld of %lld images are done; the complete prompts are in %s, the others can be drawn "
       "by another run with the same seed and ids",
-      (long long)atl_output_n_done(g->output), (long long)g->n_images, g->settings.out);
+      atl_stop_signal(), (long long)atl_output_n_done(g->output), (long long)g->n_images, g->settings.out);
   if (g->settings.quiet) return ATL_OK;
   char duration[32];
   printf("%lld images of %d prompts in %s (%.3g images/s); gallery: %s/index.html\n", (long long)summary->n_images,

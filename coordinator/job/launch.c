@@ -65,7 +65,9 @@ static atl_status_t run_phases(atl_launch_t *l) {
   ATL_TRY(atl_launch_share_plan(l));
   ATL_TRY(atl_comm_agree(l->world, load_worker(l)));
   atl_stop_watch(); /* before there is an output folder, which says how the run ended */
-  ATL_TRY(atl_comm_agree(l->world, begin_output(l)));
+  status = atl_comm_agree(l->world, begin_output(l));
+  if (l->is_root && status != ATL_OK) atl_launch_abandon(l, "failed", atl_status_message());
+  ATL_TRY(status);
   if (l->trace != NULL) ATL_TRY(atl_clock_measure(l->world, false, &l->clock));
   l->loaded = atl_timer_now();
   status = atl_launch_loop(l);

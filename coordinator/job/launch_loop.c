@@ -1,6 +1,7 @@
 /* The loop of every rank: rank 0 coordinates between the steps of its worker; then what is still on its way is received
  * and dropped. */
 #include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/stop.h"
@@ -38,7 +39,9 @@ static void trace_coordinator(atl_launch_t *l, double start, double end) {
  * first. */
 static atl_status_t stop_early(atl_launch_t *l) {
   l->is_stopping = true;
-  atl_launch_abandon(l, "stopped", "a signal");
+  char reason[64];
+  snprintf(reason, sizeof reason, "a signal (%s)", atl_stop_signal());
+  atl_launch_abandon(l, "stopped", reason);
   return atl_schedule_stop(l->schedule);
 }
 

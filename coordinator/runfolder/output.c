@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "coordinator/job/ranking.h"
 #include "coordinator/runfolder/contact.h"
 #include "coordinator/runfolder/gallery.h"
+#include "coordinator/runfolder/lock.h"
 #include "proto/runfolder.h"
 
 typedef struct {
@@ -35,6 +37,9 @@ struct atl_output {
   int64_t n_done, n_total;
   int32_t n_complete; /* prompts */
   char started[32];
+  char reason[ATL_MESSAGE_BYTES]; /* why it stopped early; empty: it did not */
+  double beaten;                  /* when run.json's heartbeat was written */
+  int64_t heartbeat;              /* where in run.json it is; 0: not known */
   atl_arena_t arena;
 };
 
@@ -71,6 +76,8 @@ atl_status_t atl_output_check(const char *folder) {
   ATL_CHECK(folder && *folder, USAGE, "expected --out DIR, a new folder for the pictures, found none");
   ATL_CHECK(!atl_file_exists(folder) || atl_file_is_directory(folder), INPUT,
             "--out %s: expected a new folder, found a file of that name; choose another --out", folder);
+  char holder[1024];
+  ATL_CHECK(!atl_lock_explain(folder, holder, sizeof holder), INPUT, "--out %s: %s", folder, holder);
   ATL_CHECK(!has_entries(folder), INPUT,
             "--out %s: expected a new or empty folder, found one with files in it; choose another --out, or remove it",
             folder);
@@ -108,43 +115,114 @@ typedef struct {
   const atl_run_summary_t *summary; /* NULL unless the run has come to its end */
 } standing_t;
 
-static atl_status_t save_run(const atl_output_t *output, const standing_t *standing) {
-  const atl_output_request_t *request = &output->request;
-  char path[ATL_PATH_BYTES], finished[32];
-  bool has_ended = strcmp(standing->state, "running") != 0;
-  ATL_TRY(atl_runfolder_path(request->folder, "run.json", path));
-  json_t *run =
-      json_pack("{ss ss ss ss ss? ss so ss ss so so so so si sb so}", "program", "atelier", "version", ATL_VERSION,
-                "git", ATL_GIT_DESCRIBE, "state", standing->state, "reason", standing->reason, "started",
-                output->started, "finished", has_ended ? json_string(atl_timer_stamp(finished)) : json_null(), "model",
-                request->model, "command", request->command, "pixels", share(request->pixels), "plan",
-                share(request->plan), "machine", share(request->machine), "time", describe_time(standing->summary),
-                "keep", request->n_keep, "ranked", request->is_ranked, "prompts", describe_prompts(request));
-  ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
-  atl_status_t status = atl_json_save(run, path);
-  json_decref(run);
-  return status;
-}
-
 static atl_status_t get_aside(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
   return atl_runfolder_path(output->request.folder, ".candidates", path);
 }
 
-static atl_status_t init(atl_output_t *output, const atl_output_request_t *request) {
+static atl_status_t get_reserve(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
+  return atl_runfolder_path(output->request.folder, ".candidates/reserve", path);
+}
+
+static const char the_heartbeat_key[] = "\"heartbeat\": \"";
+static const double the_heartbeat_pause = 5; /* seconds */
+
+/* The heartbeat is written over in place, as a run.json with thousands of prompts is too large for every few seconds:
+ * 20 characters at one offset, with one write. */
+static void find_heartbeat(atl_output_t *output, const char *path) {
+  atl_file_map_t map;
+  output->heartbeat = 0;
+  output->beaten = atl_timer_now();
+  if (atl_file_map(path, &map) != ATL_OK) return;
+  const unsigned char *found =
+      map.bytes ? memmem(map.bytes, map.n_bytes, the_heartbeat_key, strlen(the_heartbeat_key)) : NULL;
+  if (found) output->heartbeat = found - map.bytes;
+  atl_file_unmap(&map);
+}
+
+void atl_output_beat(atl_output_t *output) {
+  double now = atl_timer_now();
+  char path[ATL_PATH_BYTES], stamp[32], key[sizeof the_heartbeat_key];
+  size_t n_key = strlen(the_heartbeat_key);
+  if (output->heartbeat == 0 || now - output->beaten < the_heartbeat_pause) return;
+  output->beaten = now;
+  if (atl_runfolder_path(output->request.folder, "run.json", path) != ATL_OK) return;
+  int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return;
+  bool is_ours =
+      pread(descriptor, key, n_key, output->heartbeat) == (ssize_t)n_key && memcmp(key, the_heartbeat_key, n_key) == 0;
+  atl_timer_stamp(stamp);
+  if (!is_ours || pwrite(descriptor, stamp, strlen(stamp), output->heartbeat + (int64_t)n_key) < 0)
+    output->heartbeat = 0; /* somebody else's file: let it be */
+  close(descriptor);
+}
+
+static json_t *describe_run(const atl_output_t *output, const standing_t *standing) {
+  const atl_output_request_t *request = &output->request;
+  char finished[32], heartbeat[32];
+  bool has_ended = strcmp(standing->state, "running") != 0;
+  return json_pack("{ss ss ss ss ss? ss ss so ss ss so so so so si sb so}", "program", "atelier", "version",
+                   ATL_VERSION, "git", ATL_GIT_DESCRIBE, "state", standing->state, "reason", standing->reason,
+                   "started", output->started, "heartbeat", atl_timer_stamp(heartbeat), "finished",
+                   has_ended ? json_string(atl_timer_stamp(finished)) : json_null(), "model", request->model, "command",
+                   request->command, "pixels", share(request->pixels), "plan", share(request->plan), "machine",
+                   share(request->machine), "time", describe_time(standing->summary), "keep", request->n_keep, "ranked",
+                   request->is_ranked, "prompts", describe_prompts(request));
+}
+
+/* A disk that has filled up gets back what the reserve holds: how the run ended must be said. */
+static atl_status_t save_run(atl_output_t *output, const standing_t *standing) {
+  char path[ATL_PATH_BYTES], reserve[ATL_PATH_BYTES];
+  ATL_TRY(atl_runfolder_path(output->request.folder, "run.json", path));
+  ATL_TRY(get_reserve(output, reserve));
+  json_t *run = describe_run(output, standing);
+  ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
+  atl_status_t status = atl_json_save(run, path);
+  if (status == ATL_IO && unlink(reserve) == 0) status = atl_json_save(run, path);
+  json_decref(run);
+  if (status == ATL_OK) find_heartbeat(output, path);
+  return status;
+}
+
+/* Sets aside the room that a last run.json will need: as much as the first one took, and a reason. */
+static atl_status_t save_reserve(const atl_output_t *output) {
+  enum { REASON_BYTES = 16 << 10 };
+  char path[ATL_PATH_BYTES], run[ATL_PATH_BYTES];
+  struct stat facts;
+  ATL_TRY(get_reserve(output, path));
+  ATL_TRY(atl_runfolder_path(output->request.folder, "run.json", run));
+  ATL_CHECK(stat(run, &facts) == 0, IO, "%s: cannot be found again: %s", run, strerror(errno));
+  int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  ATL_CHECK(descriptor >= 0, IO, "%s: cannot be written: %s", path, strerror(errno));
+  int error = posix_fallocate(descriptor, 0, facts.st_size + REASON_BYTES);
+  close(descriptor);
+  ATL_CHECK(error != ENOSPC && error != EDQUOT, IO, "%s: writing failed: %s", path, strerror(error));
+  return ATL_OK; /* a file system without reserves, or a limit on the size of files, has room or has none */
+}
+
+/* run.json says how the run ended: nobody has to be kept out any more. Candidates of incomplete prompts stay aside. */
+static void release(const atl_output_t *output) {
   char path[ATL_PATH_BYTES];
+  if (get_reserve(output, path) == ATL_OK) unlink(path);
+  atl_lock_release(output->request.folder);
+  if (output->n_complete < output->request.n_prompts || get_aside(output, path) != ATL_OK) return;
+  if (atl_file_remove_directory(path) != ATL_OK) ATL_LOG(WARN, "%s", atl_status_message());
+}
+
+static atl_status_t init(atl_output_t *output, const atl_output_request_t *request) {
   output->request = *request;
   atl_timer_stamp(output->started);
   ATL_TRY(ATL_TAKE(&output->arena, request->n_prompts, &output->states));
   for (int32_t i = 0; i < request->n_prompts; i++) output->n_total += request->prompts[i].n_samples;
-  ATL_TRY(get_aside(output, path));
-  ATL_TRY(atl_file_make_directory(path));
   ATL_TRY(save_run(output, &(standing_t){.state = "running"}));
+  ATL_TRY(save_reserve(output));
   return ATL_OK;
 }
 
 /* Leaves nothing of a folder that could not be begun. */
-static void remove_folder(const char *folder) {
+static void remove_folder(const atl_output_t *output, const char *folder) {
   char path[ATL_PATH_BYTES];
+  release(output);
+  if (atl_runfolder_path(folder, "run.json", path) == ATL_OK) unlink(path);
   if (atl_runfolder_path(folder, ".candidates", path) == ATL_OK) rmdir(path);
   rmdir(folder);
 }
@@ -154,11 +232,12 @@ atl_status_t atl_output_new(const atl_output_request_t *request, atl_output_t **
   ATL_CHECK(request->n_keep >= 1, USAGE, "--top %" PRId32 ": expected at least 1 picture to keep", request->n_keep);
   ATL_TRY(atl_output_check(request->folder));
   ATL_TRY(ATL_NEW(1, output));
-  atl_status_t status = init(*output, request);
-  if (status != ATL_OK) {
-    remove_folder(request->folder);
-    atl_output_destroy(output);
+  atl_status_t status = atl_lock_take(request->folder);
+  if (status == ATL_OK) {
+    status = init(*output, request);
+    if (status != ATL_OK) remove_folder(*output, request->folder);
   }
+  if (status != ATL_OK) atl_output_destroy(output);
   return status;
 }
 
@@ -327,8 +406,7 @@ static atl_status_t append_file(const char *path, atl_file_writer_t *writer) {
   return status;
 }
 
-/* Joins the parts in the order of the prompts, then removes them and the folder aside. */
-/* Lines of the prompts that are complete; of a stopped run what is not stays aside. */
+/* Joins the lines of complete prompts in the order of the prompts, then removes the parts. */
 static atl_status_t save_results(const atl_output_t *output) {
   char path[ATL_PATH_BYTES];
   atl_file_writer_t writer;
@@ -344,9 +422,6 @@ static atl_status_t save_results(const atl_output_t *output) {
   ATL_TRY(atl_file_commit(&writer));
   for (int32_t i = 0; i < output->request.n_prompts; i++)
     if (is_complete(output, i) && get_lines_path(output, i, path) == ATL_OK) unlink(path);
-  if (output->n_complete < output->request.n_prompts) return ATL_OK;
-  ATL_TRY(get_aside(output, path));
-  ATL_TRY(atl_file_remove_directory(path));
   return ATL_OK;
 }
 
@@ -390,11 +465,15 @@ atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *su
   ATL_TRY(save_results(output));
   ATL_TRY(save_gallery(output));
   ATL_TRY(save_report(output, summary));
-  ATL_TRY(save_run(output, &(standing_t){summary->is_stopped ? "stopped" : "done", NULL, summary}));
+  ATL_TRY(save_run(output, &(standing_t){summary->is_stopped ? "stopped" : "done",
+                                         summary->is_stopped && output->reason[0] ? output->reason : NULL, summary}));
+  release(output);
   return ATL_OK;
 }
 
-void atl_output_abandon(const atl_output_t *output, const char *state, const char *reason) {
-  atl_status_t status = save_run(output, &(standing_t){.state = state, .reason = reason});
+void atl_output_abandon(atl_output_t *output, const char *state, const char *reason) {
+  snprintf(output->reason, sizeof output->reason, "%s", reason);
+  atl_status_t status = save_run(output, &(standing_t){.state = state, .reason = output->reason});
   if (status != ATL_OK) ATL_LOG(WARN, "run.json still says that it runs: %s", atl_status_message());
+  if (strcmp(state, "failed") == 0) release(output);
 }

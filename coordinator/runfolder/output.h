@@ -32,9 +32,11 @@ typedef struct {
   const json_t *machine; /* object, or NULL */
 } atl_output_request_t;
 
-/* INPUT when the folder exists and is not empty, or cannot be made (nothing is made). */
+/* INPUT when the folder exists and is not empty (the message says whose run it is, when one has its lock), or cannot be
+ * made (nothing is made). */
 atl_status_t atl_output_check(const char *folder);
-/* Makes the folder and run.json. INPUT as above. Caller owns. */
+/* Makes the folder, its lock (runfolder/lock), run.json, and a reserve of disk space for the last run.json. INPUT as
+ * above. Caller owns. */
 atl_status_t atl_output_new(const atl_output_request_t *request, atl_output_t **output);
 /* INTERNAL when the candidate is unknown or came before; IO. Borrows. */
 atl_status_t atl_output_add_record(atl_output_t *output, const atl_record_t *record);
@@ -44,9 +46,12 @@ int64_t atl_output_n_done(const atl_output_t *output);
 int64_t atl_output_n_total(const atl_output_t *output);
 /* The files of the whole run. Borrows the summary. INTERNAL when candidates are missing. */
 atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *summary);
-/* The run ends, or may be ended, before its time: run.json says in which state and why. Cannot fail; a warning says
- * when it could not be written. */
-void atl_output_abandon(const atl_output_t *output, const char *state, const char *reason);
+/* Writes the time into run.json when it is due, every few seconds: a run that says "running" and whose heartbeat is old
+ * was killed. Call often. */
+void atl_output_beat(atl_output_t *output);
+/* The run ends, or may be ended, before its time: run.json says in which state and why; "failed" is the end. Cannot
+ * fail; a warning says when it could not be written. */
+void atl_output_abandon(atl_output_t *output, const char *state, const char *reason);
 void atl_output_destroy(atl_output_t **output);
 
 #endif

@@ -1,0 +1,101 @@
+#include "coordinator/runfolder/lock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/json.h"
+#include "common/process.h"
+#include "common/timer.h"
+#include "proto/runfolder.h"
+
+static atl_status_t save_record(const char *path) {
+  char host[ATL_HOST_BYTES], started[32];
+  json_int_t pid = getpid();
+  json_t *record = json_pack("{ss sI sI ss}", "host", atl_process_host(host), "pid", pid, "start_ticks",
+                             (json_int_t)atl_process_start(pid), "started", atl_timer_stamp(started));
+  ATL_CHECK(record != NULL, MEMORY, "%s: no memory for the lock", path);
+  atl_status_t status = atl_json_save(record, path);
+  json_decref(record);
+  return status;
+}
+
+static atl_status_t get_paths(const char *folder, char aside[ATL_PATH_BYTES], char record[ATL_PATH_BYTES]) {
+  ATL_TRY(atl_runfolder_path(folder, ".candidates", aside));
+  return atl_runfolder_path(aside, "lock.json", record);
+}
+
+atl_status_t atl_lock_take(const char *folder) {
+  char aside[ATL_PATH_BYTES], record[ATL_PATH_BYTES], holder[1024];
+  ATL_TRY(get_paths(folder, aside, record));
+  ATL_TRY(atl_file_make_directory(folder));
+  int failed = mkdir(aside, 0777), error = errno;
+  if (failed && error == EEXIST && !atl_lock_explain(folder, holder, sizeof holder))
+    snprintf(holder, sizeof holder, "it is in use by another run that has just started; choose another --out");
+  ATL_CHECK(!failed || error != EEXIST, INPUT, "--out %s: %s", folder, holder);
+  ATL_CHECK(!failed, IO, "%s: the folder cannot be made: %s", aside, strerror(error));
+  atl_status_t status = save_record(record);
+  if (status != ATL_OK) rmdir(aside);
+  return status;
+}
+
+void atl_lock_release(const char *folder) {
+  char aside[ATL_PATH_BYTES], record[ATL_PATH_BYTES];
+  if (get_paths(folder, aside, record) == ATL_OK) unlink(record);
+}
+
+/* When rank 0 last touched run.json, for a holder on a host that cannot be asked. */
+static const char *get_heartbeat(const char *folder, char heartbeat[32]) {
+  char path[ATL_PATH_BYTES];
+  const char *text;
+  json_t *run = NULL;
+  snprintf(heartbeat, 32, "unknown");
+  if (atl_runfolder_path(folder, "run.json", path) != ATL_OK || atl_json_load(path, &run) != ATL_OK) return heartbeat;
+  if (atl_json_get_text(run, path, "heartbeat", &text) == ATL_OK) snprintf(heartbeat, 32, "%s", text);
+  json_decref(run);
+  return heartbeat;
+}
+
+/* A lock that cannot be read is one of a run that was killed while it took it, or of another program. */
+static bool read_record(const char *path, json_t **record, const char **host, const char **started, int64_t *pid,
+                        int64_t *start_ticks) {
+  if (atl_json_load(path, record) != ATL_OK) return false;
+  return atl_json_get_text(*record, path, "host", host) == ATL_OK &&
+         atl_json_get_text(*record, path, "started", started) == ATL_OK &&
+         atl_json_get_int(*record, path, "pid", 1, INT32_MAX, pid) == ATL_OK &&
+         atl_json_get_int(*record, path, "start_ticks", 0, INT64_MAX, start_ticks) == ATL_OK;
+}
+
+bool atl_lock_explain(const char *folder, char *text, size_t text_bytes) {
+  char aside[ATL_PATH_BYTES], path[ATL_PATH_BYTES], here[ATL_HOST_BYTES], heartbeat[32], now[32];
+  const char *host = "?", *started = "?";
+  int64_t pid = 0, start_ticks = 0;
+  json_t *record = NULL;
+  if (get_paths(folder, aside, path) != ATL_OK || !atl_file_exists(path)) return false;
+  bool is_read = read_record(path, &record, &host, &started, &pid, &start_ticks);
+  bool is_here = is_read && strcmp(host, atl_process_host(here)) == 0;
+  bool is_alive = is_here && start_ticks != 0 && atl_process_start(pid) == start_ticks;
+  if (is_alive)
+    snprintf(text, text_bytes,
+             "it is in use by another run (process %" PRId64 " on %s, since %s); choose another --out", pid, host,
+             started);
+  else if (is_here)
+    snprintf(text, text_bytes,
+             "it is left by a run that was killed (process %" PRId64
+             " on %s, started %s). Complete prompts have their pictures in %s and their lines in %s/*.jsonl. Choose "
+             "another --out for the others, or remove the folder",
+             pid, host, started, folder, aside);
+  else
+    snprintf(
+        text, text_bytes,
+        "it is in use by a run on %s (process %" PRId64
+        ", since %s), or left by one that was killed: its last sign of life is of %s, now it is %s. Choose another "
+        "--out, or remove the folder when that run is gone",
+        host, pid, started, get_heartbeat(folder, heartbeat), atl_timer_stamp(now));
+  json_decref(record);
+  return true;
+}
