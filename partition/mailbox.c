@@ -131,4 +131,8 @@ atl_status_t atl_mailbox_poll(atl_mailbox_t *box, atl_letter_t *letter) {
   return ATL_OK;
 }
 
+int atl_mailbox_source(const atl_mailbox_t *box) {
+  return box->receiving == MPI_REQUEST_NULL ? -1 : box->matched.MPI_SOURCE;
+}
+
 bool atl_mailbox_is_idle(atl_mailbox_t *box) { return collect_sends(box) == ATL_OK && box->n_idle == box->n_sends; }

@@ -27,6 +27,8 @@ void atl_mailbox_destroy(atl_mailbox_t **box);
 atl_status_t atl_mailbox_send(atl_mailbox_t *box, int to, int tag, const void *bytes, size_t n_bytes);
 /* The next letter, if one is there. Local, never blocks. */
 atl_status_t atl_mailbox_poll(atl_mailbox_t *box, atl_letter_t *letter);
+/* The rank whose bytes are being fetched, -1 when none are: until they are here, nothing of another rank is. Local. */
+int atl_mailbox_source(const atl_mailbox_t *box);
 /* Are all sends complete? Also moves them on. */
 bool atl_mailbox_is_idle(atl_mailbox_t *box);
 

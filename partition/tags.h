@@ -12,6 +12,7 @@ typedef enum {
   ATL_TAG_HELP,         /* coordinator -> ranks of a pipeline that has nothing left to draw: decode, empty */
   ATL_TAG_STOP,         /* coordinator -> every rank: leave the loop */
   ATL_TAG_FAILED,       /* a rank that cannot go on -> coordinator: wire failure (status, message) */
+  ATL_TAG_ARRIVED,      /* every rank -> coordinator, before the loop: this phase of the start is done here, empty */
   ATL_TAG_REPORT,       /* every role -> coordinator: wire report (busy, waiting, bytes) at the end */
   /* token plane */
   ATL_TAG_TOKENS, /* last stage -> stage 0 of its pipeline: slot, then int32 code a candidate */

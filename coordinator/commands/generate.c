@@ -28,7 +28,7 @@ typedef struct {
   atl_compute_words_t compute;
   atl_text_list_t prompt;
   int64_t samples, top, seed, top_k, prime_tokens, prime_rows;
-  double temperature, top_p, filter_thres, guidance;
+  double temperature, top_p, filter_thres, guidance, patience;
   atl_layout_options_t layout;
   int64_t memory, png_level;
   bool greedy, truncate, no_rank, quiet, verbose, print_plan;
@@ -74,6 +74,8 @@ static const atl_option_t the_options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
     {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
     {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
+    {"patience", ATL_OPTION_REAL, FIELD(patience), "SECONDS", "0",
+     "end the run when a rank has been silent for so long (0: wait for ever; a warning names it after 30 s)"},
     {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "no progress line"},
     {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "lines per rank about host, cores, threads and roles"},
     {0},
@@ -132,6 +134,8 @@ static atl_status_t check_settings(const settings_t *s) {
   ATL_TRY(check_text("model", s->model));
   ATL_TRY(check_text("negative", s->negative));
   ATL_TRY(check_text("prime", s->prime));
+  ATL_CHECK(s->patience == 0 || (s->patience >= 2 && s->patience <= 1e9), USAGE,
+            "--patience %g: expected at least 2 seconds, as ranks report every second, or 0", s->patience);
   ATL_CHECK(s->top_k >= 0 && s->top_k <= INT32_MAX, USAGE, "--top-k %lld: expected 1 or more, or 0 for all",
             (long long)s->top_k);
   return atl_layout_options_check(&s->layout, s->plan);
@@ -293,6 +297,7 @@ static atl_status_t describe_command(generate_t *g) {
   s.out = "out";
   s.layout = (atl_layout_options_t){0};
   s.memory = 0;
+  s.patience = 0;
   s.quiet = s.verbose = s.print_plan = false;
   ATL_TRY(atl_options_summary(&the_usage, &s, &g->arena, &text));
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
@@ -379,6 +384,7 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_worker_ops_t 
   } else if (status == ATL_OK) {
     if (g->settings.verbose) atl_log_set_level(ATL_LOG_DEBUG); /* on every rank, before the first line */
     atl_task_t task = {.context = g,
+                       .patience = g->settings.patience,
                        .wants_hops = true,
                        .prepare = prepare,
                        .make_plan = make_plan,

@@ -44,7 +44,7 @@ static atl_status_t begin_output(atl_launch_t *l) {
   atl_schedule_events_t events = {0};
   ATL_TRY(l->task->begin(l->task->context, &l->job, &l->plan, l->model, &events));
   return atl_schedule_new(&l->job, &l->plan, atl_config_image_length(&l->model->transformer_config), &l->traffic,
-                          &events, &l->schedule);
+                          &events, l->peers, &l->schedule);
 }
 
 static atl_status_t save_trace(atl_launch_t *l) {
@@ -59,11 +59,13 @@ static atl_status_t run_phases(atl_launch_t *l) {
   size_t n_bytes = 0;
   ATL_TRY(find_place(l));
   atl_status_t status = atl_launch_share_job(l, &bytes, &n_bytes);
-  if (status == ATL_OK) status = atl_comm_agree(l->world, atl_launch_open_job(l, bytes, n_bytes));
+  if (status == ATL_OK) status = atl_launch_meet(l, "open the model", atl_launch_open_job(l, bytes, n_bytes));
   ATL_DESTROY(&bytes);
   ATL_TRY(status);
+  ATL_TRY(atl_launch_compare(l));
+  ATL_TRY(atl_comm_agree(l->world, atl_launch_check_job(l)));
   ATL_TRY(atl_launch_share_plan(l));
-  ATL_TRY(atl_comm_agree(l->world, load_worker(l)));
+  ATL_TRY(atl_launch_meet(l, "load its part of the model", load_worker(l)));
   atl_stop_watch(); /* before there is an output folder, which says how the run ended */
   status = atl_comm_agree(l->world, begin_output(l));
   if (l->is_root && status != ATL_OK) atl_launch_abandon(l, "failed", atl_status_message());
@@ -85,6 +87,7 @@ static void clear_launch(atl_launch_t *l) {
   atl_trace_destroy(&l->trace);
   atl_model_destroy(&l->model);
   atl_arena_clear(&l->arena);
+  atl_peers_destroy(&l->peers);
   atl_traffic_clear(&l->traffic);
   atl_comm_stop(&l->world);
 }
@@ -95,6 +98,7 @@ atl_status_t atl_launch_run(int argc, char **argv, const atl_worker_ops_t *worke
   l.is_root = atl_comm_rank(l.world) == 0;
   atl_log_set_speaker(atl_comm_rank(l.world), NULL);
   atl_status_t status = atl_traffic_init(l.world, &l.traffic);
+  if (status == ATL_OK) status = atl_peers_new(l.world, task->patience, &l.peers);
   if (status == ATL_OK) status = run_phases(&l);
   clear_launch(&l);
   return status;

@@ -5,7 +5,8 @@
  *     -> every rank loads its roles -> begin (rank 0) -> loop -> finish (rank 0)
  *
  * Each phase before the loop ends with an agreement: one rank's failure is the same failure on all. In the loop a
- * failed rank tells rank 0 why, which says so and ends the job.
+ * failed rank tells rank 0 why, which says so and ends the job; a rank that is silent is named (job/peers). Ranks that
+ * have another model than rank 0, or other kernels, are refused (job/fingerprint).
  */
 #ifndef ATL_COORDINATOR_JOB_LAUNCH_H
 #define ATL_COORDINATOR_JOB_LAUNCH_H
@@ -19,6 +20,7 @@
 /* A job as rank 0 runs it. Each function gets `context`. */
 typedef struct {
   void *context;
+  double patience; /* seconds of a rank's silence that end the job (job/peers); 0: it is waited for */
   bool wants_hops; /* the place is to say what a hop costs; the same on all ranks */
   /* Fills the job for n_ranks ranks and opens its model, which the launch owns, also after a failure, and keeps open
    * for all other functions. What the job points to lives as long as the context. */

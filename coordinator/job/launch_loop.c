@@ -8,8 +8,10 @@
 #include "common/timer.h"
 #include "coordinator/job/launch_private.h"
 
+enum { SILENT_SECONDS = 5 }; /* reports come every second */
+
 /* Waiting costs no core, as ranks may share them: a few empty looks, then yields, then naps that grow to 200 us. */
-static void rest(int n_idle) {
+void atl_launch_rest(int n_idle) {
   if (n_idle < 50) return;
   if (n_idle < 200) {
     sched_yield();
@@ -35,12 +37,27 @@ static void trace_coordinator(atl_launch_t *l, double start, double end) {
   atl_trace_add(l->trace, &event);
 }
 
-/* mpirun sends the signal too when a rank has died, and leaves a second before it kills: what there is to say comes
- * first. */
+/* Ranks without a role send nothing. */
+static void expect_reports(atl_launch_t *l) {
+  int32_t i_pipeline;
+  atl_peers_begin(l->peers, "report every second");
+  for (int rank = 1; rank < l->plan.n_ranks; rank++)
+    if (atl_plan_find_stage(&l->plan, rank, &i_pipeline) < 0 && atl_plan_find_decoder(&l->plan, rank) < 0)
+      atl_peers_excuse(l->peers, rank);
+}
+
+/* mpirun sends the signal too when a rank has died, and leaves a second or two before it kills: what there is to say
+ * comes first. A rank of another host that has died cannot be told from one that is only silent. */
 static atl_status_t stop_early(atl_launch_t *l) {
+  char peer[ATL_PEER_BYTES] = "", reason[ATL_PEER_BYTES + 128];
+  int dead = atl_peers_find_dead(l->peers), silent = atl_peers_find_silent(l->peers, SILENT_SECONDS);
+  ATL_CHECK(dead < 0, COMM, "%s has died, and the launcher ends the run (%s); what is complete is kept",
+            atl_peers_describe(l->peers, dead, peer), atl_stop_signal());
+  int n = snprintf(reason, sizeof reason, "a signal (%s)", atl_stop_signal());
+  if (silent >= 0)
+    snprintf(reason + n, sizeof reason - (size_t)n, "; %s had been silent for more than %d s",
+             atl_peers_describe(l->peers, silent, peer), SILENT_SECONDS);
   l->is_stopping = true;
-  char reason[64];
-  snprintf(reason, sizeof reason, "a signal (%s)", atl_stop_signal());
   atl_launch_abandon(l, "stopped", reason);
   return atl_schedule_stop(l->schedule);
 }
@@ -49,6 +66,7 @@ static atl_status_t coordinate(atl_launch_t *l, bool *did_work) {
   double start = atl_timer_now();
   ATL_TRY(atl_schedule_poll(l->schedule, did_work));
   if (atl_stop_is_requested() && !l->is_stopping) ATL_TRY(stop_early(l));
+  if (!l->is_stopping) ATL_TRY(atl_peers_check(l->peers, atl_mailbox_source(l->traffic.results)));
   if (l->task->tick != NULL) l->task->tick(l->task->context);
   if (!*did_work) return ATL_OK;
   double end = atl_timer_now();
@@ -59,6 +77,7 @@ static atl_status_t coordinate(atl_launch_t *l, bool *did_work) {
 
 atl_status_t atl_launch_loop(atl_launch_t *l) {
   int n_idle = 0;
+  if (l->is_root) expect_reports(l);
   while (!l->worker_ops->is_stopped(l->worker)) {
     bool did_work = false;
     if (l->is_root) {
@@ -68,7 +87,7 @@ atl_status_t atl_launch_loop(atl_launch_t *l) {
     }
     ATL_TRY(l->worker_ops->poll(l->worker, &did_work));
     n_idle = did_work ? 0 : n_idle + 1;
-    rest(n_idle);
+    atl_launch_rest(n_idle);
   }
   return ATL_OK;
 }

@@ -17,11 +17,9 @@ atl_status_t atl_launch_share_job(atl_launch_t *l, char **bytes, size_t *n_bytes
 }
 
 /* What the wire cannot know: the job's numbers against the model's. */
-static atl_status_t check_job(const atl_launch_t *l) {
+atl_status_t atl_launch_check_job(const atl_launch_t *l) {
   const atl_transformer_config_t *config = &l->model->transformer_config;
   const atl_job_t *job = &l->job;
-  ATL_CHECK(job->backend <= ATL_BACKEND_ONEDNN, INPUT, "the job's kernels have number %d, which this program lacks",
-            job->backend);
   ATL_CHECK(l->model->has_transformer, INPUT, "%s has no transformer; convert a DALLE checkpoint", job->model);
   for (int32_t i = 0; i < job->n_prompts; i++) {
     const atl_prompt_t *prompt = &job->prompts[i];
@@ -41,7 +39,9 @@ static atl_status_t check_job(const atl_launch_t *l) {
 atl_status_t atl_launch_open_job(atl_launch_t *l, const char *bytes, size_t n_bytes) {
   ATL_TRY(atl_wire_unpack_job(bytes, n_bytes, &l->arena, &l->job));
   if (!l->is_root) ATL_TRY(atl_model_open(l->job.model, &l->model)); /* rank 0 has opened it to prepare the job */
-  return check_job(l);
+  ATL_CHECK(l->job.backend <= ATL_BACKEND_ONEDNN, INPUT, "the job's kernels have number %d, which this program lacks",
+            l->job.backend);
+  return ATL_OK;
 }
 
 /* Makes the plan, and its text for the other ranks in the arena. */

@@ -17,6 +17,7 @@ struct atl_schedule {
   int32_t image_length; /* I */
   atl_traffic_t *traffic;
   atl_schedule_events_t events;
+  atl_peers_t *peers;
   int32_t next_prompt, next_sample; /* the first candidate not handed out */
   waiting_t *waiting;               /* ring buffer */
   int64_t first_waiting, n_waiting, max_waiting;
@@ -38,7 +39,8 @@ enum {
 };
 
 atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int32_t image_length,
-                              atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_schedule_t **schedule) {
+                              atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_peers_t *peers,
+                              atl_schedule_t **schedule) {
   *schedule = NULL;
   ATL_TRY(ATL_NEW(1, schedule));
   atl_schedule_t *s = *schedule;
@@ -47,6 +49,7 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
   s->image_length = image_length;
   s->traffic = traffic;
   s->events = *events;
+  s->peers = peers;
   s->max_grids = GRIDS_A_LETTER;
   s->n_eaters = plan->n_decoders + plan->n_ranks;
   atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
@@ -272,6 +275,7 @@ atl_status_t atl_schedule_poll(atl_schedule_t *s, bool *did_work) {
     ATL_TRY(atl_mailbox_poll(s->traffic->results, &letter));
     if (letter.bytes == NULL) break;
     *did_work = true;
+    if (letter.source != 0) atl_peers_hear(s->peers, letter.source);
     ATL_TRY(answer(s, &letter));
   }
   return deal_grids(s);

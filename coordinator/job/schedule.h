@@ -9,6 +9,7 @@
 #ifndef ATL_COORDINATOR_JOB_SCHEDULE_H
 #define ATL_COORDINATOR_JOB_SCHEDULE_H
 
+#include "coordinator/job/peers.h"
 #include "partition/plan.h"
 #include "partition/traffic.h"
 #include "proto/wire.h"
@@ -28,9 +29,10 @@ typedef struct {
 
 typedef struct atl_schedule atl_schedule_t;
 
-/* image_length: codes of a grid. Borrows everything for its life. MEMORY. Caller owns. */
+/* image_length: codes of a grid. peers: told of every sender. Borrows everything for its life. MEMORY. Caller owns. */
 atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int32_t image_length,
-                              atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_schedule_t **schedule);
+                              atl_traffic_t *traffic, const atl_schedule_events_t *events, atl_peers_t *peers,
+                              atl_schedule_t **schedule);
 void atl_schedule_destroy(atl_schedule_t **schedule);
 /* Reads and answers what came. When the last result is in, tells every rank to stop. */
 atl_status_t atl_schedule_poll(atl_schedule_t *schedule, bool *did_work);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=120
+# TEST timeout=300
 # Two runs never mix in one folder, and a folder that a killed run has left says so: whose it is, whether that run is still there,
 # and what can be done.
 . tests/support/tap.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=120
+# TEST timeout=300
 # A disk that is really full: small tmpfs of several sizes. The run fails with the system's words, and run.json says so although
 # the disk stays full.
 . tests/support/tap.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=120
+# TEST timeout=300
 # Who speaks and with which exit code: a launcher's variables alone silence no command, and a rank that fails before MPI starts is
 # one message and one exit code of the whole launch.
 . tests/support/tap.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=120
+# TEST timeout=300
 # What may end a run and what may not: signals of schedulers and terminals stop it cleanly, and a reader of its words that goes
 # away does not end it.
 . tests/support/tap.sh
