@@ -1,4 +1,5 @@
-/* Grids that no decoder has asked for yet wait in a queue of 2 I bytes each; decoders that asked for more than there is
+/* Grids that no decoder has asked for yet wait in a queue of 2 I bytes each, 64 MiB at most and what is in flight: then
+ * pipelines get their next work when decoders have caught up; decoders that asked for more than there is
  * are remembered by how many they still want. */
 #include "coordinator/job/schedule.h"
 
@@ -22,6 +23,7 @@ struct atl_schedule {
   waiting_t *waiting;               /* ring buffer */
   int64_t first_waiting, n_waiting, max_waiting;
   int32_t *n_in_flight;        /* (P): candidates assigned and not drawn; -1: the pipeline's ranks decode */
+  int32_t *n_deferred;         /* (P): assignments asked for while too many grids waited */
   int32_t *n_wanted;           /* (n_eaters): grids a decoder has asked for and not got */
   int32_t n_eaters;            /* decoders of the plan, then every rank as a helper */
   atl_candidate_t *candidates; /* (b): of an assignment being packed */
@@ -35,6 +37,7 @@ struct atl_schedule {
 
 enum {
   GRIDS_A_LETTER = 64,
+  MAX_WAITING_BYTES = 64 << 20,
   GRIDS_WORTH_HELP = 8 /* that wait for each decoder: loading dVAE and CLIP takes about as long as a few pictures */
 };
 
@@ -54,6 +57,7 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
   s->n_eaters = plan->n_decoders + plan->n_ranks;
   atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
   if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_in_flight);
+  if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_deferred);
   if (status == ATL_OK) status = ATL_NEW(plan->microbatch, &s->candidates);
   if (status == ATL_OK) status = ATL_NEW(s->max_grids, &s->grids);
   if (status != ATL_OK) atl_schedule_destroy(schedule);
@@ -67,11 +71,17 @@ void atl_schedule_destroy(atl_schedule_t **schedule) {
   ATL_DESTROY(&s->waiting);
   ATL_DESTROY(&s->n_wanted);
   ATL_DESTROY(&s->n_in_flight);
+  ATL_DESTROY(&s->n_deferred);
   ATL_DESTROY(&s->candidates);
   ATL_DESTROY(&s->grids);
   atl_arena_clear(&s->arena);
   atl_buffer_clear(&s->buffer);
   ATL_DESTROY(schedule);
+}
+
+/* Do so many grids wait that pipelines should not draw more for now? */
+static bool is_backed_up(const atl_schedule_t *s) {
+  return s->n_waiting * (int64_t)((size_t)s->image_length * sizeof(uint16_t) + sizeof *s->waiting) >= MAX_WAITING_BYTES;
 }
 
 static bool take_candidate(atl_schedule_t *s, atl_candidate_t *candidate) {
@@ -237,13 +247,27 @@ static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *
   return ATL_OK;
 }
 
+/* In turns, so that no pipeline waits for another's slots to be filled. */
+static atl_status_t assign_deferred(atl_schedule_t *s) {
+  for (bool has_more = true; has_more;) {
+    has_more = false;
+    for (int32_t p = 0; p < s->plan->n_pipelines; p++) {
+      if (s->n_deferred[p] == 0 || is_backed_up(s)) continue;
+      s->n_deferred[p]--;
+      ATL_TRY(assign(s, p, atl_plan_stage_rank(s->plan, p, 0)));
+      has_more = true;
+    }
+  }
+  return ATL_OK;
+}
+
 static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *letter) {
   atl_ask_t ask;
   ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
   ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d", ask.role,
             s->plan->n_pipelines);
-  for (int32_t i = 0; i < ask.n; i++) ATL_TRY(assign(s, ask.role, letter->source));
-  return ATL_OK;
+  s->n_deferred[ask.role] += ask.n;
+  return assign_deferred(s);
 }
 
 /* The failure of another rank is this one's. */
@@ -278,5 +302,6 @@ atl_status_t atl_schedule_poll(atl_schedule_t *s, bool *did_work) {
     if (letter.source != 0) atl_peers_hear(s->peers, letter.source);
     ATL_TRY(answer(s, &letter));
   }
-  return deal_grids(s);
+  ATL_TRY(deal_grids(s));
+  return s->is_stopped ? ATL_OK : assign_deferred(s);
 }

@@ -2,7 +2,9 @@
 /* JSON fields fail with words that name the file, the field, what was expected and what was found. */
 #include "common/json.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/memory.h"
@@ -66,10 +68,30 @@ static void test_file(void) {
   TAP_STATUS(ATL_INPUT, atl_json_load(path, &root), "a missing file is refused");
 }
 
+/* jansson goes on after a failed write: the first failure is the one that is said. */
+static void test_full_disk(void) {
+  char path[] = "/tmp/atelier-json-XXXXXX";
+  close(mkstemp(path));
+  json_t *root = json_object();
+  for (char key[8] = "a"; key[0] <= 'z'; key[0]++) json_object_set_new(root, key, json_string("0123456789"));
+  struct rlimit old;
+  getrlimit(RLIMIT_FSIZE, &old);
+  signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &(struct rlimit){100, old.rlim_max});
+  atl_status_t status = atl_json_save(root, path);
+  setrlimit(RLIMIT_FSIZE, &old);
+  TAP_OK(status == ATL_IO && says(path) && says("writing failed: File too large"),
+         "a failed write names the file and the system's reason");
+  printf("# %s\n", atl_status_message());
+  json_decref(root);
+  unlink(path);
+}
+
 int main(void) {
   test_fields();
   test_hostile();
   test_file();
+  test_full_disk();
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
   return tap_done();
 }
