@@ -34,13 +34,23 @@ static void set_sizes(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   linear->n_blocks = (linear->n_steps + BLOCK_STEPS - 1) / BLOCK_STEPS;
 }
 
+static void pack(atl_linear_t *linear, const atl_linear_spec_t *spec) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) atl_linear_pack_panel(linear, spec, i_panel);
+}
+
 static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
   set_sizes(linear, spec);
   ATL_TRY(ATL_TAKE(&linear->arena, linear->n_panels * PANEL, &linear->bias));
   if (is_library(linear)) return atl_linear_library_fill(linear, spec);
   ATL_TRY(take_memory(linear));
-#pragma omp parallel for schedule(static)
-  for (int64_t i_panel = 0; i_panel < linear->n_panels; i_panel++) atl_linear_pack_panel(linear, spec, i_panel);
+  pack(linear, spec);
+  return ATL_OK;
+}
+
+atl_status_t atl_linear_repack(atl_linear_t *linear, const float *weight, const float *bias) {
+  ATL_CHECK(!is_library(linear), UNSUPPORTED, "a library's linear layer is packed once; try the backend auto");
+  pack(linear, &(atl_linear_spec_t){.weight = weight, .bias = bias});
   return ATL_OK;
 }
 

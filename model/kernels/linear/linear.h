@@ -44,6 +44,10 @@ typedef struct {
 atl_status_t atl_linear_new(const atl_linear_spec_t *spec, atl_linear_t **linear);
 void atl_linear_destroy(atl_linear_t **linear);
 
+/* Packs other weights (O,I) and bias (O) of the spec's sizes into the same memory; bias NULL keeps zeros. UNSUPPORTED with
+ * a library's backend. OpenMP inside. */
+atl_status_t atl_linear_repack(atl_linear_t *linear, const float *weight, const float *bias);
+
 /* y(N,O), rows ldy apart <- x(N,I), rows ldx apart. epilogue may be NULL. */
 void atl_linear_apply(const atl_linear_t *linear, float *y, int64_t ldy, const float *x, int64_t ldx, int64_t n_rows,
                       const atl_epilogue_t *epilogue);

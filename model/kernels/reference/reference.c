@@ -88,3 +88,39 @@ void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x) {
       }
     }
 }
+
+/* ---- backward ---- */
+
+/* dW(o,i) over the rows of samples [first, first + n): tree(n) = tree(p) + tree(n - p), p the largest power of two < n. */
+static float tree(const atl_linear_gradient_t *d, int64_t o, int64_t i, int64_t first, int64_t n) {
+  float sum = 0;
+  int64_t p = 1;
+  if (n == 1) {
+    for (int64_t r = first * d->sample_rows; r < (first + 1) * d->sample_rows; r++)
+      sum += d->dy[r * d->n_out + o] * (d->x == NULL ? 1 : d->x[r * d->n_in + i]);
+    return sum;
+  }
+  while (2 * p < n) p *= 2;
+  return tree(d, o, i, first, p) + tree(d, o, i, first + p, n - p);
+}
+
+void atl_reference_linear_gradient(const atl_linear_gradient_t *gradient, float *dw, float *db) {
+  atl_linear_gradient_t bias = *gradient;
+  bias.x = NULL;
+  for (int64_t o = 0; o < gradient->n_out; o++) {
+    for (int64_t i = 0; i < gradient->n_in; i++)
+      dw[o * gradient->n_in + i] += tree(gradient, o, i, 0, gradient->n_samples);
+    if (db != NULL) db[o] += tree(&bias, o, 0, 0, gradient->n_samples);
+  }
+}
+
+void atl_reference_linear_input_gradient(const atl_linear_spec_t *spec, float *dx, const float *dz, int64_t n_rows) {
+  for (int64_t n = 0; n < n_rows; n++)
+    for (int64_t i = 0; i < spec->n_in; i++) {
+      float sum = 0;
+      for (int64_t o = 0; o < spec->n_out; o++)
+        sum = fmaf(round_to(dz[n * spec->n_out + o], spec->dtype),
+                   round_to(spec->weight[o * spec->n_in + i], spec->dtype), sum);
+      dx[n * spec->n_in + i] = sum;
+    }
+}

@@ -8,6 +8,7 @@
 #define ATL_MODEL_KERNELS_REFERENCE_REFERENCE_H
 
 #include "model/kernels/conv/conv.h"
+#include "model/kernels/linear/gradient.h"
 #include "model/kernels/linear/linear.h"
 
 /* What atl_linear_apply gives with an own fp32 kernel, bit for bit: each sum is one chain of fused multiply-adds in
@@ -19,5 +20,12 @@ void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, 
 /* y(H',W',O) <- act([y +] conv(x(H,W,I)) + b) of one picture, sums in double; BF16: of weights and x rounded to
  * bf16. The scale of its rounding apart, what atl_conv_apply gives with any backend. */
 void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x);
+
+/* What atl_linear_add_weight_gradient and atl_linear_add_bias_gradient add, bit for bit; db may be NULL. */
+void atl_reference_linear_gradient(const atl_linear_gradient_t *gradient, float *dw, float *db);
+
+/* dx(n,I) <- dz(n,O) . W(O,I), bit for bit what a trained linear layer gives with an own kernel in fp32: one chain of fused
+ * multiply-adds in order of o. BF16: the same chain over dz and W rounded to bf16. */
+void atl_reference_linear_input_gradient(const atl_linear_spec_t *spec, float *dx, const float *dz, int64_t n_rows);
 
 #endif

@@ -1,0 +1,27 @@
+/* Convolution layer over the packed weights of model/kernels/conv: y(n,H',W',O) <- x(n,H,W,I), channels last.
+ *
+ * Inference: `init` packs, and ReLU, the addition into y and a 1x1 convolution behind a transposed one are fused.
+ * Training: forward with saved notes x and y. Backward needs x for dW, and y, whose zeros are those of ReLU; the fused 1x1
+ * convolution becomes a layer of its own, because its input must be kept.
+ */
+#ifndef ATL_MODEL_NN_CONV_H
+#define ATL_MODEL_NN_CONV_H
+
+#include "model/kernels/conv/conv.h"
+
+typedef struct {
+  atl_conv_t *packed;
+} atl_nn_conv_t;
+
+typedef struct {
+  const float *x, *y; /* noted by forward; the caller keeps both until backward */
+  int64_t n;
+} atl_nn_conv_saved_t;
+
+/* UNSUPPORTED, MEMORY as atl_conv_new. The weights are read during the call only. clear, also after a failure. */
+atl_status_t atl_nn_conv_init(atl_nn_conv_t *layer, const atl_conv_spec_t *spec);
+void atl_nn_conv_clear(atl_nn_conv_t *layer);
+/* y may not be x. */
+void atl_nn_conv_forward(const atl_nn_conv_t *layer, float *y, const float *x, int64_t n, atl_nn_conv_saved_t *saved);
+
+#endif
