@@ -9,12 +9,12 @@
 
 enum { LEAST_PARALLEL_HEADS = 16 }; /* rows x heads */
 
-static atl_attention_work_t measure(const atl_transformer_config_t *c) {
-  atl_attention_work_t work = {.n_heads = c->n_heads,
-                               .head_size = c->head_size,
-                               .n_text = c->text_length + 1,
-                               .n_threads = omp_get_max_threads(),
-                               .row_size = atl_round_up(c->head_size, ATL_KEY_BLOCK)};
+static atl_attention_workspace_t sizes_of(const atl_transformer_config_t *c) {
+  atl_attention_workspace_t work = {.n_heads = c->n_heads,
+                                    .head_size = c->head_size,
+                                    .n_text = c->text_length + 1,
+                                    .n_threads = omp_get_max_threads(),
+                                    .row_size = atl_round_up(c->head_size, ATL_KEY_BLOCK)};
   /* An odd number of blocks, so that the lines of a group do not fall on the same cache sets. */
   work.ld_scores =
       (atl_round_up(work.n_text + atl_config_image_length(c), ATL_KEY_BLOCK) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
@@ -23,16 +23,16 @@ static atl_attention_work_t measure(const atl_transformer_config_t *c) {
 }
 
 size_t atl_attention_bytes(const atl_transformer_config_t *config) {
-  atl_attention_work_t work = measure(config);
+  atl_attention_workspace_t work = sizes_of(config);
   size_t bytes = (size_t)work.n_threads * (size_t)work.thread_items * sizeof(float);
   if (!config->rotary) return bytes;
   return bytes + atl_rotary_bytes(work.n_text + atl_config_image_length(config), work.head_size);
 }
 
-atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transformer_config_t *config, const float *angles,
-                                atl_dtype_t text_dtype, atl_dtype_t image_dtype, atl_backend_t backend,
-                                atl_arena_t *arena) {
-  *work = measure(config);
+atl_status_t atl_attention_init(atl_attention_workspace_t *work, const atl_transformer_config_t *config,
+                                const float *angles, atl_dtype_t text_dtype, atl_dtype_t image_dtype,
+                                atl_backend_t backend, atl_arena_t *arena) {
+  *work = sizes_of(config);
   work->text_kernels = atl_attention_kernels_get(text_dtype, backend);
   work->image_kernels = atl_attention_kernels_get(image_dtype, backend);
   work->text_item_bytes = atl_dtype_bytes(text_dtype);
@@ -41,21 +41,21 @@ atl_status_t atl_attention_init(atl_attention_work_t *work, const atl_transforme
 }
 
 /* The query, key or value (part 0..2) of a row's head. */
-static float *part_of(const atl_attention_work_t *work, float *qkv, int64_t i_row, int part, int32_t head) {
+static float *part_of(const atl_attention_workspace_t *work, float *qkv, int64_t i_row, int part, int32_t head) {
   int64_t inner = (int64_t)work->n_heads * work->head_size;
   return qkv + (3 * i_row + part) * inner + (int64_t)head * work->head_size;
 }
 
-/* Turns the query, key and value of a row's head to its position, and scales the query. */
-static void rotate(const atl_attention_work_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
+/* Rotates the query, key and value of a row's head to its position, and scales the query. */
+static void rotate(const atl_attention_workspace_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
   float scale = 1.0f / sqrtf((float)work->head_size);
   for (int part = 0; part < 3; part++)
     atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position, part == 0 ? scale : 1);
 }
 
-/* A row's head is turned to its position, and its key and value enter the cache. */
-static void enter(const atl_attention_work_t *work, atl_kvcache_t *cache, float *qkv, const atl_rows_t *rows,
-                  int64_t i_row, int32_t head) {
+/* A row's head is rotated to its position, and its key and value enter the cache. */
+static void cache_row(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *qkv, const atl_rows_t *rows,
+                      int64_t i_row, int32_t head) {
   const atl_row_t *row = &rows->rows[i_row];
   rotate(work, qkv, i_row, row->position, head);
   const float *k = part_of(work, qkv, i_row, 1, head), *v = part_of(work, qkv, i_row, 2, head);
@@ -67,22 +67,22 @@ static void enter(const atl_attention_work_t *work, atl_kvcache_t *cache, float 
 
 /* A thread's scratch, all of it lines of one row each. */
 typedef struct {
-  float *q;      /* (GROUP_ROWS,E) */
-  float *own;    /* (GROUP_ROWS,E') the same for image keys */
-  float *out;    /* (GROUP_ROWS,E') */
-  float *scores; /* (GROUP_ROWS,ld_scores) */
-  float *edge;   /* (GROUP_ROWS,16) scores of a block whose first lanes are not seen */
-} desk_t;
+  float *q;       /* (GROUP_ROWS,E) */
+  float *image_q; /* (GROUP_ROWS,E') the same in the form that image keys take */
+  float *out;     /* (GROUP_ROWS,E') */
+  float *scores;  /* (GROUP_ROWS,ld_scores) */
+  float *edge;    /* (GROUP_ROWS,16) scores of a block whose first lanes are not seen */
+} thread_workspace_t;
 
-static desk_t desk_of(const atl_attention_work_t *work) {
+static thread_workspace_t thread_workspace_of(const atl_attention_workspace_t *work) {
   float *first = work->scratch + omp_get_thread_num() * work->thread_items;
   int64_t lines = ATL_GROUP_ROWS * work->row_size;
   float *scores = first + 3 * lines;
-  return (desk_t){.q = first,
-                  .own = first + lines,
-                  .out = first + 2 * lines,
-                  .scores = scores,
-                  .edge = scores + ATL_GROUP_ROWS * work->ld_scores};
+  return (thread_workspace_t){.q = first,
+                              .image_q = first + lines,
+                              .out = first + 2 * lines,
+                              .scores = scores,
+                              .edge = scores + ATL_GROUP_ROWS * work->ld_scores};
 }
 
 static int64_t n_blocks(int64_t n_keys) { return (n_keys + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK; }
@@ -92,27 +92,27 @@ static int64_t n_text_keys(const atl_rows_t *rows, const atl_row_t *row) {
   return atl_row_is_text(rows, row) ? row->position + 1 : rows->n_text;
 }
 
-/* Rows [first, first+n) of a group's desk that see the same image slots, each of its own sample, side by side. */
+/* Rows [first, first+n) of a group that see the same image slots, each of its own sample, side by side in memory. */
 typedef struct {
   int32_t first, n;
   int64_t n_keys; /* image keys a row sees */
   int n_spans;
   atl_span_t spans[ATL_MAX_SPANS]; /* of the first row's sample */
-} run_t;
+} row_span_t;
 
-static run_t run_of(const atl_kvcache_t *cache, const atl_rows_t *rows, const atl_row_group_t *group, int32_t first,
-                    int32_t head) {
-  run_t run = {.first = first, .n = 1};
+static row_span_t row_span_of(const atl_kvcache_t *cache, const atl_rows_t *rows, const atl_row_group_t *group,
+                              int32_t first, int32_t head) {
+  row_span_t row_span = {.first = first, .n = 1};
   const atl_row_t *row = &rows->rows[group->members[first]], *last = row;
-  if (group->is_text) return run;
-  for (; first + run.n < group->n; run.n++) {
-    const atl_row_t *next = &rows->rows[group->members[first + run.n]];
+  if (group->is_text) return row_span;
+  for (; first + row_span.n < group->n; row_span.n++) {
+    const atl_row_t *next = &rows->rows[group->members[first + row_span.n]];
     if (next->position != row->position || !atl_kvcache_are_neighbours(cache, last->sequence, next->sequence)) break;
     last = next;
   }
-  run.n_spans = atl_kvcache_get_image(cache, row->sequence, head, atl_row_token(rows, row), run.spans);
-  for (int i = 0; i < run.n_spans; i++) run.n_keys += run.spans[i].n_keys;
-  return run;
+  row_span.n_spans = atl_kvcache_get_image(cache, row->sequence, head, atl_row_token(rows, row), row_span.spans);
+  for (int i = 0; i < row_span.n_spans; i++) row_span.n_keys += row_span.spans[i].n_keys;
+  return row_span;
 }
 
 /* The next block of a span: its seen lanes [first_lane, first_lane+n). */
@@ -131,106 +131,129 @@ static bool take_block(atl_span_t *span, block_t *block) {
   return block->n > 0;
 }
 
-/* scores(n,..), rows ld_scores apart <- the run's queries against a block each. All lanes are computed; what is not
+/* scores(n,..), rows ld_scores apart <- a row span's queries against a block each. All lanes are computed; what is not
  * seen is dropped, or overwritten by what comes next. */
-static void score_block(const atl_attention_work_t *work, const desk_t *desk, const run_t *run, const block_t *block,
-                        float *scores) {
+static void score_block(const atl_attention_workspace_t *work, const thread_workspace_t *space,
+                        const row_span_t *row_span, const block_t *block, float *scores) {
   int64_t ld = work->ld_scores;
   bool is_whole = block->first_lane == 0;
-  work->image_kernels.own_scores(is_whole ? scores : desk->edge, is_whole ? ld : ATL_KEY_BLOCK,
-                                 desk->own + run->first * work->row_size, work->row_size, run->n, block->k,
-                                 work->head_size);
-  for (int64_t m = 0; m < run->n && !is_whole; m++)
-    memcpy(scores + m * ld, desk->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
+  work->image_kernels.own_scores(is_whole ? scores : space->edge, is_whole ? ld : ATL_KEY_BLOCK,
+                                 space->image_q + row_span->first * work->row_size, work->row_size, row_span->n,
+                                 block->k, work->head_size);
+  for (int64_t m = 0; m < row_span->n && !is_whole; m++)
+    memcpy(scores + m * ld, space->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
 }
 
-/* The image part of a run's lines of scores, behind the text part; then the softmax of the lines. */
-static void weigh(const atl_attention_work_t *work, const desk_t *desk, run_t run, int64_t n_text) {
-  float *lines = desk->scores + run.first * work->ld_scores, *scores = lines + n_text;
+/* The image part of a row span's lines of scores, behind the text part; then the softmax of the lines. */
+static void score_and_softmax(const atl_attention_workspace_t *work, const thread_workspace_t *space,
+                              row_span_t row_span, int64_t n_text) {
+  float *lines = space->scores + row_span.first * work->ld_scores, *scores = lines + n_text;
   block_t block;
-  for (int32_t m = run.first; m < run.first + run.n && run.n_spans > 0; m++)
-    work->image_kernels.own_query(desk->own + m * work->row_size, desk->q + m * work->head_size, work->head_size);
-  for (int i = 0; i < run.n_spans; i++)
-    for (; take_block(&run.spans[i], &block); scores += block.n) score_block(work, desk, &run, &block, scores);
-  for (int64_t m = 0; m < run.n; m++) atl_activation_softmax(lines + m * work->ld_scores, n_text + run.n_keys);
+  for (int32_t m = row_span.first; m < row_span.first + row_span.n && row_span.n_spans > 0; m++)
+    work->image_kernels.own_query(space->image_q + m * work->row_size, space->q + m * work->head_size, work->head_size);
+  for (int i = 0; i < row_span.n_spans; i++)
+    for (; take_block(&row_span.spans[i], &block); scores += block.n)
+      score_block(work, space, &row_span, &block, scores);
+  for (int64_t m = 0; m < row_span.n; m++)
+    atl_activation_softmax(lines + m * work->ld_scores, n_text + row_span.n_keys);
 }
 
-/* Adds the image part of a run's sums. */
-static void add_image(const atl_attention_work_t *work, const desk_t *desk, run_t run, int64_t n_text) {
-  float *out = desk->out + run.first * work->row_size;
-  const float *p = desk->scores + run.first * work->ld_scores + n_text;
+/* Adds the image part of a row span's sums. */
+static void add_image(const atl_attention_workspace_t *work, const thread_workspace_t *space, row_span_t row_span,
+                      int64_t n_text) {
+  float *out = space->out + row_span.first * work->row_size;
+  const float *p = space->scores + row_span.first * work->ld_scores + n_text;
   block_t block;
-  for (int i = 0; i < run.n_spans; i++)
-    for (; take_block(&run.spans[i], &block); p += block.n)
-      work->image_kernels.own_values(out, work->row_size, p, work->ld_scores, run.n, block.v, block.first_lane, block.n,
-                                     work->row_size);
+  for (int i = 0; i < row_span.n_spans; i++)
+    for (; take_block(&row_span.spans[i], &block); p += block.n)
+      work->image_kernels.own_values(out, work->row_size, p, work->ld_scores, row_span.n, block.v, block.first_lane,
+                                     block.n, work->row_size);
 }
 
 /* Adds the text part of a group's sums: the keys all rows see for all of them together, then each row's rest. */
-static void add_text(const atl_attention_work_t *work, const desk_t *desk, const atl_rows_t *rows,
+static void add_text(const atl_attention_workspace_t *work, const thread_workspace_t *space, const atl_rows_t *rows,
                      const atl_row_group_t *group, const char *v) {
   int64_t n_common = n_text_keys(rows, &rows->rows[group->members[0]]), row_size = work->row_size;
   const char *rest = v + (size_t)(n_common * row_size) * work->text_item_bytes;
-  work->text_kernels.values(desk->out, row_size, desk->scores, work->ld_scores, group->n, v, n_common, row_size);
+  work->text_kernels.values(space->out, row_size, space->scores, work->ld_scores, group->n, v, n_common, row_size);
   for (int32_t m = 0; m < group->n; m++) {
     int64_t n_own = n_text_keys(rows, &rows->rows[group->members[m]]) - n_common;
-    work->text_kernels.values(desk->out + m * row_size, 0, desk->scores + m * work->ld_scores + n_common, 0, 1, rest,
+    work->text_kernels.values(space->out + m * row_size, 0, space->scores + m * work->ld_scores + n_common, 0, 1, rest,
                               n_own, row_size);
   }
 }
 
-/* out(n,H*E) <- the attention of a group's rows in one head. */
-static void attend(const atl_attention_work_t *work, const atl_kvcache_t *cache, float *out, float *qkv,
+/* attended(n,H*E) <- the attention of a group's rows in one head. Their lines of scores, here of 4 rows:
+ *
+ *            text keys of the prefix    image keys of the row's sample, span by span, oldest first
+ *     row 0  t t t t t t t t t t t t    i i i i | i i i i | i i    \
+ *     row 1  t t t t t t t t t t t t    i i i i | i i i i | i i     > a row span: same slots, neighbouring samples
+ *     row 2  t t t t t t t t t t t t    i i i i | i i i i | i i    /
+ *     row 3  t t t t t t t t t t t t    i i i i | i                   another row span: another position
+ *
+ * A text block is loaded once for the group, an image block once for a row span, in which each row has keys of its own.
+ * A line is softmaxed as one, and its sum of values goes over text, then image, in the order shown.
+ */
+static void attend(const atl_attention_workspace_t *work, const atl_kvcache_t *cache, float *attended, float *qkv,
                    const atl_rows_t *rows, const atl_row_group_t *group, int32_t head) {
-  desk_t desk = desk_of(work);
-  run_t runs[ATL_GROUP_ROWS];
-  int32_t n_runs = 0;
+  thread_workspace_t space = thread_workspace_of(work);
+  row_span_t row_spans[ATL_GROUP_ROWS];
+  int32_t n_row_spans = 0;
   int64_t size = work->head_size, inner = (int64_t)work->n_heads * size;
   int64_t n_most = n_text_keys(rows, &rows->rows[group->members[group->n - 1]]);
   atl_span_t text = atl_kvcache_get_text(cache, group->prefix, head, (int32_t)n_most);
 
+  /* 1. q(n,E) <- the queries of the group's rows. */
   for (int32_t m = 0; m < group->n; m++)
-    memcpy(desk.q + m * size, part_of(work, qkv, group->members[m], 0, head), (size_t)size * sizeof *desk.q);
-  work->text_kernels.scores(desk.scores, work->ld_scores, desk.q, size, group->n, text.k, n_blocks(n_most), size);
-  for (int32_t m = 0; m < group->n; m += runs[n_runs++].n) {
-    runs[n_runs] = run_of(cache, rows, group, m, head);
-    weigh(work, &desk, runs[n_runs], n_text_keys(rows, &rows->rows[group->members[m]]));
+    memcpy(space.q + m * size, part_of(work, qkv, group->members[m], 0, head), (size_t)size * sizeof *space.q);
+  /* 2. scores(n,T+1) <- text keys, for all rows at once. */
+  work->text_kernels.scores(space.scores, work->ld_scores, space.q, size, group->n, text.k, n_blocks(n_most), size);
+  /* 3. scores(n,T+1..) <- image keys, row span by row span; then the softmax of each line. */
+  for (int32_t m = 0; m < group->n; m += row_spans[n_row_spans++].n) {
+    row_spans[n_row_spans] = row_span_of(cache, rows, group, m, head);
+    score_and_softmax(work, &space, row_spans[n_row_spans], n_text_keys(rows, &rows->rows[group->members[m]]));
   }
-  memset(desk.out, 0, (size_t)(group->n * work->row_size) * sizeof *desk.out);
-  add_text(work, &desk, rows, group, text.v);
-  for (int32_t i = 0; i < n_runs; i++) add_image(work, &desk, runs[i], rows->n_text);
+  /* 4. out(n,E') <- sums of text values, then of image values. */
+  memset(space.out, 0, (size_t)(group->n * work->row_size) * sizeof *space.out);
+  add_text(work, &space, rows, group, text.v);
+  for (int32_t i = 0; i < n_row_spans; i++) add_image(work, &space, row_spans[i], rows->n_text);
+  /* 5. attended(n,H*E) <- out. */
   for (int32_t m = 0; m < group->n; m++)
-    memcpy(out + group->members[m] * inner + head * size, desk.out + m * work->row_size, (size_t)size * sizeof *out);
+    memcpy(attended + group->members[m] * inner + head * size, space.out + m * work->row_size,
+           (size_t)size * sizeof *attended);
 }
 
 /* Is the work worth waking threads? Only time depends on it. */
-static bool is_shared(const atl_attention_work_t *work, const atl_rows_t *rows) {
+static bool is_shared(const atl_attention_workspace_t *work, const atl_rows_t *rows) {
   return work->n_threads > 1 && (int64_t)rows->n_rows * work->n_heads >= LEAST_PARALLEL_HEADS;
 }
 
 /* All rows are in the cache before the first is read. */
-static void attend_together(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
+static void attend_together(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
                             const atl_rows_t *rows, int32_t head) {
-  for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) enter(work, cache, qkv, rows, i_row, head);
-  for (int32_t i = 0; i < rows->n_groups; i++) attend(work, cache, out, qkv, rows, &rows->groups[i], head);
+  for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) cache_row(work, cache, qkv, rows, i_row, head);
+  for (int32_t i = 0; i < rows->n_groups; i++) attend(work, cache, attended, qkv, rows, &rows->groups[i], head);
 }
 
 /* Each row enters the cache just before it is read. */
-static void attend_in_order(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
+static void attend_in_order(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
                             const atl_rows_t *rows, int32_t head) {
   for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) {
     const atl_row_t *row = &rows->rows[i_row];
     const atl_row_group_t alone = {
         .n = 1, .prefix = atl_row_prefix(rows, row), .members = {i_row}, .is_text = atl_row_is_text(rows, row)};
-    enter(work, cache, qkv, rows, i_row, head);
-    attend(work, cache, out, qkv, rows, &alone, head);
+    cache_row(work, cache, qkv, rows, i_row, head);
+    attend(work, cache, attended, qkv, rows, &alone, head);
   }
 }
 
-void atl_attention_run(const atl_attention_work_t *work, atl_kvcache_t *cache, float *out, float *qkv,
-                       const atl_rows_t *rows) {
+void atl_attention_forward(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
+                           const atl_rows_t *rows) {
   bool is_ordered = rows->has_repeats && atl_kvcache_is_ring(cache);
 #pragma omp parallel for schedule(dynamic) num_threads(work->n_threads) if (is_shared(work, rows))
   for (int32_t head = 0; head < work->n_heads; head++)
-    (is_ordered ? attend_in_order : attend_together)(work, cache, out, qkv, rows, head);
+    if (is_ordered)
+      attend_in_order(work, cache, attended, qkv, rows, head);
+    else
+      attend_together(work, cache, attended, qkv, rows, head);
 }

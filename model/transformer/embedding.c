@@ -31,8 +31,10 @@ static atl_status_t init_tokens(atl_embedding_t *embedding, const atl_transforme
     text = source->tensors.tokens.text.value;
     image = source->tensors.tokens.image.value;
   }
-  ATL_TRY(copy_rows(arena, text, n_text, c->width, &embedding->text));
-  return copy_rows(arena, image, n_image, c->width, &embedding->image);
+  embedding->text = (atl_nn_embedding_t){.n_ids = n_text, .width = c->width};
+  embedding->image = (atl_nn_embedding_t){.n_ids = n_image, .width = c->width};
+  ATL_TRY(copy_rows(arena, text, n_text, c->width, &embedding->text.weight));
+  return copy_rows(arena, image, n_image, c->width, &embedding->image.weight);
 }
 
 static atl_status_t init_positions(atl_embedding_t *embedding, const atl_transformer_source_t *source,
@@ -48,11 +50,8 @@ static atl_status_t init_positions(atl_embedding_t *embedding, const atl_transfo
 atl_status_t atl_embedding_init(atl_embedding_t *embedding, const atl_transformer_source_t *source,
                                 atl_arena_t *arena) {
   const atl_transformer_config_t *c = source->config;
-  *embedding = (atl_embedding_t){.width = c->width,
-                                 .n_text_tokens = c->n_text_tokens,
-                                 .n_text = c->text_length + 1,
-                                 .n_image_tokens = c->n_image_tokens,
-                                 .image_side = c->image_side};
+  *embedding = (atl_embedding_t){
+      .width = c->width, .n_text_tokens = c->n_text_tokens, .n_text = c->text_length + 1, .image_side = c->image_side};
   atl_arena_t temporary = {0};
   atl_status_t status = init_tokens(embedding, source, arena, &temporary);
   if (status == ATL_OK && !c->rotary) status = init_positions(embedding, source, arena, &temporary);
@@ -69,7 +68,7 @@ void atl_embedding_text(const atl_embedding_t *embedding, float *x, int32_t toke
     token = embedding->n_text_tokens + position - 1;
   else
     ATL_ASSERT(token > 0 && token < embedding->n_text_tokens);
-  memcpy(x, embedding->text + (size_t)token * width, width * sizeof *x);
+  atl_nn_embedding_forward(&embedding->text, x, &token, 1, NULL);
   if (embedding->text_positions == NULL) return;
   const float *p = embedding->text_positions + (size_t)position * width;
   for (size_t i = 0; i < width; i++) x[i] += p[i];
@@ -77,8 +76,7 @@ void atl_embedding_text(const atl_embedding_t *embedding, float *x, int32_t toke
 
 void atl_embedding_image(const atl_embedding_t *embedding, float *x, int32_t code, int32_t token) {
   size_t width = (size_t)embedding->width;
-  ATL_ASSERT(code >= 0 && code < embedding->n_image_tokens);
-  memcpy(x, embedding->image + (size_t)code * width, width * sizeof *x);
+  atl_nn_embedding_forward(&embedding->image, x, &code, 1, NULL);
   if (embedding->image_rows == NULL) return;
   const float *row = embedding->image_rows + (size_t)(token / embedding->image_side) * width;
   const float *column = embedding->image_columns + (size_t)(token % embedding->image_side) * width;

@@ -3,12 +3,13 @@
 #define ATL_MODEL_TRANSFORMER_EMBEDDING_H
 
 #include "common/arena.h"
+#include "model/nn/embedding.h"
 #include "model/transformer/tensors.h"
 
 typedef struct {
-  int32_t width, n_text_tokens, n_text, n_image_tokens, image_side; /* D, V_t, T+1, V_i, f */
-  const float *text;           /* text_emb.weight (V_T,D), or rows 0.. of to_logits.1.weight when shared */
-  const float *image;          /* image_emb.weight (V_i,D), or rows V_T.. of to_logits.1.weight */
+  int32_t width, n_text_tokens, n_text, image_side; /* D, V_t, T+1, f */
+  atl_nn_embedding_t text;     /* text_emb.weight (V_T,D), or rows 0.. of to_logits.1.weight when shared */
+  atl_nn_embedding_t image;    /* image_emb.weight (V_i,D), or rows V_T.. of to_logits.1.weight */
   const float *text_positions; /* text_pos_emb.weight (T+1,D); NULL with rotary */
   const float *image_rows;     /* image_pos_emb.weights.0 (1,f,1,D); NULL with rotary */
   const float *image_columns;  /* image_pos_emb.weights.1 (1,1,f,D); NULL with rotary */

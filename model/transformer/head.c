@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "model/kernels/norm/norm.h"
-
 static atl_linear_spec_t spec_of(const atl_transformer_config_t *c, bool is_text, atl_dtype_t dtype,
                                  atl_backend_t backend) {
   return (atl_linear_spec_t){.n_out = is_text ? atl_config_text_vocabulary(c) : c->n_image_tokens,
@@ -27,8 +25,8 @@ static atl_status_t init_linears(atl_head_t *head, const atl_transformer_source_
   text.bias = source->tensors.logits.bias.value;
   image.weight = text.weight + n_text * c->width;
   image.bias = text.bias + n_text;
-  ATL_TRY(atl_linear_new(&text, &head->text));
-  return atl_linear_new(&image, &head->image);
+  ATL_TRY(atl_nn_linear_init(&head->text, &text, NULL));
+  return atl_nn_linear_init(&head->image, &image, NULL);
 }
 
 static atl_status_t init_norm(atl_head_t *head, const atl_transformer_source_t *source, atl_arena_t *arena,
@@ -39,8 +37,7 @@ static atl_status_t init_norm(atl_head_t *head, const atl_transformer_source_t *
   ATL_TRY(ATL_TAKE(arena, 2 * width, &copy));
   memcpy(copy, source->tensors.norm.weight.value, width * sizeof *copy);
   memcpy(copy + width, source->tensors.norm.bias.value, width * sizeof *copy);
-  head->norm_weight = copy;
-  head->norm_bias = copy + width;
+  head->norm = (atl_nn_norm_t){.weight = copy, .bias = copy + width, .width = head->width};
   return ATL_OK;
 }
 
@@ -56,27 +53,31 @@ atl_status_t atl_head_init(atl_head_t *head, const atl_transformer_source_t *sou
 }
 
 void atl_head_clear(atl_head_t *head) {
-  atl_linear_destroy(&head->text);
-  atl_linear_destroy(&head->image);
+  atl_nn_linear_clear(&head->text);
+  atl_nn_linear_clear(&head->image);
 }
 
 /* Plain maximum over channels, not of absolute values: that is what the reference divides by. */
-static void divide_by_largest(float *h, int32_t width) {
-  float largest = h[0];
-  for (int32_t i = 1; i < width; i++) largest = h[i] > largest ? h[i] : largest;
-  for (int32_t i = 0; i < width; i++) h[i] /= largest;
+static void divide_by_largest(float *row, int32_t width) {
+  float largest = row[0];
+  for (int32_t i = 1; i < width; i++) largest = row[i] > largest ? row[i] : largest;
+  for (int32_t i = 0; i < width; i++) row[i] /= largest;
 }
 
-void atl_head_norm(const atl_head_t *head, float *h, const float *x, int64_t n_rows) {
-  int32_t width = head->width;
-  for (int64_t n = 0; n < n_rows; n++) {
-    float *h_n = h + n * width;
-    const float *x_n = x + n * head->n_streams * width;
-    if (head->n_streams == 1)
-      memcpy(h_n, x_n, (size_t)width * sizeof *h_n);
-    else
-      for (int32_t i = 0; i < width; i++) h_n[i] = (x_n[i] + x_n[width + i]) * 0.5f;
-    if (head->stable) divide_by_largest(h_n, width);
+/* normed(D) <- the mean of a row's streams x(C,D). */
+static void average_streams(const atl_head_t *head, float *normed, const float *x) {
+  if (head->n_streams == 1) {
+    memcpy(normed, x, (size_t)head->width * sizeof *normed);
+    return;
   }
-  atl_norm_layer(h, h, head->norm_weight, head->norm_bias, n_rows, width);
+  for (int32_t i = 0; i < head->width; i++) normed[i] = (x[i] + x[head->width + i]) * 0.5f;
+}
+
+void atl_head_normalize(const atl_head_t *head, float *normed, const float *x, int64_t n_rows) {
+  int64_t width = head->width;
+  for (int64_t n = 0; n < n_rows; n++) {
+    average_streams(head, normed + n * width, x + n * head->n_streams * width);
+    if (head->stable) divide_by_largest(normed + n * width, head->width);
+  }
+  atl_nn_norm_forward(&head->norm, normed, normed, n_rows, NULL);
 }

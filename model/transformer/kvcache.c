@@ -9,17 +9,19 @@
 
 atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_dtype_t *dtype) {
   bool is_int8 = strcmp(name, "int8") == 0;
-  *dtype = strcmp(name, "auto") == 0 ? weights : is_int8 ? ATL_I8 : atl_dtype_find(name, strlen(name));
+  *dtype = atl_dtype_find(name, strlen(name));
+  if (strcmp(name, "auto") == 0) *dtype = weights;
+  if (is_int8) *dtype = ATL_I8;
   ATL_CHECK(is_int8 || *dtype == ATL_F32 || *dtype == ATL_BF16, USAGE, "kv %s: expected auto, f32, bf16 or int8", name);
   return ATL_OK;
 }
 
-static atl_kvcache_t measure(const atl_kvcache_shape_t *shape) {
-  int64_t side = shape->image_side;
+/* A cache of the shape, without its memory. */
+static atl_kvcache_t sizes_of(const atl_kvcache_shape_t *shape) {
+  int64_t side = shape->image_side, n_lines = 1;
   bool is_full = shape->kind == ATL_ATTENTION_FULL;
-  int64_t n_lines = shape->kind == ATL_ATTENTION_AXIAL_COL   ? side
-                    : shape->kind == ATL_ATTENTION_CONV_LIKE ? ATL_CONV_KERNEL
-                                                             : 1;
+  if (shape->kind == ATL_ATTENTION_AXIAL_COL) n_lines = side;
+  if (shape->kind == ATL_ATTENTION_CONV_LIKE) n_lines = ATL_CONV_KERNEL;
   int32_t tile = shape->n_together < ATL_MAX_TILE ? shape->n_together : ATL_MAX_TILE;
   while (shape->n_together % tile != 0) tile--;
   return (atl_kvcache_t){.shape = *shape,
@@ -45,7 +47,7 @@ static size_t v_bytes(const atl_kvcache_t *cache, atl_dtype_t dtype) {
 }
 
 void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix, size_t *per_sample) {
-  atl_kvcache_t cache = measure(shape);
+  atl_kvcache_t cache = sizes_of(shape);
   size_t n_heads = (size_t)shape->n_heads;
   *per_prefix =
       n_heads * n_text_blocks(&cache) * (k_bytes(&cache, shape->text_dtype) + v_bytes(&cache, shape->text_dtype));
@@ -54,7 +56,7 @@ void atl_kvcache_get_bytes(const atl_kvcache_shape_t *shape, size_t *per_prefix,
 }
 
 atl_status_t atl_kvcache_init(atl_kvcache_t *cache, const atl_kvcache_shape_t *shape, atl_arena_t *arena) {
-  *cache = measure(shape);
+  *cache = sizes_of(shape);
   atl_dtype_t text = shape->text_dtype, image = shape->image_dtype;
   size_t n_tiles = (size_t)((shape->n_samples + cache->tile - 1) / cache->tile);
   size_t n_text = (size_t)shape->n_prefixes * (size_t)shape->n_heads * n_text_blocks(cache);
@@ -117,8 +119,8 @@ static void store_f32(float *to_k, float *to_v, const float *k, const float *v, 
   memcpy(to_v, v, (size_t)size * sizeof *v);
 }
 
-/* to <- x(n) as whole numbers up to 127, two of them `step` apart and the pairs pair_step; returns what 1 stands for:
- * not a number if some x is none or infinite. */
+/* to <- x(n) as integers in -127..127, the two of a pair `step` apart and the pairs pair_step; returns the scale: NaN if
+ * any x is NaN or infinite. */
 static float store_i8(int8_t *to, int64_t pair_step, int64_t step, const float *x, int64_t n) {
   const float to_nearest = 12582912.0F; /* 3 * 2^22: a sum with it has no fraction */
   float largest = 0, poison = 0;

@@ -25,7 +25,7 @@ enum { ATL_MAX_SPANS = ATL_CONV_KERNEL, ATL_MAX_TILE = 8 };
 typedef struct {
   atl_attention_t kind;
   atl_dtype_t text_dtype;     /* ATL_F32 or ATL_BF16 */
-  atl_dtype_t image_dtype;    /* ATL_F32, ATL_BF16, or ATL_I8: whole numbers and a scale for each head and position */
+  atl_dtype_t image_dtype;    /* ATL_F32, ATL_BF16, or ATL_I8: integers and a scale for each head and position */
   int32_t n_text;             /* T+1 */
   int32_t image_side;         /* f */
   int32_t n_heads, head_size; /* H, E */

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "model/kernels/norm/norm.h"
 #include "model/transformer/names.h"
 
 static int32_t inner_width(const atl_transformer_config_t *c) { return c->n_heads * c->head_size; }
@@ -67,11 +66,12 @@ static atl_status_t init_vectors(atl_branch_t *branch, const atl_transformer_sou
   const struct {
     const float **to;
     const atl_parameter_t *from;
-  } vectors[] = {{&branch->norm_weight, &own->vectors.norm_weight},
-                 {&branch->norm_bias, &own->vectors.norm_bias},
+  } vectors[] = {{&branch->norm.weight, &own->vectors.norm_weight},
+                 {&branch->norm.bias, &own->vectors.norm_bias},
                  {&branch->scale, &own->vectors.scale},
-                 {&branch->norm_out_weight, &own->vectors.norm_out_weight},
-                 {&branch->norm_out_bias, &own->vectors.norm_out_bias}};
+                 {&branch->norm_out.weight, &own->vectors.norm_out_weight},
+                 {&branch->norm_out.bias, &own->vectors.norm_out_bias}};
+  branch->norm.width = branch->norm_out.width = source->config->width;
   ATL_TRY(ATL_WEIGHTS_BIND(&source->weights, temporary, own->vectors));
   for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
     float *copy;
@@ -91,8 +91,8 @@ static atl_status_t init_linears(atl_branch_t *branch, const atl_transformer_sou
   in.weight = owner->linears.in_weight.value, in.bias = owner->linears.in_bias.value;
   out.weight = owner->linears.out_weight.value, out.bias = owner->linears.out_bias.value;
   branch->owns_linears = true;
-  ATL_TRY(atl_linear_new(&in, &branch->in));
-  return atl_linear_new(&out, &branch->out);
+  ATL_TRY(atl_nn_linear_init(&branch->in, &in, NULL));
+  return atl_nn_linear_init(&branch->out, &out, NULL);
 }
 
 /* The tensors of a sublayer of layer i_layer. */
@@ -142,8 +142,8 @@ atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_conf
 
 static void clear_branch(atl_branch_t *branch) {
   if (!branch->owns_linears) return;
-  atl_linear_destroy(&branch->in);
-  atl_linear_destroy(&branch->out);
+  atl_nn_linear_clear(&branch->in);
+  atl_nn_linear_clear(&branch->out);
 }
 
 void atl_layer_clear(atl_layer_t *layer) {
@@ -151,65 +151,69 @@ void atl_layer_clear(atl_layer_t *layer) {
   clear_branch(&layer->feed_forward);
 }
 
-static void poke(const atl_layer_work_t *work) {
-  if (work->poke != NULL) work->poke(work->context);
+static void progress(const atl_layer_workspace_t *work) {
+  if (work->progress != NULL) work->progress(work->context);
 }
 
-/* h(n,D) <- shift(norm(x)); x is one of the C streams. */
-static void enter(atl_branch_t *branch, atl_layer_work_t *work, const float *x) {
-  const atl_transformer_config_t *c = work->config;
-  const atl_rows_t *rows = &work->rows;
-  int64_t width = c->width, ldx = atl_transformer_row_width(c);
-  const float *from = x;
-  if (ldx != width) {
-    for (int64_t i = 0; i < rows->n_rows; i++) memcpy(work->h + i * width, x + i * ldx, (size_t)width * sizeof *x);
-    from = work->h;
-  }
-  atl_norm_layer(work->h, from, branch->norm_weight, branch->norm_bias, rows->n_rows, width);
-  if (!c->shift_tokens) return;
+/* normed(n,D), in place: what each row's channels take from its neighbours, which remember it. */
+static void shift_rows(atl_branch_t *branch, const atl_rows_t *rows, float *normed, int64_t width) {
   for (int64_t i = 0; i < rows->n_rows; i++) {
     const atl_row_t *row = &rows->rows[i];
-    float *h = work->h + i * width;
     if (atl_row_is_text(rows, row))
-      atl_shift_text(&branch->shift, h, row->sequence, row->position);
+      atl_shift_text(&branch->shift, normed + i * width, row->sequence, row->position);
     else
-      atl_shift_image(&branch->shift, h, row->sequence, atl_row_token(rows, row));
+      atl_shift_image(&branch->shift, normed + i * width, row->sequence, atl_row_token(rows, row));
   }
 }
 
-/* x += scale * norm_out(out(core)); core(n,n_in) has rows n_in apart. */
-static void leave(const atl_branch_t *branch, atl_layer_work_t *work, float *x, const float *core, int64_t n_in) {
+/* normed(n,D) <- shift(norm(x)); x is one of the C streams. */
+static void normalize_input(atl_branch_t *branch, atl_layer_workspace_t *work, const float *x) {
   const atl_transformer_config_t *c = work->config;
-  int64_t width = c->width, ldx = atl_transformer_row_width(c), n_rows = work->rows.n_rows;
+  int64_t n = work->rows.n_rows, width = c->width;
+  const float *from = x;
+  if (work->row_width != width) {
+    for (int64_t i = 0; i < n; i++)
+      memcpy(work->normed + i * width, x + i * work->row_width, (size_t)width * sizeof *x);
+    from = work->normed;
+  }
+  atl_nn_norm_forward(&branch->norm, work->normed, from, n, NULL);
+  if (c->shift_tokens) shift_rows(branch, &work->rows, work->normed, width);
+}
+
+/* x += scale * norm_out(out(core(n,I))); x is one of the C streams. */
+static void add_to_residual(const atl_branch_t *branch, atl_layer_workspace_t *work, float *x, const float *core) {
+  const atl_transformer_config_t *c = work->config;
+  int64_t width = c->width, ldx = work->row_width, n_rows = work->rows.n_rows;
   if (!c->sandwich_norm) {
     const atl_epilogue_t epilogue = {.scale = branch->scale, .residual = x, .ld_residual = ldx};
-    atl_linear_apply(branch->out, x, ldx, core, n_in, n_rows, &epilogue);
+    atl_nn_linear_forward_into(&branch->out, x, ldx, core, branch->out.n_in, n_rows, &epilogue, NULL);
     return;
   }
-  atl_linear_apply(branch->out, work->tall, width, core, n_in, n_rows, NULL);
-  atl_norm_layer(work->tall, work->tall, branch->norm_out_weight, branch->norm_out_bias, n_rows, width);
+  atl_nn_linear_forward(&branch->out, work->projected, core, n_rows, NULL);
+  atl_nn_norm_forward(&branch->norm_out, work->projected, work->projected, n_rows, NULL);
   for (int64_t n = 0; n < n_rows; n++)
-    for (int64_t i = 0; i < width; i++) x[n * ldx + i] += branch->scale[i] * work->tall[n * width + i];
+    for (int64_t i = 0; i < width; i++) x[n * ldx + i] += branch->scale[i] * work->projected[n * width + i];
 }
 
-void atl_layer_run(atl_layer_t *layer, atl_layer_work_t *work, float *x) {
+void atl_layer_forward(atl_layer_t *layer, atl_layer_workspace_t *work, float *x) {
   const atl_transformer_config_t *c = work->config;
-  int64_t n_rows = work->rows.n_rows, width = c->width, inner = inner_width(c);
-  float *x1 = x, *x2 = c->reversible ? x + width : x;
+  atl_branch_t *attention = &layer->attention, *feed_forward = &layer->feed_forward;
+  int64_t n = work->rows.n_rows;
+  float *x1 = x, *x2 = c->reversible ? x + c->width : x;
 
-  enter(&layer->attention, work, x2);                                                         /* h(n,D) */
-  atl_linear_apply(layer->attention.in, work->wide, 3 * inner, work->h, width, n_rows, NULL); /* q,k,v (n,3HE) */
-  poke(work);
-  atl_attention_run(&work->attention, &layer->cache, work->mixed, work->wide, &work->rows); /* (n,HE) */
-  poke(work);
-  leave(&layer->attention, work, x1, work->mixed, inner);
-  poke(work);
+  normalize_input(attention, work, x2);                                    /* normed(n,D) */
+  atl_nn_linear_forward(&attention->in, work->qkv, work->normed, n, NULL); /* qkv(n,3HE) */
+  progress(work);
+  atl_attention_forward(&work->attention, &layer->cache, work->attended, work->qkv, &work->rows); /* attended(n,HE) */
+  progress(work);
+  add_to_residual(attention, work, x1, work->attended); /* x1(n,D) */
+  progress(work);
 
-  enter(&layer->feed_forward, work, x1);                                                         /* h(n,D) */
-  atl_linear_apply(layer->feed_forward.in, work->wide, 4 * width, work->h, width, n_rows, NULL); /* (n,4D) */
-  poke(work);
-  leave(&layer->feed_forward, work, x2, work->wide, 4 * width);
-  poke(work);
+  normalize_input(feed_forward, work, x1);                                       /* normed(n,D) */
+  atl_nn_linear_forward(&feed_forward->in, work->hidden, work->normed, n, NULL); /* hidden(n,4D) */
+  progress(work);
+  add_to_residual(feed_forward, work, x2, work->hidden); /* x2(n,D) */
+  progress(work);
 }
 
 void atl_layer_copy(atl_layer_t *layer, int32_t to, int32_t from, int32_t n_tokens) {

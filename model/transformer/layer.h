@@ -7,22 +7,28 @@
  *
  * norm_out only with sandwich_norm, shift only with shift_tokens. Layers may share the linears of a branch; norms,
  * scale, shift state and cache are always a layer's own.
+ *
+ * Training: forward will take what each branch saves: x before the branch, or nothing of it when reversible, since x comes
+ * back from what the branch added; normed, qkv and attended, or normed and hidden; and what the layers of model/nn note.
  */
 #ifndef ATL_MODEL_TRANSFORMER_LAYER_H
 #define ATL_MODEL_TRANSFORMER_LAYER_H
 
+#include "model/nn/linear.h"
+#include "model/nn/norm.h"
 #include "model/transformer/attention.h"
+#include "model/transformer/part.h"
 #include "model/transformer/shift.h"
 #include "model/transformer/tensors.h"
 
 typedef struct {
-  const float *norm_weight, *norm_bias;         /* fn.norm (D) */
-  const float *norm_out_weight, *norm_out_bias; /* fn.norm_out (D); NULL without sandwich_norm */
-  const float *scale;                           /* scale (1,1,D): LayerScale */
-  atl_linear_t *in;                             /* to_qkv (3*H*E,D), or net.0 (8D,D) with GEGLU */
-  atl_linear_t *out;                            /* to_out.0 (D,H*E), or net.3 (D,4D) */
-  bool owns_linears;
-  atl_shift_t shift; /* all zero without shift_tokens */
+  atl_nn_norm_t norm;     /* fn.norm (D) */
+  atl_nn_norm_t norm_out; /* fn.norm_out (D); no weights without sandwich_norm */
+  const float *scale;     /* scale (1,1,D): LayerScale */
+  atl_nn_linear_t in;     /* to_qkv (3*H*E,D), or net.0 (8D,D) with GEGLU */
+  atl_nn_linear_t out;    /* to_out.0 (D,H*E), or net.3 (D,4D) */
+  bool owns_linears;      /* or they are the packed weights of the layer that does */
+  atl_shift_t shift;      /* all zero without shift_tokens */
 } atl_branch_t;
 
 typedef struct {
@@ -33,15 +39,17 @@ typedef struct {
 /* What the layers of a part work in, one after the other. */
 typedef struct {
   const atl_transformer_config_t *config;
-  float *h;     /* (max_rows,D) normalised rows */
-  float *wide;  /* (max_rows,max(3*H*E,4D)) after `in` */
-  float *mixed; /* (max_rows,H*E) after attention */
-  float *tall;  /* (max_rows,D) before norm_out; NULL without sandwich_norm */
-  atl_attention_work_t attention;
+  int64_t row_width; /* C*D, from a row of x to the next */
+  float *normed;     /* (max_rows,D) */
+  float *qkv;        /* (max_rows,3*H*E) after attention's `in` */
+  float *attended;   /* (max_rows,H*E) */
+  float *hidden;     /* (max_rows,4D) after feed-forward's `in`, in the memory of qkv */
+  float *projected;  /* (max_rows,D) after `out`, before norm_out; NULL without sandwich_norm */
+  atl_attention_workspace_t attention;
   atl_rows_t rows;
-  atl_poke_t poke; /* of the running call; NULL for none */
+  atl_transformer_progress_t progress; /* of the running call; NULL for none */
   void *context;
-} atl_layer_work_t;
+} atl_layer_workspace_t;
 
 /* Bytes of one layer: its own weights, those of its linears when it owns them, cache and shift state. Pure. */
 void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part, int32_t i_layer,
@@ -57,7 +65,7 @@ atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_conf
                                   const atl_transformer_part_t *part, int32_t i_layer, atl_arena_t *arena);
 void atl_layer_clear(atl_layer_t *layer);
 /* x(n,C,D) through the layer, in place; rows are those set in work->rows. */
-void atl_layer_run(atl_layer_t *layer, atl_layer_work_t *work, float *x);
+void atl_layer_forward(atl_layer_t *layer, atl_layer_workspace_t *work, float *x);
 /* Sample `from`, which has seen n_tokens image tokens, into sample `to`. */
 void atl_layer_copy(atl_layer_t *layer, int32_t to, int32_t from, int32_t n_tokens);
 

@@ -16,7 +16,7 @@ struct atl_transformer {
   atl_embedding_t embedding; /* first stage only */
   atl_head_t head;           /* last stage only */
   atl_layer_t *layers;       /* (end_layer-first_layer) */
-  atl_layer_work_t work;
+  atl_layer_workspace_t work;
 };
 
 static bool is_first(const atl_transformer_part_t *part) { return part->first_layer == 0; }
@@ -35,11 +35,16 @@ static int32_t first_of(const int32_t *owners, const atl_transformer_part_t *par
   return first;
 }
 
+/* Floats of a row of qkv or hidden, which share memory. */
+static size_t row_items_after_in(const atl_transformer_config_t *c) {
+  size_t qkv = 3 * (size_t)c->n_heads * (size_t)c->head_size, hidden = 4 * (size_t)c->width;
+  return qkv > hidden ? qkv : hidden;
+}
+
 /* Floats of scratch a row takes, beside attention's. */
 static size_t row_items(const atl_transformer_config_t *c) {
   size_t width = (size_t)c->width, inner = (size_t)c->n_heads * (size_t)c->head_size;
-  size_t wide = 3 * inner > 4 * width ? 3 * inner : 4 * width;
-  return width + wide + inner + (c->sandwich_norm ? width : 0);
+  return width + row_items_after_in(c) + inner + (c->sandwich_norm ? width : 0);
 }
 
 void atl_transformer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part,
@@ -61,15 +66,17 @@ void atl_transformer_get_bytes(const atl_transformer_config_t *config, const atl
 
 static atl_status_t init_work(atl_transformer_t *t) {
   const atl_transformer_config_t *c = &t->config;
-  atl_layer_work_t *work = &t->work;
-  int64_t n = t->part.max_rows, inner = (int64_t)c->n_heads * c->head_size;
-  int64_t wide = 3 * inner > 4 * (int64_t)c->width ? 3 * inner : 4 * (int64_t)c->width;
+  const atl_transformer_part_t *part = &t->part;
+  atl_layer_workspace_t *work = &t->work;
+  int64_t n = part->max_rows, inner = (int64_t)c->n_heads * c->head_size;
   work->config = c;
-  ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->h));
-  ATL_TRY(ATL_TAKE(&t->arena, n * wide, &work->wide));
-  ATL_TRY(ATL_TAKE(&t->arena, n * inner, &work->mixed));
-  if (c->sandwich_norm) ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->tall));
-  return atl_rows_init(&work->rows, c->text_length + 1, t->part.n_samples, t->part.max_rows, &t->arena);
+  work->row_width = atl_transformer_row_width(c);
+  ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->normed));
+  ATL_TRY(ATL_TAKE(&t->arena, (size_t)n * row_items_after_in(c), &work->qkv));
+  work->hidden = work->qkv;
+  ATL_TRY(ATL_TAKE(&t->arena, n * inner, &work->attended));
+  if (c->sandwich_norm) ATL_TRY(ATL_TAKE(&t->arena, n * c->width, &work->projected));
+  return atl_rows_init(&work->rows, c->text_length + 1, part->n_prefixes, part->n_samples, part->max_rows, &t->arena);
 }
 
 static atl_status_t init_attention(atl_transformer_t *t, const atl_transformer_source_t *source) {
@@ -168,29 +175,28 @@ void atl_transformer_embed(atl_transformer_t *t, float *x, const atl_row_t *rows
   }
 }
 
-void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n, atl_poke_t poke,
-                         void *context) {
-  ATL_ASSERT(n <= t->part.max_rows);
+void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n,
+                         atl_transformer_progress_t progress, void *context) {
   atl_rows_set(&t->work.rows, rows, n);
-  t->work.poke = poke;
+  t->work.progress = progress;
   t->work.context = context;
-  for (int32_t i = 0; i < t->part.end_layer - t->part.first_layer; i++) atl_layer_run(&t->layers[i], &t->work, x);
+  for (int32_t i = 0; i < t->part.end_layer - t->part.first_layer; i++) atl_layer_forward(&t->layers[i], &t->work, x);
 }
 
 void atl_transformer_image_logits(atl_transformer_t *t, float *logits, const float *x, int32_t n) {
-  int32_t width = t->config.width;
   ATL_ASSERT(is_last(&t->config, &t->part) && n <= t->part.max_rows);
-  atl_head_norm(&t->head, t->work.h, x, n);
-  atl_linear_apply(t->head.image, logits, t->config.n_image_tokens, t->work.h, width, n, NULL);
+  atl_head_normalize(&t->head, t->work.normed, x, n);                     /* normed(n,D) */
+  atl_nn_linear_forward(&t->head.image, logits, t->work.normed, n, NULL); /* logits(n,V_i) */
 }
 
 void atl_transformer_all_logits(atl_transformer_t *t, float *logits, const float *x, const atl_row_t *rows, int32_t n) {
   int32_t width = t->config.width, n_text = atl_config_text_vocabulary(&t->config);
   int64_t n_ids = atl_config_vocabulary(&t->config);
+  const float *normed = t->work.normed;
   ATL_ASSERT(is_last(&t->config, &t->part) && n <= t->part.max_rows);
-  atl_head_norm(&t->head, t->work.h, x, n);
-  atl_linear_apply(t->head.text, logits, n_ids, t->work.h, width, n, NULL);
-  atl_linear_apply(t->head.image, logits + n_text, n_ids, t->work.h, width, n, NULL);
+  atl_head_normalize(&t->head, t->work.normed, x, n);                                               /* normed(n,D) */
+  atl_nn_linear_forward_into(&t->head.text, logits, n_ids, normed, width, n, NULL, NULL);           /* logits(n,V_T) */
+  atl_nn_linear_forward_into(&t->head.image, logits + n_text, n_ids, normed, width, n, NULL, NULL); /* (n,V_i) */
   for (int32_t i = 0; i < n; i++) {
     bool predicts_text = rows[i].position < t->config.text_length;
     int64_t first = predicts_text ? n_text : 0, end = predicts_text ? n_ids : n_text;

@@ -13,8 +13,8 @@
  *
  *     atl_transformer_new(model, &part, &t);
  *     atl_transformer_embed(t, x, rows, tokens, n);             first stage
- *     atl_transformer_run(t, x, rows, n, poke, context);        every stage, in place
- *     atl_transformer_logits(t, logits, x, n);                  last stage
+ *     atl_transformer_run(t, x, rows, n, progress, context);    every stage, in place
+ *     atl_transformer_image_logits(t, logits, x, n);            last stage
  *
  * x is the residual stream: (n, C, D) with C = 1, or 2 when reversible (docs/model.md). Row stride
  * atl_transformer_row_width = C*D floats. Local; knows nothing of ranks. Nothing is allocated after `new`.
@@ -23,37 +23,16 @@
 #define ATL_MODEL_TRANSFORMER_TRANSFORMER_H
 
 #include "model/checkpoint/model.h"
-#include "model/kernels/linear/linear.h"
+#include "model/transformer/part.h"
+#include "model/transformer/rows.h"
 
 typedef struct atl_transformer atl_transformer_t;
-
-typedef struct {
-  int32_t sequence; /* a prefix for position <= T, a sample above */
-  int32_t position; /* 0..T+I-1 */
-} atl_row_t;
-
-typedef struct {
-  int32_t first_layer, end_layer; /* half open; first_layer 0 embeds, end_layer L has the head */
-  int32_t n_prefixes;             /* text key/value stores */
-  int32_t n_samples;              /* image key/value stores */
-  int32_t n_together;             /* of them, [i*n,(i+1)*n) usually run together, as a microbatch; 0: all */
-  int32_t max_rows;               /* rows a call may have */
-  atl_dtype_t dtype;              /* ATL_F32 or ATL_BF16: weights and the cache's text part */
-  atl_dtype_t kv;                 /* the cache's image part: ATL_F32, ATL_BF16 or ATL_I8 */
-  atl_backend_t backend;
-} atl_transformer_part_t;
-
-/* Called between sublayers so that the caller can move messages on; may be NULL. */
-typedef void (*atl_poke_t)(void *context);
 
 /* Reads and packs the weights of the part. INPUT, MEMORY. Borrows the model during the call only. Caller owns. */
 atl_status_t atl_transformer_new(const atl_model_t *model, const atl_transformer_part_t *part, atl_transformer_t **t);
 void atl_transformer_destroy(atl_transformer_t **t);
 
 /* Bytes `new` will allocate for this part: weights, cache (of them per prefix and per sample) and scratch. Pure. */
-typedef struct {
-  size_t weights, per_prefix, per_sample, scratch;
-} atl_transformer_bytes_t;
 void atl_transformer_get_bytes(const atl_transformer_config_t *config, const atl_transformer_part_t *part,
                                atl_transformer_bytes_t *bytes);
 
@@ -69,8 +48,8 @@ void atl_transformer_copy(atl_transformer_t *t, int32_t to, int32_t from, int32_
  * position; position 0 is the begin symbol and its token is ignored), for an image row the image code. */
 void atl_transformer_embed(atl_transformer_t *t, float *x, const atl_row_t *rows, const int32_t *tokens, int32_t n);
 /* x through the layers [first_layer, end_layer), in place. */
-void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n, atl_poke_t poke,
-                         void *context);
+void atl_transformer_run(atl_transformer_t *t, float *x, const atl_row_t *rows, int32_t n,
+                         atl_transformer_progress_t progress, void *context);
 /* logits(n,V_i) <- the image logits of each row: what is drawn from. */
 void atl_transformer_image_logits(atl_transformer_t *t, float *logits, const float *x, int32_t n);
 /* logits(n,V_T+V_i) <- all logits with DALLE's mask: row i of position p may predict text ids if p < T, image ids

@@ -16,7 +16,7 @@ typedef struct {
   int32_t batch;
   atl_arena_t arena;
   atl_kvcache_t cache;
-  atl_attention_work_t work;
+  atl_attention_workspace_t work;
   atl_rows_t rows;
   atl_row_t *call;       /* (batch) */
   float *fresh, *qkv;    /* (batch,3*H*E): what it begins with, and is overwritten */
@@ -44,7 +44,7 @@ static atl_status_t desk_init(desk_t *desk, const atl_bench_t *bench, const atl_
   int64_t batch = desk->batch, inner = (int64_t)shape->n_heads * shape->head_size;
   ATL_TRY(atl_kvcache_init(&desk->cache, shape, &desk->arena));
   ATL_TRY(atl_attention_init(&desk->work, desk->config, NULL, bench->dtype, bench->kv, bench->backend, &desk->arena));
-  ATL_TRY(atl_rows_init(&desk->rows, shape->n_text, desk->batch, desk->batch, &desk->arena));
+  ATL_TRY(atl_rows_init(&desk->rows, shape->n_text, shape->n_prefixes, desk->batch, desk->batch, &desk->arena));
   ATL_TRY(ATL_TAKE(&desk->arena, batch, &desk->call));
   ATL_TRY(ATL_TAKE(&desk->arena, batch * 3 * inner, &desk->fresh));
   ATL_TRY(ATL_TAKE(&desk->arena, batch * 3 * inner, &desk->qkv));
@@ -63,7 +63,7 @@ static atl_status_t measure_place(atl_bench_t *bench, desk_t *desk, int32_t plac
     read_elsewhere(desk);
     memcpy(desk->qkv, desk->fresh, qkv_bytes);
     atl_laps_restart(&laps);
-    atl_attention_run(&desk->work, &desk->cache, desk->out, desk->qkv, &desk->rows);
+    atl_attention_forward(&desk->work, &desk->cache, desk->out, desk->qkv, &desk->rows);
   }
   atl_roof_t roof = atl_bench_roof(bench);
   const atl_roofline_part_t part = {.n_samples = desk->batch, .dtype = bench->dtype, .kv = bench->kv};
