@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libutf8proc libxxhash zlib libcrypto
 
 # Goals that need none of them.
-PLAIN_GOALS := help deps demo clean lint format
+PLAIN_GOALS := help deps demo clean lint format tags
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' HAVE='$(foreach p,$(PACKAGES),$(if $($(p)_LIBS),$(p)))' scripts/check-deps.sh | sed 's/^missing //; s/$$/;/')
 ifneq ($(MISSING),)
@@ -169,7 +169,7 @@ bench: all ## measure the kernels against this machine's peaks
 
 # ---- the house -----------------------------------------------------------------------------------------------------
 
-.PHONY: help deps demo lint format install info clean
+.PHONY: help deps demo lint format tags install info clean
 help: ## this list
 	@echo 'usage: make [TARGET] [MODE=debug] [V=1]'; echo
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -178,10 +178,12 @@ deps: ## install missing libraries with the system's package manager; WITH=all a
 	@scripts/deps.sh $(WITH)
 demo: ## from a fresh clone to ranked pictures of three prompts in about a minute
 	@scripts/demo.sh $(MAKE)
-lint: ## layout, include rule, warnings of two compilers, static checks
+lint: ## layout, include rule, warnings of two compilers, static checks, names and examples in comments, spelling
 	@scripts/lint.sh
 format: ## lay out all C files
 	@git ls-files -z -- '*.c' '*.h' | xargs -0 clang-format -i
+tags: ## index of names for editors (needs ctags)
+	@git ls-files -- '*.c' '*.h' | ctags -L - && echo "tags: $$(grep -vc '^!' tags) names"
 install: all ## install to PREFIX=/usr/local, below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/atelier/weights/emoji $(DESTDIR)$(PREFIX)/share/doc/atelier
 	install -m 755 $(BUILD)/atelier $(DESTDIR)$(PREFIX)/bin/

@@ -7,7 +7,7 @@
  *         {"greedy", ATL_OPTION_FLAG, offsetof(settings_t, greedy), NULL, NULL, "take the most likely token"},
  *         {"prompt", ATL_OPTION_TEXTS, offsetof(settings_t, prompts), "TEXT", NULL, "a prompt; repeatable"},
  *         {0}};
- *     ATL_TRY(atl_options_parse(&usage, argc, argv, &settings, &wants_help));
+ *     ATL_TRY(atl_options_parse(&usage, argc, argv, &settings, NULL, &wants_help));
  *
  * `--name VALUE`, `--name=VALUE`, `--flag`; `--` ends the options. Unknown names fail with the nearest known one.
  */

@@ -14,7 +14,7 @@
 
 #include "common/status.h"
 
-/* name, category */
+/* name in code, name in a trace file */
 #define ATL_TRACE_LIST(X)                                                                                              \
   X(EMBED, "embed")                                                                                                    \
   X(RUN, "run")                                                                                                        \

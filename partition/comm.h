@@ -1,8 +1,8 @@
-/* Comm: MPI, and the only module besides mailbox, hop, clock and grid that spells it. The rest sees atl_comm_t.
+/* Comm: MPI, and the only module besides mailbox, hop, clock and place that spells it. The rest sees atl_comm_t.
  *
  *     atl_comm_t *world;
  *     ATL_TRY(atl_comm_start(&argc, &argv, &world));        collective over all ranks
- *     ATL_TRY(atl_comm_duplicate(world, "tokens", &tokens)); one communicator per traffic class
+ *     ATL_TRY(atl_comm_duplicate(world, "tokens", &tokens));  one communicator per traffic class
  *     atl_status_t status = load_my_part();
  *     ATL_TRY(atl_comm_agree(world, status));               one rank's failed load is one clear error on all
  *     atl_comm_stop(&world);

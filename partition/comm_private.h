@@ -1,4 +1,4 @@
-/* Comm's inside, for the modules of partition/ that speak MPI themselves: mailbox, hop, clock, grid. Nobody else
+/* Comm's inside, for the modules of partition/ that speak MPI themselves: mailbox, hop, clock, place. Nobody else
  * includes it.
  */
 #ifndef ATL_PARTITION_COMM_PRIVATE_H

@@ -5,9 +5,9 @@
  * stay in order. A stage owns one pool of buffers: taken by the receive side, lent to the stage, given to the send
  * side.
  *
- *     packet = atl_hop_take(hop);      the oldest arrived packet, or (stage 0) an empty buffer; NULL: none now
+ *     ATL_TRY(atl_hop_take(hop, &packet));     the oldest arrived packet, or (stage 0) an empty buffer; NULL: none now
  *     ... compute on packet->x ...
- *     atl_hop_send(hop, packet);       or atl_hop_release(hop, packet) on the last stage
+ *     ATL_TRY(atl_hop_send(hop, packet));      or atl_hop_release(hop, packet) on the last stage
  *
  * Peers on the same rank (S=1 never hops) are allowed. Local calls, paired with the neighbour's.
  */

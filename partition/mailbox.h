@@ -1,7 +1,7 @@
 /* Mailbox: messages of any size between any two ranks, also to oneself, without ever blocking: the control, token
  * and result planes. Payloads are packed by proto/wire or are plain numbers; the tag says which (partition/tags.h).
  *
- *     ATL_TRY(atl_mailbox_send(box, to, ATL_TAG_GRID, bytes, n_bytes));     copies, returns at once
+ *     ATL_TRY(atl_mailbox_send(box, to, ATL_TAG_TOKENS, bytes, n_bytes));   copies, returns at once
  *     ATL_TRY(atl_mailbox_poll(box, &letter));                              letter.bytes NULL: nothing came
  *
  * Messages of one sender arrive in the order they were sent.

@@ -1,5 +1,6 @@
 #!/bin/bash
-# lint.sh: layout, include rule, warnings of two compilers as errors, static checks of C and shell. Runs all, then says what failed.
+# lint.sh: layout, include rule, warnings of two compilers as errors, static checks of C and shell, examples in headers, names in
+# comments and documents, spelling. Runs all, then says what failed.
 # The last line counts the steps: N passed, N failed. A tool that is missing fails its step and is named.
 cd "$(dirname "$0")/.." || exit 1
 n_passed=0 n_failed=0
@@ -43,6 +44,12 @@ static_checks() {
     --library=scripts/cppcheck.cfg common model partition proto workers coordinator
 }
 
+spelling() {
+  git ls-files --cached --others --exclude-standard | grep -E '\.(c|h|sh|md|py|proto|html|txt|sbatch)$|^Makefile$|^tests/run$|^\.ci/run$' |
+    grep -vE '^(tests/(golden|fixtures)/.*\.txt|weights/|model/tokenizer/html_entities)' |
+    while read -r f; do [ -f "$f" ] && echo "$f"; done | xargs codespell --ignore-words scripts/codespell.txt
+}
+
 # A commit holds no leftovers of a merge and no trailing blanks.
 tidy() { ! git grep -nIE '^(<<<<<<<|>>>>>>>) |[[:blank:]]$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; }
 
@@ -52,6 +59,9 @@ step "gcc without a warning" compile gcc -Wno-psabi
 step "clang without a warning" compile clang -Wno-psabi -Wno-string-conversion
 step "cppcheck" static_checks
 step "shellcheck" shellcheck -x -S warning "${scripts[@]}"
+step "examples of headers compile" scripts/check-examples.sh
+step "names in comments and documents exist" scripts/check-names.sh
+step "spelling" spelling
 step "tidy text" tidy
 echo "$n_passed passed, $n_failed failed"
 [ $n_failed = 0 ]

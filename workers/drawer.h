@@ -1,7 +1,7 @@
 /* Drawer: what the last stage does with logits: draws image codes, keeps each slot's grid until it is whole.
  *
  * The first code of every candidate is drawn from the last row of its prefix, whose logits are kept per prefix. A draw
- * is a function of (logits, seed, prompt key, sample, position) alone (model/sampler).
+ * is a function of (logits, seed, prompt key, sample, position) alone (model/transformer/sampler).
  */
 #ifndef ATL_WORKERS_DRAWER_H
 #define ATL_WORKERS_DRAWER_H

@@ -1,5 +1,5 @@
 /* Torchfile: what PyTorch saves, read without Python: zip archives with a pickle (torch.save since 1.6), legacy non-zip
- * files, and TorchScript archives. The pickle interpreter (common/pickle) builds data and never calls anything.
+ * files, and TorchScript archives. The pickle interpreter (common/torch/pickle) builds data and never calls anything.
  *
  *     atl_torchfile_t *file;
  *     ATL_TRY(atl_torchfile_open("dalle.pt", &file));
@@ -10,8 +10,8 @@
  *
  * Tensors are contiguous row-major views into the mapped file where their storage allows it, else copies owned by the
  * file. A TorchScript archive's root is its module: an object whose attributes are parameters, buffers and submodules.
- * Values (common/torch/value.h) never contain themselves and are at most ATL_VALUE_MAX_DEPTH deep; the same value may appear
- * in many places, so that a walk over all of them needs a bound on its steps.
+ * Values (common/torch/value.h) never contain themselves and are at most ATL_VALUE_MAX_DEPTH deep; the same value may
+ * appear in many places, so that a walk over all of them needs a bound on its steps.
  */
 #ifndef ATL_COMMON_TORCH_TORCHFILE_H
 #define ATL_COMMON_TORCH_TORCHFILE_H

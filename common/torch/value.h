@@ -1,7 +1,7 @@
 /* Value: plain data as a pickle describes it: numbers, texts, lists, dictionaries, objects as bags of attributes,
  * tensors.
  *
- * Values are made by common/pickle in a pool and live as long as it. What a reader hands out is checked: no value
+ * Values are made by common/torch/pickle in a pool and live as long as it. What a reader hands out is checked: no value
  * contains itself, and none is nested deeper than ATL_VALUE_MAX_DEPTH. The same value may appear in several places.
  *
  *     const atl_value_t *hparams = atl_value_find(root, "hparams");

@@ -1,7 +1,7 @@
 /* Costs: the seconds a plan is made from, measured on this machine once and remembered. They are kept in
  * ${XDG_CACHE_HOME:-~/.cache}/atelier/costs.json by model, processor, threads, ranks of a host, rows, dtype and
  * kernels. A cache that cannot be read is ignored with a warning; one that cannot be written is no failure. Results
- * never depend on costs. coordinator/measuring measures them.
+ * never depend on costs. coordinator/plan/measuring measures them.
  *
  *     atl_plan_request_t request;                                  with estimated costs
  *     ATL_TRY(atl_costs_lookup(model, &subject, &request, &is_known));

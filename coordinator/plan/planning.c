@@ -98,7 +98,7 @@ static int64_t linear_bytes(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
   return (int64_t)atl_linear_get_bytes(&spec) + linear_rounding(n_out, n_in, dtype);
 }
 
-enum { ROWS_AT_ONCE = 512 }; /* of patches, as model/clip_vit takes them */
+enum { ROWS_AT_ONCE = 512 }; /* of patches, as model/clip/vit takes them */
 
 /* A block of a CLIP transformer: queries, keys and values; out; up; down. */
 static int64_t block_bytes(int64_t width, atl_dtype_t dtype) {

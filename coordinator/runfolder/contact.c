@@ -1,5 +1,5 @@
 /* Contact sheet: pictures in a grid of equal cells, which leaves the fewest holes while being about as wide as high, or
- * somewhat wider. Text is drawn from coordinator/font, enlarged by whole factors like small pictures. */
+ * somewhat wider. Text is drawn from coordinator/runfolder/font, enlarged by whole factors like small pictures. */
 #include "coordinator/runfolder/contact.h"
 
 #include <math.h>

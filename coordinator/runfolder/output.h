@@ -1,10 +1,10 @@
 /* Output: the run folder (docs/run-folder.md), from its making to its last file. The coordinator owns it; decoders
- * write candidates into it at paths of common/runfolder.
+ * write candidates into it at paths of proto/runfolder.
  *
  *     ATL_TRY(atl_output_check("out"));                        early: is there such a folder already?
  *     ATL_TRY(atl_output_new(&request, &output));              folder, run.json
- *     ATL_TRY(atl_output_add_record(output, &record));         as they come; the last of a prompt puts its folder in
- * place ATL_TRY(atl_output_finish(output, &summary));            results.jsonl, index.html, report.txt, run.json
+ *     ATL_TRY(atl_output_add_record(output, &record));         as they come; a prompt's last renames its folder
+ *     ATL_TRY(atl_output_finish(output, &summary));            results.jsonl, index.html, report.txt, run.json
  *     atl_output_destroy(&output);
  *
  * Every file appears whole: temporary, fsync, rename. All local.

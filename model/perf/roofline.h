@@ -2,8 +2,9 @@
  * arithmetic on a model's sizes; what `atelier bench` holds measured times against.
  *
  *     atl_roof_t roof = {.flops = 470e9, .bytes = 41e9};
- *     atl_roofline_part_t part = {.end_layer = c->n_layers, .has_head = true, .n_samples = 32, .dtype = ATL_BF16, .kv =
- * ATL_BF16}; atl_bound_t step = atl_roofline_image(&roof, c, &part);   -- 32 / step.seconds tokens a second at most
+ *     atl_roofline_part_t part = {.end_layer = c->n_layers, .has_head = true, .n_samples = 32};
+ *     part.dtype = part.kv = ATL_BF16;
+ *     atl_bound_t step = atl_roofline_image(&roof, c, &part);   -- 32 / step.seconds tokens a second at most
  *
  * A microbatch is n_samples candidates of one prompt, one token each. What is read comes from memory: weights once a
  * step (shared ones by the first layer that has them), text keys and values once a step, of the image what each sample

@@ -11,7 +11,7 @@
  * of few sequences, drawing a step is a call with one row of many. Each row's numbers are the same either way, bit for
  * bit, whoever shares its call.
  *
- *     atl_transformer_new(model, &part, &t);
+ *     ATL_TRY(atl_transformer_new(model, &part, &t));
  *     atl_transformer_embed(t, x, rows, tokens, n);             first stage
  *     atl_transformer_run(t, x, rows, n, progress, context);    every stage, in place
  *     atl_transformer_image_logits(t, logits, x, n);            last stage

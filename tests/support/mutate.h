@@ -4,13 +4,12 @@
  *     // TEST np=1
  *     #include "tests/support/mutate.h"
  *     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) { ... open, use, destroy ...; return 0; }
- *     static void add_seeds(mutate_corpus_t *corpus) { mutate_add_file(corpus, "tests/golden/x.bin"); }
+ *     static void add_seeds(mutate_corpus_t *corpus) { mutate_add_file(corpus, "tests/golden/NAME.bin"); }
  *     MUTATE_MAIN(add_seeds, 1 << 20, 300)       -- may take 1 MiB + 300 bytes for each byte of input, and keep nothing
  *
  * A crash, a hang, memory kept or beyond the bound ends the run and says which input it was; `--only I` runs that one
- * alone, and
- * `--write FILE` writes it. `--runs N` and `--seed S` change how many and which. `make check-fuzz` builds the same
- * targets with libFuzzer, which looks for new paths instead.
+ * alone, and `--write FILE` writes it. `--runs N` and `--seed S` change how many and which. `make check-fuzz` builds
+ * the same targets with libFuzzer, which looks for new paths instead.
  */
 #ifndef ATL_TESTS_SUPPORT_MUTATE_H
 #define ATL_TESTS_SUPPORT_MUTATE_H

@@ -1,6 +1,6 @@
 /* TAP for tests: a test is a small program named after one module or one promise. Its first line says how it is
- * launched
- * ("// TEST np=1,2,4 args=--tiny"; np=1 without mpirun when absent). Output is TAP, the exit code is the verdict.
+ * launched ("// TEST np=1,2,4 args=--tiny"; np=1 without mpirun when absent). Output is TAP, the exit code is the
+ * verdict.
  *
  *     int main(void) {
  *       TAP_OK(2 + 2 == 4, "numbers add");

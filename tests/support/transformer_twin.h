@@ -62,7 +62,7 @@ static inline void twin_norm(float *x, const float *w, const float *b, int64_t n
   }
 }
 
-/* 1.5: each channel of each position comes from one position, or is zero. */
+/* Token shift (docs/model.md): each channel of each position comes from one position, or is zero. */
 static inline int32_t twin_shift_source(const twin_t *t, int32_t p, int32_t channel) {
   int32_t n_text = t->c->text_length + 1, f = t->c->image_side, D = t->c->width;
   int32_t j = p - n_text, half = (D + 1) / 2, quarter = (D + 3) / 4;
@@ -83,7 +83,7 @@ static inline void twin_shift(twin_t *t, float *h) {
     }
 }
 
-/* 1.4: may position p look at position q? */
+/* What an image token sees (docs/model.md): may position p look at position q? */
 static inline bool twin_sees(const twin_t *t, atl_attention_t kind, int32_t p, int32_t q) {
   int32_t n_text = t->c->text_length + 1, f = t->c->image_side;
   if (q > p) return false;
@@ -98,7 +98,7 @@ static inline bool twin_sees(const twin_t *t, atl_attention_t kind, int32_t p, i
   return false;
 }
 
-/* 1.6, on the first R channels of a head of q, k or v. */
+/* Rotary positions (docs/model.md), on the first R channels of a head of q, k or v. */
 static inline void twin_rotate(const twin_t *t, float *x, int32_t p) {
   const atl_tensor_t *tensor = atl_safetensors_find(t->model->transformer, "transformer.pos_emb");
   int64_t width = tensor->shape[2];
@@ -177,7 +177,7 @@ static inline void twin_branch(twin_t *t, float *to, const float *from, int32_t 
   for (int64_t i = 0; i < D * t->n; i++) to[i] += scale[i % D] * y[i];
 }
 
-/* 1.3, steps 1 to 4. */
+/* Tokens and positions -> x(n,D) (docs/model.md, "What happens to a row"). */
 static inline void twin_embed(const twin_t *t, float *x, const int32_t *text, const int32_t *image) {
   int32_t D = t->c->width, T = t->c->text_length, f = t->c->image_side, n_text = atl_config_text_vocabulary(t->c);
   const float *output = twin_find(t, "to_logits.1.weight");
@@ -197,7 +197,7 @@ static inline void twin_embed(const twin_t *t, float *x, const int32_t *text, co
   }
 }
 
-/* 1.3, steps 8 to 10. */
+/* x(n,D) -> logits(n,V), masked (docs/model.md, "What happens to a row"). */
 static inline void twin_head_logits(twin_t *t, float *logits, float *x) {
   int64_t D = t->c->width, V = atl_config_vocabulary(t->c), n_text = atl_config_text_vocabulary(t->c);
   for (int32_t p = 0; t->c->stable && p < t->n; p++) {

@@ -14,7 +14,7 @@
  *     atl_attention_kernels_t kernels = atl_attention_kernels_get(ATL_F32, ATL_BACKEND_AUTO);
  *     kernels.scores(s, ld, q, E, n_rows, k, n_blocks, E);
  *     atl_activation_softmax(s, n_keys);
- *     kernels.values(out, E', s, ld, n_rows, v, n_keys, E');
+ *     kernels.values(out, width, s, ld, n_rows, v, n_keys, width);   -- width is E'
  */
 #ifndef ATL_MODEL_KERNELS_ATTENTION_ATTENTION_H
 #define ATL_MODEL_KERNELS_ATTENTION_ATTENTION_H

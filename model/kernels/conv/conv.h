@@ -2,6 +2,7 @@
  *
  *     y(n,H',W',O) = act(conv(x(n,H,W,I)) + b(O))           or, accumulating, act(y + conv(x) + b)
  *
+ *     atl_conv_t *conv;
  *     atl_conv_spec_t spec = {.weight = w, .bias = b, .n_in = 64, .n_out = 64, .kernel = 4, .stride = 2, .padding = 1,
  *                             .height = 32, .width = 32, .is_transposed = true, .has_relu = true};
  *     ATL_TRY(atl_conv_new(&spec, &conv));

@@ -3,7 +3,7 @@
  *     atl_bench_t bench = {.dtype = ATL_BF16, .kv = ATL_BF16, .seconds = 0.3};
  *     ATL_TRY(atl_bench_init(&bench));                      -- measures the machine's ceilings
  *     ATL_TRY(atl_bench_linears(&bench, &model->transformer_config, backends, n, rows, n));
- *     bench.entries[0].name, .seconds, .bound.seconds ...
+ *     ... bench.entries[0].name, .seconds, .bound.seconds ...
  *     atl_bench_clear(&bench);
  *
  * Times are the best of several repeats: on a machine with other work only minima mean something. A bound is what the
