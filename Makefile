@@ -140,11 +140,13 @@ EXTRA := $(patsubst tests/%.sh,%,$(wildcard tests/extra/*.sh)) # need what the r
 ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T) extra/$(T),$(UNIT) $(MPI) $(FUZZ) $(E2E) $(EXTRA)),$(T)))
 # Sanitised and counted builds are slower.
 SCALE := $(if $(filter release,$(MODE)),1,6)
-run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) $(if $(NP),--np $(NP))
+# Tests that run at once: most have one thread, or ranks that yield. JOBS=1 for one after the other.
+JOBS ?= $(shell n=$$(nproc); echo $$((n > 4 ? 4 : n)))
+run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) --jobs $(JOBS) $(if $(NP),--np $(NP))
 
 .PHONY: tests check check-unit check-mpi check-e2e check-fuzz
 tests: $(TESTS) ## build the tests
-check: all $(if $(T),$(if $(filter extra/%,$(ONE)),tests,$(TOOLS) $(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE)))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, MODE=debug sanitised
+check: all $(if $(T),$(if $(filter extra/%,$(ONE)),tests,$(TOOLS) $(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE)))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, JOBS=N at once, MODE=debug sanitised
 	$(run_tests) $(or $(ONE),$(UNIT) $(FUZZ) $(MPI) $(E2E))
 check-unit: all tests ## run the tests of one rank
 	$(run_tests) $(UNIT) $(FUZZ)

@@ -45,12 +45,12 @@ same_file() { cmp -s "$1" "$2"; }
 
 golden=tests/golden/convert
 check "a checkpoint is converted" "$atelier" convert $golden/good.pt --out "$work/tiny" --name little
-check "its name is printed" says "model little"
-check "it verifies" "$atelier" inspect --verify "$work/tiny"
-check "and lists its tensors" says "transformer/to_logits.1.weight"
+check "converting prints the model's name" says "model little"
+check "a converted model verifies" "$atelier" inspect --verify "$work/tiny"
+check "inspect --verify lists the model's tensors" says "transformer/to_logits.1.weight"
 refuses "an existing directory is left alone" "exists already" "$atelier" convert $golden/good.pt --out "$work/tiny"
-check "unless forced" "$atelier" convert $golden/good.pt --out "$work/tiny/" --force --storage bf16
-check "and stored as asked" grep -q '"storage": "BF16"' "$work/tiny/model.json"
+check "an existing directory is replaced with --force" "$atelier" convert $golden/good.pt --out "$work/tiny/" --force --storage bf16
+check "--storage bf16 is recorded in model.json" grep -q '"storage": "BF16"' "$work/tiny/model.json"
 
 # --force takes what the old model.json names and nothing else.
 list() { find "$1" -printf '%P %s %T@\n' | sort; }
@@ -79,25 +79,25 @@ cp "$work/tiny/vae.safetensors" "$work/keep"
 printf 'x' | dd of="$work/tiny/vae.safetensors" bs=1 seek=3000 conv=notrunc 2>/dev/null
 refuses "a changed file does not verify" "SHA-256" "$atelier" inspect --verify "$work/tiny"
 cp "$work/keep" "$work/tiny/vae.safetensors"
-check "put back it does" "$atelier" inspect --verify "$work/tiny"
+check "with its file put back the model verifies" "$atelier" inspect --verify "$work/tiny"
 for name in vqgan-inside openai-inside openai vqgan deepspeed sparse conv-old rotary-old option extra nan missing misshapen integer; do
   refuses "$name.pt is refused" "$golden/$name.pt" "$atelier" convert $golden/$name.pt --out "$work/bad"
 done
-check "nothing is left of them" absent "$work/bad"
+check "refused checkpoints leave no directory" absent "$work/bad"
 head -c 9000 $golden/good.pt >"$work/cut.pt"
 refuses "a truncated checkpoint is refused" "cut.pt" "$atelier" convert "$work/cut.pt" --out "$work/bad"
-refuses "a missing one too" "no-such.pt" "$atelier" convert no-such.pt --out "$work/bad"
-refuses "a text is no checkpoint" "first bytes" "$atelier" convert Makefile --out "$work/bad"
+refuses "a missing checkpoint is refused" "no-such.pt" "$atelier" convert no-such.pt --out "$work/bad"
+refuses "a text file is refused as a checkpoint" "first bytes" "$atelier" convert Makefile --out "$work/bad"
 mkdir "$work/dalle-ds-cp" && touch "$work/dalle-ds-cp/auxiliary.pt"
-refuses "a DeepSpeed folder is named" "DeepSpeed" "$atelier" convert "$work/dalle-ds-cp" --out "$work/bad"
-refuses "no --out" "--out" "$atelier" convert $golden/good.pt
-refuses "no checkpoint" "nothing to convert" "$atelier" convert --out "$work/bad"
-refuses "a storage that is none" "f32, f16 or bf16" "$atelier" convert $golden/good.pt --out "$work/bad" --storage int8
-refuses "a tokenizer of more ids than the model" "knows only 3" "$atelier" convert $golden/good.pt --out "$work/bad" --tokenizer weights/emoji/tokenizer.bpe.txt
-refuses "nothing to inspect" "expected a file" "$atelier" inspect
-refuses "a file that is nothing known" "none that atelier can read" "$atelier" inspect Makefile
+refuses "a DeepSpeed folder is refused by that name" "DeepSpeed" "$atelier" convert "$work/dalle-ds-cp" --out "$work/bad"
+refuses "convert without --out is refused" "--out" "$atelier" convert $golden/good.pt
+refuses "convert without a checkpoint is refused" "nothing to convert" "$atelier" convert --out "$work/bad"
+refuses "an unknown --storage is refused" "f32, f16 or bf16" "$atelier" convert $golden/good.pt --out "$work/bad" --storage int8
+refuses "a tokenizer with more ids than the model is refused" "knows only 3" "$atelier" convert $golden/good.pt --out "$work/bad" --tokenizer weights/emoji/tokenizer.bpe.txt
+refuses "inspect without a file is refused" "expected a file" "$atelier" inspect
+refuses "inspect refuses a file of unknown kind" "none that atelier can read" "$atelier" inspect Makefile
 check "inspect reads a tokenizer" "$atelier" inspect weights/emoji/tokenizer.bpe.txt
-check "and counts its ids" says "ids: 2048"
+check "inspect counts a tokenizer's ids" says "ids: 2048"
 check "the shipped model verifies" "$atelier" inspect --verify --brief weights/emoji
 
 for name in full mixed stable-shared reversible; do
@@ -114,6 +114,6 @@ check "a DALLE and a CLIP are converted into one model in f16" "$atelier" conver
 check "the model of DALLE and CLIP in f16 verifies" "$atelier" inspect --verify "$work/f16"
 check "inspect reads a DALLE-pytorch checkpoint" "$atelier" inspect "$fixtures/golden/mixed/dalle.pt"
 check "inspect prints its hyperparameters" says "attn_types: full, axial_row, axial_col, conv_like"
-check "no temporary is left over" no_leftovers
+check "no temporary file is left over" no_leftovers
 echo "1..$n"
 exit $failed

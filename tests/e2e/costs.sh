@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=120
+# TEST timeout=120 alone=1
 # Measured costs: plan --measure makes them, later plans use them, a damaged cache is no obstacle.
 . tests/support/tap.sh
 export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1

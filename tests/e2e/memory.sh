@@ -1,5 +1,5 @@
 #!/bin/bash
-# TEST timeout=200
+# TEST timeout=200 alone=1
 # The plan's bytes of a rank are what the rank takes: within 10 % of the largest resident size the system has seen (VmHWM), for
 # a small model and for one of 370 MB, on one rank and on two stages, weights or cache being most of it.
 . tests/support/tap.sh
@@ -42,5 +42,5 @@ grows() {
     exit !(many - few > 0.9 * planned && many - few < 1.1 * planned) }'
 }
 check "memory of a candidate in flight" grows
-check "and the report says it" grep -q "a sample in flight takes [0-9.]* MiB" "$scratch/cache-1/report.txt"
+check "the report says what a sample in flight takes" grep -q "a sample in flight takes [0-9.]* MiB" "$scratch/cache-1/report.txt"
 finish

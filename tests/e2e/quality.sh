@@ -21,9 +21,9 @@ tensors "$scratch/unseen.in" "text=${n_unseen}x$text_length:$ids"
 sets=()
 draw() {
   sets+=("$1")
-  check "$1: fp32 draws" probe "$2" "$scratch/$1.greedy" --greedy "${@:3}"
+  check "$1 pictures: fp32 draws" probe "$2" "$scratch/$1.greedy" --greedy "${@:3}"
   tensors "$scratch/$1.forced" "text=$2:text" "image=$scratch/$1.greedy:greedy"
-  check "$1: fp32 logits" probe "$scratch/$1.forced" "$scratch/$1.f32"
+  check "$1 pictures: fp32 logits" probe "$scratch/$1.forced" "$scratch/$1.f32"
 }
 draw known "$emoji/in.safetensors"
 draw unseen "$scratch/unseen.in"

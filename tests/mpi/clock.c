@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
   double after = atl_timer_now();
   /* A nanosecond for the clock's own grain. */
   together(world, is_ok && fabs(clock.offset) <= clock.error + 1e-9, "pings find the offset within their error");
-  together(world, clock.at >= before && clock.at <= after, "and say when");
+  together(world, clock.at >= before && clock.at <= after, "the offset is dated between the calls");
   int code = together_done(&world);
   return atl_memory_in_use_bytes() != 0 ? 1 : code;
 }

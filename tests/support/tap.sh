@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts in tests/e2e and tests/extra: TAP for shell, a scratch folder that goes away, and the program's name.
 ATELIER=${ATELIER:-build/release/atelier}
 BUILD=${BUILD:-$(dirname "$ATELIER")}

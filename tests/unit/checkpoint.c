@@ -158,9 +158,9 @@ static void test_clips(void) {
                               {"visual.conv1.weight", ATL_F32, 4, {16, 3, 2, 2}, NULL},
                               {"visual.positional_embedding", ATL_F32, 2, {9, 16}, NULL}};
   TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 3, &config), "eight positions and one are no square");
-  TAP_OK(has_words("square number of positions and one more, found 9"), "and says so");
+  TAP_OK(has_words("square number of positions and one more, found 9"), "the message counts the positions");
   TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 2, &config), "no positions at all");
-  TAP_OK(has_words("visual.positional_embedding"), "are named");
+  TAP_OK(has_words("visual.positional_embedding"), "missing positions are named");
 }
 
 /* ---- failing on the way ---- */
@@ -218,10 +218,10 @@ static void test_convert(void) {
   snprintf(again, sizeof again, "%s/again", the_folder);
   TAP_STATUS(ATL_OK, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "a checkpoint is converted");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "not over an existing one");
-  TAP_OK(has_words("--force"), "unless forced");
+  TAP_OK(has_words("--force"), "the message about an existing model names --force");
   TAP_STATUS(ATL_OK, convert("tests/golden/convert/old.pt", out, ATL_F16, true), "forced it replaces it");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/nan.pt", again, ATL_N_DTYPES, false), "bad weights are refused");
-  TAP_OK(!atl_file_exists(again), "and leave nothing");
+  TAP_OK(!atl_file_exists(again), "bad weights leave no directory");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", the_folder, ATL_N_DTYPES, true),
              "--force does not replace a folder that is no model");
   TAP_STATUS(ATL_OK, convert(out, again, ATL_BF16, false), "a model directory is a source too");

@@ -59,7 +59,7 @@ static void test_damage(void) {
   bytes[18] = 0x7f;
   TAP_STATUS(ATL_INPUT, atl_image_decode(bytes, n, "wide", &back), "an impossible width is refused");
   TAP_STATUS(ATL_INPUT, atl_image_decode("\xff\xd8\xff\xe0 not a PNG", 16, "photo.jpg", &back), "a JPEG is refused");
-  TAP_OK(strstr(atl_status_message(), "a JPEG") != NULL, "by name");
+  TAP_OK(strstr(atl_status_message(), "a JPEG") != NULL, "a JPEG is refused by name");
   TAP_STATUS(ATL_INPUT, atl_image_decode("", 0, "empty", &back), "an empty file is refused");
   TAP_STATUS(ATL_INPUT, atl_image_load("/nonexistent.png", &back), "a missing file is refused");
   atl_image_clear(&image);

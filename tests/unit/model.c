@@ -39,7 +39,7 @@ static void open_as(const char *json, atl_status_t want, const char *words, cons
     TAP_OK(strcmp(model->name, words) == 0 && strlen(model->digest) == 64, "it has its name and digest");
     TAP_OK(model->has_transformer && model->has_vae && !model->has_clip && model->tokenizer_path == NULL,
            "and its parts");
-  } else if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "and says so")) {
+  } else if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "the message has the expected words")) {
     printf("# %s\n", atl_status_message());
   }
   atl_model_destroy(&model);
@@ -170,7 +170,7 @@ int main(void) {
       {"image_pos_emb.weights.1", ATL_F32, 1, {1}, finite}};
   atl_safetensors_t *file;
   TAP_STATUS(ATL_OK, atl_safetensors_save(path_of("t.safetensors"), tensors, 9, NULL, 0), "a tensor file is made");
-  TAP_STATUS(ATL_OK, atl_safetensors_open(path_of("t.safetensors"), &file), "and opened");
+  TAP_STATUS(ATL_OK, atl_safetensors_open(path_of("t.safetensors"), &file), "the tensor file is opened");
   test_weights(file);
   test_names(file);
   atl_safetensors_destroy(&file);

@@ -134,7 +134,7 @@ static void test_many(const char *path) {
   }
   atl_safetensors_t *file;
   TAP_STATUS(ATL_OK, atl_safetensors_save(path, tensors, N, NULL, 0), "five thousand tensors are saved");
-  TAP_STATUS(ATL_OK, atl_safetensors_open(path, &file), "and opened");
+  TAP_STATUS(ATL_OK, atl_safetensors_open(path, &file), "the file is opened");
   int n_found = 0;
   for (int i = 0; i < N; i++) {
     const atl_tensor_t *found = atl_safetensors_find(file, names[i]);
