@@ -6,7 +6,7 @@
 # public header, and gcc reads it. A variable that an example does not declare stands for something the reader has; so does a
 # function that is not ours. Every atl_ and ATL_ name must exist, and calls must fit their declarations. In an example,
 #     -- words, or two blanks and words after a semicolon     is a comment
-#     ... words ...                                           stands for other code
+#     ... words ...    ...;    ...,                            stands for other code
 cd "$(dirname "$0")/.." || exit 1
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
@@ -35,6 +35,7 @@ mapfile -t headers < <(git ls-files --cached --others --exclude-standard -- '*.h
       if (line ~ /^ *\.\.\./ || line ~ /^ *for each /) line = ""
       sub(/, *\.\.\.}/, "}", line)
       sub(/= *\.\.\.}/, "= 0}", line)
+      gsub(/\.\.\.[;,] */, "", line)
       sub(/ \.\.\. .*/, " ;", line)
       sub(/ \.\.\.$/, ";", line)
       block = block line "\n"

@@ -3,7 +3,8 @@
 #
 # Read are comments of C files and of shell scripts, the Makefile's too, and all of the Markdown files. A name exists when it stands
 # in code; NAME_* and NAME_ stand for any name that begins so. A path exists when it is a file or a folder of the repository,
-# with or without its ending; a path with capitals that stand for something (DIR, NAME), or built (build/), is not looked at.
+# with or without its ending; a test may be named without tests/ (unit/rng). A path with capitals
+# that stand for something (DIR, NAME) is not looked at, nor one below build/.
 # A document that speaks of what is planned says so in the same line.
 cd "$(dirname "$0")/.." || exit 1
 scratch=$(mktemp -d) || exit 1
@@ -73,6 +74,13 @@ awk -v files="$scratch/files" -v code="$scratch/code" '
       sub(/[.\/-]+$/, "", path)
       if (before ~ /[A-Za-z0-9_.\/-]/ || path ~ /[A-Z]/ && path !~ /README|LICENSE|[A-Z]+\.md/ || line ~ /^[*{<$]/) continue
       if (!(path in paths)) { print where " no file " path; bad = 1 }
+    }
+    line = text
+    while (match(line, /(unit|mpi|fuzz|e2e|extra)\/[A-Za-z0-9_-]+/)) {
+      before = RSTART > 1 ? substr(line, RSTART - 1, 1) : " "
+      path = substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH)
+      if (before ~ /[A-Za-z0-9_.\/-]/ || path ~ /[A-Z]/) continue
+      if (!("tests/" path in paths)) { print where " no test " path; bad = 1 }
     }
   }
   END { exit bad }' "$scratch/text" || exit 1
