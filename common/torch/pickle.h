@@ -5,7 +5,7 @@
  *     atl_pickle_hooks_t hooks = {.context = me, .call = on_call, .create = on_create, .persist = on_persist};
  *     ATL_TRY(atl_pickle_load(&pool, bytes, n_bytes, &hooks, &n_used, &root));
  *
- * Memory: the pool's budget bounds the values; stack, marks and memo are bounded by 8 bytes a byte of pickle, doubled.
+ * Memory: the pool's budget bounds the values, the stack, the marks and the memo together.
  */
 #ifndef ATL_COMMON_TORCH_PICKLE_H
 #define ATL_COMMON_TORCH_PICKLE_H

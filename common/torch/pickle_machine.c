@@ -1,4 +1,4 @@
-/* Stack and marks grow by doubling; the memo to the numbers put, which a pickle's size bounds. */
+/* Stack, marks and memo grow by doubling and are charged to the pool's budget: an opcode of one byte may add to each. */
 #include "common/torch/pickle_private.h"
 
 #include <string.h>
@@ -37,6 +37,7 @@ atl_status_t atl_pickle_read_line(atl_pickle_machine_t *machine, const unsigned 
 atl_status_t atl_pickle_push(atl_pickle_machine_t *machine, atl_value_t *value) {
   if (machine->n_stack == machine->stack_capacity) {
     size_t capacity = machine->stack_capacity == 0 ? 64 : 2 * machine->stack_capacity;
+    ATL_TRY(atl_value_charge(machine->pool, (capacity - machine->stack_capacity) * sizeof *machine->stack));
     ATL_TRY(ATL_RESIZE(capacity, &machine->stack));
     machine->stack_capacity = capacity;
   }
@@ -47,6 +48,7 @@ atl_status_t atl_pickle_push(atl_pickle_machine_t *machine, atl_value_t *value) 
 atl_status_t atl_pickle_push_mark(atl_pickle_machine_t *machine) {
   if (machine->n_marks == machine->marks_capacity) {
     size_t capacity = machine->marks_capacity == 0 ? 64 : 2 * machine->marks_capacity;
+    ATL_TRY(atl_value_charge(machine->pool, (capacity - machine->marks_capacity) * sizeof *machine->marks));
     ATL_TRY(ATL_RESIZE(capacity, &machine->marks));
     machine->marks_capacity = capacity;
   }
@@ -91,6 +93,7 @@ atl_status_t atl_pickle_put_memo(atl_pickle_machine_t *machine, uint64_t number)
   if (number >= machine->memo_capacity) {
     size_t capacity = machine->memo_capacity == 0 ? 64 : 2 * machine->memo_capacity;
     if (capacity <= number) capacity = (size_t)number + 1;
+    ATL_TRY(atl_value_charge(machine->pool, (capacity - machine->memo_capacity) * sizeof *machine->memo));
     ATL_TRY(ATL_RESIZE(capacity, &machine->memo));
     machine->memo_capacity = capacity;
   }

@@ -19,6 +19,7 @@ atl_status_t atl_torchtensors_add_storage(atl_torchtensors_t *tensors, const cha
             (long long)n_items);
   if (tensors->n_storages == tensors->storages_capacity) {
     size_t capacity = tensors->n_storages == 0 ? 64 : 2 * tensors->n_storages;
+    ATL_TRY(atl_value_charge(tensors->pool, (capacity - tensors->storages_capacity) * sizeof storage));
     ATL_TRY(ATL_RESIZE(capacity, &tensors->storages));
     tensors->storages_capacity = capacity;
   }
@@ -51,6 +52,7 @@ atl_status_t atl_torchtensors_add_view(atl_torchtensors_t *tensors, const atl_va
             INPUT, "%s: a tensor without a storage, an offset or strides; the file is corrupt", tensors->pool->where);
   if (tensors->n_views == tensors->views_capacity) {
     size_t capacity = tensors->n_views == 0 ? 64 : 2 * tensors->n_views;
+    ATL_TRY(atl_value_charge(tensors->pool, (capacity - tensors->views_capacity) * sizeof *tensors->views));
     ATL_TRY(ATL_RESIZE(capacity, &tensors->views));
     tensors->views_capacity = capacity;
   }

@@ -11,9 +11,17 @@
 #include "common/torch/list.h"
 #include "common/torch/zip.h"
 
-/* A pickle's opcode of one byte makes a value (160 bytes), with a slot in some array (16 bytes at worst). Expanded
- * tensors (stride 0: masks, position numbers) are small in checkpoints. */
-enum { VALUE_BUDGET_PER_BYTE = 256, VALUE_BUDGET_BASE = 1 << 16, COPY_BUDGET_PER_BYTE = 4, COPY_BUDGET_BASE = 1 << 24 };
+/* A pickle's opcode of one byte makes a value (160 bytes), with slots on the stack and in some array (48 bytes at worst),
+ * so that a small file may be all pickle. In a large one the pickle is small beside the tensors. Expanded tensors
+ * (stride 0: masks, position numbers) are small in checkpoints. */
+enum {
+  SMALL_FILE_BYTES = 1 << 20,
+  VALUE_BUDGET_PER_SMALL_BYTE = 256,
+  VALUE_BUDGET_PER_BYTE = 32,
+  VALUE_BUDGET_BASE = 1 << 16,
+  COPY_BUDGET_PER_BYTE = 4,
+  COPY_BUDGET_BASE = 1 << 24
+};
 
 struct atl_torchfile {
   atl_file_map_t map; /* empty when opened from bytes */
@@ -91,11 +99,16 @@ static size_t budget(size_t n_bytes, size_t per_byte, size_t base) {
                                                                                                           : whole;
 }
 
+static size_t value_budget(size_t n_bytes) {
+  size_t n_small = n_bytes < SMALL_FILE_BYTES ? n_bytes : SMALL_FILE_BYTES;
+  return budget(n_bytes - n_small, VALUE_BUDGET_PER_BYTE, VALUE_BUDGET_BASE + n_small * VALUE_BUDGET_PER_SMALL_BYTE);
+}
+
 static atl_status_t load(atl_torchfile_t *file, const unsigned char *bytes, size_t n_bytes, const char *where) {
   char *copy;
   ATL_TRY(atl_arena_strndup(&file->pool.arena, where, strlen(where), &copy));
   file->pool.where = copy;
-  file->pool.budget_bytes = budget(n_bytes, VALUE_BUDGET_PER_BYTE, VALUE_BUDGET_BASE);
+  file->pool.budget_bytes = value_budget(n_bytes);
   atl_torchtensors_t tensors = {.pool = &file->pool,
                                 .copy_budget_bytes = budget(n_bytes, COPY_BUDGET_PER_BYTE, COPY_BUDGET_BASE)};
   atl_status_t status = load_tensors(file, bytes, n_bytes, &tensors);

@@ -16,7 +16,7 @@ const atl_value_t *atl_value_find(const atl_value_t *value, const char *key) {
   return NULL;
 }
 
-static atl_status_t charge(atl_value_pool_t *pool, size_t n_bytes) {
+atl_status_t atl_value_charge(atl_value_pool_t *pool, size_t n_bytes) {
   ATL_CHECK(n_bytes <= pool->budget_bytes, INPUT,
             "%s: the pickle builds far more data than its size warrants; the file is corrupt or hostile", pool->where);
   pool->budget_bytes -= n_bytes;
@@ -24,12 +24,12 @@ static atl_status_t charge(atl_value_pool_t *pool, size_t n_bytes) {
 }
 
 atl_status_t atl_value_take_bytes(atl_value_pool_t *pool, size_t n_bytes, void **block) {
-  ATL_TRY(charge(pool, n_bytes));
+  ATL_TRY(atl_value_charge(pool, n_bytes));
   return atl_arena_take(&pool->arena, n_bytes, 1, block);
 }
 
 atl_status_t atl_value_new(atl_value_pool_t *pool, atl_value_kind_t kind, atl_value_t **value) {
-  ATL_TRY(charge(pool, sizeof **value));
+  ATL_TRY(atl_value_charge(pool, sizeof **value));
   if (pool->n_spare == 0) {
     ATL_TRY(ATL_TAKE(&pool->arena, N_VALUES_AT_ONCE, &pool->spare));
     pool->n_spare = N_VALUES_AT_ONCE;

@@ -61,6 +61,8 @@ typedef struct {
   size_t n_spare, n_values; /* n_values: handed out in all */
 } atl_value_pool_t;
 
+/* Counts n_bytes that are allocated elsewhere (a reader's stack); INPUT when the budget is spent. */
+atl_status_t atl_value_charge(atl_value_pool_t *pool, size_t n_bytes);
 /* Taken from the pool's arena; INPUT when the budget is spent. Borrowed. */
 atl_status_t atl_value_take_bytes(atl_value_pool_t *pool, size_t n_bytes, void **block);
 /* An empty value of a kind; borrowed from the pool. */

@@ -8,24 +8,29 @@
 #include <zip.h>
 #include <zlib.h>
 
-/* Deflate shrinks at most 1032 to 1 (258 bytes in two bits). */
-enum { MAX_EXPANSION = 1032 };
+/* Deflate shrinks at most 1032 to 1 (258 bytes in two bits). torch stores its members; an archive that was packed again
+ * shrinks by much less than INFLATE_PER_BYTE on the whole. */
+enum { MAX_EXPANSION = 1032, INFLATE_PER_BYTE = 64, INFLATE_BASE = 64 << 20, LOCAL_HEADER_BYTES = 30, LENGTHS_AT = 26 };
+
+static const size_t NOT_READ = SIZE_MAX;
 
 struct atl_torchzip {
   const unsigned char *bytes;
-  size_t n_bytes, at, last_read; /* of the source: position, and where it was read from last */
+  size_t n_bytes, at;           /* of the source: position */
+  size_t first_read, last_read; /* where it was read from first since NOT_READ was put there, and last */
   zip_error_t error;
   const char *where;
   atl_arena_t *arena;
   zip_t *archive;
-  char *folder;             /* "dalle/", or "" */
-  unsigned char **inflated; /* by member; NULL when not yet */
+  char *folder;                  /* "dalle/", or "" */
+  const unsigned char **members; /* bytes by member, checked; NULL when not yet */
   size_t inflate_budget_bytes;
 };
 
 static zip_int64_t on_read(atl_torchzip_t *zip, void *out, size_t n) {
   size_t left = zip->n_bytes - zip->at;
   if (n > left) n = left;
+  if (zip->first_read == NOT_READ) zip->first_read = zip->at;
   zip->last_read = zip->at;
   memcpy(out, zip->bytes + zip->at, n);
   zip->at += n;
@@ -82,23 +87,31 @@ static atl_status_t open_archive(atl_torchzip_t *zip) {
   return ATL_OK;
 }
 
-/* The folder is the one that holds data.pkl; torch names it after the file. */
+/* The folder is the one that holds data.pkl; torch names it after the file. A second data.pkl or two members of one name
+ * are refused: another reader may take the other one. */
 static atl_status_t find_folder(atl_torchzip_t *zip, size_t n_members) {
   for (size_t i = 0; i < n_members; i++) {
     const char *name = zip_get_name(zip->archive, i, ZIP_FL_ENC_RAW);
     if (name == NULL) continue;
+    ATL_CHECK(zip_name_locate(zip->archive, name, ZIP_FL_ENC_RAW) == (zip_int64_t)i, INPUT,
+              "%s: two files of the archive are named %s; the file is corrupt or hostile", zip->where, name);
     const char *slash = strchr(name, '/'), *last = slash == NULL ? name : slash + 1;
-    if (strcmp(last, "data.pkl") == 0) return atl_arena_strndup(zip->arena, name, (size_t)(last - name), &zip->folder);
+    if (strcmp(last, "data.pkl") != 0) continue;
+    ATL_CHECK(zip->folder == NULL, INPUT, "%s: the archive has two data.pkl, %sdata.pkl and %s; it is not torch's",
+              zip->where, zip->folder, name);
+    ATL_TRY(atl_arena_strndup(zip->arena, name, (size_t)(last - name), &zip->folder));
   }
-  return ATL_FAIL(INPUT, "%s: expected a PyTorch archive with a data.pkl, found a zip archive of %zu other files",
-                  zip->where, n_members);
+  ATL_CHECK(zip->folder != NULL, INPUT,
+            "%s: expected a PyTorch archive with a data.pkl, found a zip archive of %zu other files", zip->where,
+            n_members);
+  return ATL_OK;
 }
 
 static atl_status_t open_members(atl_torchzip_t *zip) {
   ATL_TRY(open_archive(zip));
   zip_int64_t n = zip_get_num_entries(zip->archive, 0);
   size_t n_members = n < 0 ? 0 : (size_t)n;
-  ATL_TRY(ATL_TAKE(zip->arena, n_members, &zip->inflated));
+  ATL_TRY(ATL_TAKE(zip->arena, n_members, &zip->members));
   return find_folder(zip, n_members);
 }
 
@@ -109,8 +122,8 @@ atl_status_t atl_torchzip_open(const unsigned char *bytes, size_t n_bytes, const
   (*zip)->n_bytes = n_bytes;
   (*zip)->where = where;
   (*zip)->arena = arena;
-  if (__builtin_mul_overflow(n_bytes, (size_t)MAX_EXPANSION, &(*zip)->inflate_budget_bytes))
-    (*zip)->inflate_budget_bytes = SIZE_MAX;
+  (*zip)->inflate_budget_bytes =
+      n_bytes < SIZE_MAX / INFLATE_PER_BYTE / 2 ? n_bytes * INFLATE_PER_BYTE + INFLATE_BASE : SIZE_MAX;
   zip_error_init(&(*zip)->error);
   atl_status_t status = open_members(*zip);
   if (status != ATL_OK) atl_torchzip_destroy(zip);
@@ -134,9 +147,12 @@ static zip_int64_t locate(const atl_torchzip_t *zip, const char *name) {
 
 bool atl_torchzip_has(const atl_torchzip_t *zip, const char *name) { return locate(zip, name) >= 0; }
 
-/* crc 0: written by torch with checksums turned off. */
 static atl_status_t check_crc(const atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char *bytes) {
-  ATL_CHECK(stat->crc == 0 || crc32_z(0, bytes, (size_t)stat->size) == stat->crc, INPUT,
+  bool is_same = crc32_z(0, bytes, (size_t)stat->size) == stat->crc;
+  ATL_CHECK(is_same || stat->crc != 0, INPUT,
+            "%s: %s has no checksum; save the file again with torch.serialization.set_crc32_options(True)", zip->where,
+            stat->name);
+  ATL_CHECK(is_same, INPUT,
             "%s: the checksum of %s does not match its bytes; the file is corrupt: download or copy it again",
             zip->where, stat->name);
   return ATL_OK;
@@ -147,45 +163,77 @@ static atl_status_t fail_member(const atl_torchzip_t *zip, const zip_stat_t *sta
                   zip->where, stat->name, zip_strerror(zip->archive));
 }
 
+/* Opens a member. What libzip reads first then are the lengths in its local header; the name there must be that of the
+ * directory. */
+static atl_status_t open_member(atl_torchzip_t *zip, const zip_stat_t *stat, zip_flags_t flags, zip_file_t **member) {
+  zip->first_read = NOT_READ;
+  *member = zip_fopen_index(zip->archive, stat->index, flags);
+  if (*member == NULL) return fail_member(zip, stat);
+  size_t at = zip->first_read, n = strlen(stat->name);
+  bool is_inside = at >= LENGTHS_AT && at < zip->n_bytes && zip->n_bytes - at >= LOCAL_HEADER_BYTES - LENGTHS_AT + n;
+  const unsigned char *header = zip->bytes + (is_inside ? at - LENGTHS_AT : 0);
+  bool is_same = is_inside && memcmp(header, "PK\3\4", 4) == 0 &&
+                 (size_t)(header[LENGTHS_AT] | header[LENGTHS_AT + 1] << 8) == n &&
+                 memcmp(header + LOCAL_HEADER_BYTES, stat->name, n) == 0;
+  if (is_same) return ATL_OK;
+  zip_fclose(*member);
+  return ATL_FAIL(INPUT,
+                  "%s: %s has another name in the archive's directory than before its bytes; the file is hostile",
+                  zip->where, stat->name);
+}
+
 static atl_status_t view_stored(atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char **bytes) {
   *bytes = zip->bytes;
-  if (stat->size == 0) return ATL_OK;
-  zip_file_t *member = zip_fopen_index(zip->archive, stat->index, ZIP_FL_COMPRESSED);
-  if (member == NULL) return fail_member(zip, stat);
+  zip_file_t *member;
+  ATL_TRY(open_member(zip, stat, ZIP_FL_COMPRESSED, &member));
   char first;
-  bool is_read = zip_fread(member, &first, 1) == 1;
+  bool is_read = stat->size == 0 || zip_fread(member, &first, 1) == 1;
   zip_fclose(member);
   bool is_inside = is_read && stat->size == stat->comp_size && stat->size <= zip->n_bytes - zip->last_read;
   ATL_CHECK(is_inside, INPUT, "%s: %s reaches beyond the end of the file; it is truncated: download or copy it again",
             zip->where, stat->name);
-  *bytes = zip->bytes + zip->last_read;
+  if (stat->size > 0) *bytes = zip->bytes + zip->last_read;
   return check_crc(zip, stat, *bytes);
 }
 
-static atl_status_t inflate_member(atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char **bytes) {
-  unsigned char *out = zip->inflated[stat->index];
-  *bytes = out;
-  if (out != NULL) return ATL_OK;
-  bool is_sane = stat->comp_size <= zip->n_bytes && stat->size / MAX_EXPANSION <= stat->comp_size &&
-                 stat->size <= zip->inflate_budget_bytes;
-  ATL_CHECK(is_sane, INPUT, "%s: %s claims to inflate from %llu to %llu bytes; the file is corrupt or hostile",
-            zip->where, stat->name, (unsigned long long)stat->comp_size, (unsigned long long)stat->size);
-  zip->inflate_budget_bytes -= (size_t)stat->size;
-  ATL_TRY(atl_arena_take(zip->arena, (size_t)stat->size, 1, (void **)&out));
-  zip_file_t *member = zip_fopen_index(zip->archive, stat->index, 0);
-  if (member == NULL) return fail_member(zip, stat);
+static atl_status_t inflate_into(atl_torchzip_t *zip, const zip_stat_t *stat, unsigned char *out) {
+  zip_file_t *member;
+  ATL_TRY(open_member(zip, stat, 0, &member));
   size_t n = 0;
   zip_int64_t n_read = 1;
   while (n < stat->size && n_read > 0) {
     n_read = zip_fread(member, out + n, stat->size - n);
     if (n_read > 0) n += (size_t)n_read;
   }
-  bool is_at_end = zip_fread(member, &(char){0}, 1) == 0; /* libzip checks the checksum there */
+  bool is_at_end = zip_fread(member, &(char){0}, 1) == 0;
   zip_fclose(member);
   ATL_CHECK(n == stat->size && is_at_end, INPUT,
             "%s: %s does not inflate to what the archive says; the file is corrupt: download or copy it again",
             zip->where, stat->name);
-  *bytes = zip->inflated[stat->index] = out;
+  return check_crc(zip, stat, out);
+}
+
+static atl_status_t inflate_member(atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char **bytes) {
+  unsigned char *out;
+  bool is_sane = stat->comp_size <= zip->n_bytes && stat->size / MAX_EXPANSION <= stat->comp_size &&
+                 stat->size <= zip->inflate_budget_bytes;
+  ATL_CHECK(is_sane, INPUT, "%s: %s claims to inflate from %llu to %llu bytes; the file is corrupt or hostile",
+            zip->where, stat->name, (unsigned long long)stat->comp_size, (unsigned long long)stat->size);
+  zip->inflate_budget_bytes -= (size_t)stat->size;
+  ATL_TRY(atl_arena_take(zip->arena, (size_t)stat->size, 1, (void **)&out));
+  *bytes = out;
+  return inflate_into(zip, stat, out);
+}
+
+/* Stored or deflated; checked once, however often it is asked for. */
+static atl_status_t read_member(atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char **bytes) {
+  *bytes = zip->members[stat->index];
+  if (*bytes != NULL) return ATL_OK;
+  ATL_CHECK(stat->comp_method == ZIP_CM_STORE || stat->comp_method == ZIP_CM_DEFLATE, UNSUPPORTED,
+            "%s: %s is compressed by method %d; expected stored or deflated", zip->where, stat->name,
+            stat->comp_method);
+  ATL_TRY(stat->comp_method == ZIP_CM_STORE ? view_stored(zip, stat, bytes) : inflate_member(zip, stat, bytes));
+  zip->members[stat->index] = *bytes;
   return ATL_OK;
 }
 
@@ -201,8 +249,5 @@ atl_status_t atl_torchzip_get(atl_torchzip_t *zip, const char *name, const unsig
                 (stat.encryption_method == ZIP_EM_NONE || !(stat.valid & ZIP_STAT_ENCRYPTION_METHOD)),
             UNSUPPORTED, "%s: %s is encrypted; save the file again without", zip->where, stat.name);
   *n_bytes = (size_t)stat.size;
-  if (stat.comp_method == ZIP_CM_STORE) return view_stored(zip, &stat, bytes);
-  ATL_CHECK(stat.comp_method == ZIP_CM_DEFLATE, UNSUPPORTED,
-            "%s: %s is compressed by method %d; expected stored or deflated", zip->where, stat.name, stat.comp_method);
-  return inflate_member(zip, &stat, bytes);
+  return read_member(zip, &stat, bytes);
 }
