@@ -15,9 +15,10 @@
 
 #include "common/status.h"
 
-/* Reads a whole file (at most 1 GiB, nesting bounded by jansson). Caller owns *root (json_decref). */
+/* Reads a whole file (at most 64 MiB, nesting bounded by jansson). Caller owns *root (json_decref). */
 atl_status_t atl_json_load(const char *path, json_t **root);
-/* Parses n bytes; `where` names them in messages. Caller owns. */
+/* Parses n bytes; `where` names them in messages. INPUT when jansson needs more than 48 bytes of memory a byte, or than
+ * 20 a byte and 64 MiB. Caller owns. */
 atl_status_t atl_json_parse(const char *text, size_t n, const char *where, json_t **root);
 /* Writes atomically (temporary, fsync, rename), indented, ending in a newline. Borrows. */
 atl_status_t atl_json_save(const json_t *root, const char *path);

@@ -12,7 +12,8 @@
 #include "common/arena.h"
 #include "common/file.h"
 
-enum { LENGTH_BYTES = 8, ALIGNMENT = 64, MAX_TENSORS = 1 << 24, PIECE_ITEMS = 1 << 16 };
+/* The reference library reads headers of at most 100 MB, too. */
+enum { LENGTH_BYTES = 8, ALIGNMENT = 64, MAX_HEADER_BYTES = 100000000, MAX_TENSORS = 1 << 24, PIECE_ITEMS = 1 << 16 };
 
 struct atl_safetensors {
   atl_arena_t arena;
@@ -92,7 +93,8 @@ static int compare_places(const void *a, const void *b) {
   return n_left != n_right ? (n_left < n_right ? -1 : 1) : strcmp(left->name, right->name);
 }
 
-static atl_status_t check_overlaps(const atl_safetensors_t *file) {
+/* Tensors fill the data from the first byte to the last, as the reference library demands: nothing can hide between. */
+static atl_status_t check_layout(const atl_safetensors_t *file) {
   const unsigned char *end = file->data;
   for (size_t i = 0; i < file->n_tensors; i++) {
     const atl_tensor_t *tensor = &file->tensors[i];
@@ -100,8 +102,14 @@ static atl_status_t check_overlaps(const atl_safetensors_t *file) {
     ATL_TRY(atl_tensor_n_bytes(tensor, &n_bytes));
     ATL_CHECK((const unsigned char *)tensor->data >= end, INPUT, "%s: tensors %s and %s overlap; the file is corrupt",
               file->path, file->tensors[i - 1].name, tensor->name);
+    ATL_CHECK((const unsigned char *)tensor->data == end, INPUT,
+              "%s: expected tensors without gaps, found %zu bytes before tensor %s that are no tensor's", file->path,
+              (size_t)((const unsigned char *)tensor->data - end), tensor->name);
     end = (const unsigned char *)tensor->data + n_bytes;
   }
+  size_t n_after = (size_t)(file->data + file->data_bytes - end);
+  ATL_CHECK(n_after == 0, INPUT, "%s: expected the file to end with its last tensor, found %zu bytes more", file->path,
+            n_after);
   return ATL_OK;
 }
 
@@ -138,6 +146,9 @@ static atl_status_t read_header(atl_safetensors_t *file, const unsigned char *by
             "%s: expected a safetensors header of %" PRIu64 " bytes, found only %zu; the file is truncated or another "
             "format",
             file->path, header_bytes, n_bytes - LENGTH_BYTES);
+  ATL_CHECK(header_bytes <= MAX_HEADER_BYTES, INPUT,
+            "%s: expected a safetensors header of at most %d bytes, found %" PRIu64 "; the file is corrupt or hostile",
+            file->path, MAX_HEADER_BYTES, header_bytes);
   ATL_TRY(atl_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)header_bytes, file->path, &file->header));
   ATL_CHECK(json_is_object(file->header), INPUT, "%s: the safetensors header should be an object", file->path);
   file->data = bytes + LENGTH_BYTES + header_bytes;
@@ -158,7 +169,7 @@ static atl_status_t read_all(atl_safetensors_t *file, const unsigned char *bytes
     file->n_tensors++;
   }
   qsort(file->tensors, file->n_tensors, sizeof *file->tensors, compare_places);
-  ATL_TRY(check_overlaps(file));
+  ATL_TRY(check_layout(file));
   return fill_table(file);
 }
 

@@ -2,6 +2,7 @@
 /* JSON fields fail with words that name the file, the field, what was expected and what was found. */
 #include "common/json.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -55,6 +56,35 @@ static void test_hostile(void) {
   ATL_DESTROY(&deep);
 }
 
+/* What a text of n bytes, `each` over and over in a list, makes malloc hold beyond what it held before. */
+static atl_status_t parse_list(const char *each, size_t n, size_t *held_bytes) {
+  size_t n_each = strlen(each);
+  char *text = malloc(n + 1);
+  json_t *root;
+  text[0] = '[';
+  for (size_t i = 1; i < n; i++) text[i] = each[(i - 1) % n_each];
+  text[n - 1] = ']';
+  text[n] = '\0';
+  struct mallinfo2 before = mallinfo2();
+  atl_status_t status = parse(text, &root);
+  struct mallinfo2 after = mallinfo2();
+  *held_bytes = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+  if (status == ATL_OK) json_decref(root);
+  free(text);
+  return status;
+}
+
+static void test_budget(void) {
+  size_t held_bytes, before = 0;
+  for (size_t n = 1 << 20; n <= 4 << 20; n *= 2) {
+    TAP_STATUS(ATL_INPUT, parse_list("{},", n, &held_bytes), "a list of empty objects is refused");
+    TAP_OK(says("far more memory"), "for the memory it would take");
+    TAP_STATUS(ATL_OK, parse_list("123456789,", n - n % 10 + 1, &held_bytes), "a list of integers is read");
+    TAP_OK(before == 0 || held_bytes <= 2 * before + (1 << 20), "and takes memory that grows linearly");
+    before = held_bytes;
+  }
+}
+
 static void test_file(void) {
   char path[] = "/tmp/atelier-json-XXXXXX";
   close(mkstemp(path));
@@ -91,6 +121,7 @@ int main(void) {
   test_fields();
   test_hostile();
   test_file();
+  test_budget();
   test_full_disk();
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
   return tap_done();

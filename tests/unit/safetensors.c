@@ -38,6 +38,12 @@ static void test_malformed(void) {
       {ENTRY("F32", "[]", "[0,4]"), 4, ATL_OK, "a scalar"},
       {ENTRY("F32", "[0,3]", "[0,0]"), 0, ATL_OK, "an empty tensor"},
       {ENTRY("F32", "[2]", "[0,8]"), 7, ATL_INPUT, "data cut by one byte"},
+      {ENTRY("F32", "[2]", "[0,8]"), 9, ATL_INPUT, "a byte after the last tensor"},
+      {ENTRY("F32", "[2]", "[4,12]"), 12, ATL_INPUT, "a gap before the first tensor"},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],"
+       "\"data_offsets\":[3,5]}}",
+       5, ATL_INPUT, "a gap between tensors"},
+      {"{}", 1, ATL_INPUT, "a byte of data without tensors"},
       {ENTRY("F32", "[2]", "[0,12]"), 12, ATL_INPUT, "more bytes than the shape"},
       {ENTRY("F32", "[3]", "[0,8]"), 8, ATL_INPUT, "fewer bytes than the shape"},
       {ENTRY("F32", "[2]", "[8,0]"), 8, ATL_INPUT, "end before begin"},
@@ -83,6 +89,17 @@ static void test_lengths(void) {
     if (atl_safetensors_open_bytes(huge, n, "t", &file) != ATL_INPUT) TAP_OK(0, "a file shorter than its length field");
   TAP_STATUS(ATL_INPUT, atl_safetensors_open("/nonexistent.safetensors", &file), "a missing file");
   TAP_OK(file == NULL, "leaves NULL");
+}
+
+/* A header of 100 MB and one byte, all of it spaces; pages of zeros cost nothing. */
+static void test_long_header(void) {
+  enum { N = 100000001 };
+  unsigned char *bytes = calloc(N + 8, 1);
+  atl_safetensors_t *file;
+  for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)N >> (8 * i));
+  TAP_STATUS(ATL_INPUT, atl_safetensors_open_bytes(bytes, N + 8, "t", &file), "a header longer than 100 MB");
+  TAP_OK(strstr(atl_status_message(), "at most 100000000 bytes") != NULL, "is refused for its length");
+  free(bytes);
 }
 
 static void check_written(const char *path, const float *numbers) {
@@ -187,6 +204,7 @@ int main(void) {
   close(mkstemp(path));
   test_malformed();
   test_lengths();
+  test_long_header();
   test_round_trip(path);
   test_many(path);
   test_damage(path);
