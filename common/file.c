@@ -15,7 +15,7 @@
 
 #include "common/memory.h"
 
-static atl_status_t open_regular(const char *path, int *descriptor, size_t *n_bytes) {
+atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes) {
   *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   ATL_CHECK(*descriptor >= 0, INPUT, "%s: expected a readable file: %s", path, strerror(errno));
   struct stat facts;
@@ -33,7 +33,7 @@ atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
   *map = (atl_file_map_t){0};
   int descriptor;
   size_t n_bytes = 0;
-  ATL_TRY(open_regular(path, &descriptor, &n_bytes));
+  ATL_TRY(atl_file_open(path, &descriptor, &n_bytes));
   void *bytes = n_bytes == 0 ? NULL : mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
   int error = errno;
   close(descriptor);

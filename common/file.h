@@ -12,6 +12,8 @@ typedef struct {
   size_t n_bytes;
 } atl_file_map_t;
 
+/* Opens a regular file for reading; INPUT when it is missing, a folder, a pipe or a device. Caller closes. */
+atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes);
 /* Maps a regular file read-only; INPUT when it is missing, a folder or unreadable. Caller clears. */
 atl_status_t atl_file_map(const char *path, atl_file_map_t *map);
 /* Drops the pages that reading has brought into this process; reading on brings them back. */

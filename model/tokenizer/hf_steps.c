@@ -147,6 +147,12 @@ void atl_hf_steps_clear(atl_hf_steps_t *steps) {
 
 /* ---- normalising ---- */
 
+static atl_status_t append_bounded(atl_text_t *out, const char *bytes, size_t n) {
+  ATL_CHECK(n <= ATL_MAX_NORMALIZED_BYTES && out->n <= ATL_MAX_NORMALIZED_BYTES - n, INPUT,
+            "the tokenizer's normalizer makes more than %d KiB of a text", ATL_MAX_NORMALIZED_BYTES >> 10);
+  return atl_text_append(out, bytes, n);
+}
+
 static atl_status_t strip(const atl_hf_normalizer_t *step, const char *text, size_t n, atl_text_t *out) {
   size_t first = n, end = 0;
   for (size_t i = 0; i < n;) {
@@ -176,9 +182,9 @@ static atl_status_t replace(const atl_hf_normalizer_t *step, const char *text, s
   for (bool is_found = true;;) {
     size_t before = end;
     ATL_TRY(find_next(step, text, n, &start, &end, &is_found));
-    ATL_TRY(atl_text_append(out, text + before, (is_found ? start : n) - before));
+    ATL_TRY(append_bounded(out, text + before, (is_found ? start : n) - before));
     if (!is_found) return ATL_OK;
-    ATL_TRY(atl_text_append(out, step->content, strlen(step->content)));
+    ATL_TRY(append_bounded(out, step->content, strlen(step->content)));
   }
 }
 
@@ -190,18 +196,19 @@ static atl_status_t normalize_one(const atl_hf_normalizer_t *step, const char *t
   case ATL_HF_REPLACE: return replace(step, text, n, out);
   case ATL_HF_PREPEND:
     if (n == 0) return ATL_OK;
-    ATL_TRY(atl_text_append(out, step->content, strlen(step->content)));
-    return atl_text_append(out, text, n);
+    ATL_TRY(append_bounded(out, step->content, strlen(step->content)));
+    return append_bounded(out, text, n);
   }
   return ATL_FAIL(INTERNAL, "normalizer of kind %d", (int)step->kind);
 }
 
 atl_status_t atl_hf_steps_normalize(const atl_hf_steps_t *steps, const char *text, size_t n, atl_text_t *out) {
   atl_text_t now = {0}, next = {0};
-  atl_status_t status = atl_text_append(&now, text, n);
+  atl_status_t status = append_bounded(&now, text, n);
   for (int i = 0; i < steps->n_normalizers && status == ATL_OK; i++) {
     status = atl_text_reset(&next);
     if (status == ATL_OK) status = normalize_one(&steps->normalizers[i], now.bytes, now.n, &next);
+    if (status == ATL_OK) status = append_bounded(&next, "", 0);
     atl_text_t swap = now;
     now = next;
     next = swap;

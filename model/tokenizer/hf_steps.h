@@ -11,7 +11,8 @@
 #include "model/tokenizer/split.h"
 #include "model/tokenizer/text.h"
 
-enum { ATL_MAX_HF_STEPS = 16 };
+/* A step's output is bounded: a text has at most 64 KiB (tokenizer.c), and its characters grow by 11 at most (NFKD). */
+enum { ATL_MAX_HF_STEPS = 16, ATL_MAX_NORMALIZED_BYTES = 1 << 20 };
 
 typedef struct {
   enum { ATL_HF_FORM, ATL_HF_LOWER, ATL_HF_STRIP, ATL_HF_REPLACE, ATL_HF_PREPEND } kind;
@@ -47,7 +48,7 @@ typedef struct {
 atl_status_t atl_hf_steps_load(const json_t *normalizer, const json_t *pre_tokenizer, const char *where,
                                atl_hf_steps_t *steps);
 void atl_hf_steps_clear(atl_hf_steps_t *steps);
-/* Appends the normalised text of n bytes. */
+/* Appends the normalised text of n bytes. INPUT when a step makes more than ATL_MAX_NORMALIZED_BYTES of it. */
 atl_status_t atl_hf_steps_normalize(const atl_hf_steps_t *steps, const char *text, size_t n, atl_text_t *out);
 /* Cuts n bytes into pieces; `spare` is scratch. Both are emptied first. */
 atl_status_t atl_hf_steps_cut(const atl_hf_steps_t *steps, const char *text, size_t n, atl_pieces_t *pieces,

@@ -4,13 +4,22 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include "common/file.h"
 #include "common/memory.h"
 #include "common/utf8.h"
 #include "model/tokenizer/tokenizer_private.h"
 
-enum { MAX_FILE_BYTES = 256 << 20, MAX_TEXT_BYTES = 1 << 16, READ_BYTES = 1 << 18 };
+/* Tokenizers shrink 3 to 5 times; the largest have some 30 MiB. */
+enum {
+  MAX_FILE_BYTES = 64 << 20,
+  MAX_EXPANSION = 32,
+  EXPANSION_BASE = 1 << 20,
+  MAX_TEXT_BYTES = 1 << 16,
+  READ_BYTES = 1 << 18
+};
 
 struct atl_tokenizer {
   atl_clip_bpe_t *clip; /* one of the two */
@@ -20,16 +29,17 @@ struct atl_tokenizer {
   atl_text_t text;
 };
 
-static atl_status_t read_all(gzFile file, const char *path, atl_text_t *contents) {
+/* At most max_bytes, unpacked. */
+static atl_status_t read_all(gzFile file, const char *path, size_t max_bytes, atl_text_t *contents) {
   char *block;
   ATL_TRY(ATL_NEW(READ_BYTES, &block));
   atl_status_t status = ATL_OK;
   int n;
   while (status == ATL_OK && (n = gzread(file, block, READ_BYTES)) > 0) {
     status = atl_text_append(contents, block, (size_t)n);
-    if (status == ATL_OK && contents->n > MAX_FILE_BYTES)
-      status = ATL_FAIL(INPUT, "%s: expected a tokenizer of at most %d MiB, unpacked, found more", path,
-                        MAX_FILE_BYTES >> 20);
+    if (status == ATL_OK && contents->n > max_bytes)
+      status =
+          ATL_FAIL(INPUT, "%s: expected a tokenizer of at most %zu MiB, unpacked, found more", path, max_bytes >> 20);
   }
   ATL_DESTROY(&block);
   ATL_TRY(status);
@@ -42,10 +52,15 @@ static atl_status_t read_all(gzFile file, const char *path, atl_text_t *contents
 
 static atl_status_t read_file(const char *path, atl_text_t *contents) {
   ATL_TRY(atl_text_reset(contents));
-  gzFile file = gzopen(path, "rb");
-  ATL_CHECK(file != NULL, INPUT, "%s: expected a tokenizer (merges or tokenizer.json), cannot be opened: %s", path,
-            strerror(errno));
-  atl_status_t status = read_all(file, path, contents);
+  int descriptor;
+  size_t n_bytes;
+  ATL_TRY(atl_file_open(path, &descriptor, &n_bytes));
+  gzFile file = gzdopen(descriptor, "rb");
+  if (file == NULL) close(descriptor);
+  ATL_CHECK(file != NULL, MEMORY, "%s: no memory to unpack it with", path);
+  size_t max_bytes =
+      n_bytes < MAX_FILE_BYTES / MAX_EXPANSION ? n_bytes * MAX_EXPANSION + EXPANSION_BASE : MAX_FILE_BYTES;
+  atl_status_t status = read_all(file, path, max_bytes, contents);
   gzclose(file);
   return status;
 }

@@ -2,6 +2,7 @@
  * D135 and D136 of section 3.13 define cased and case-ignorable). */
 #include "model/tokenizer/unicode.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 #include "common/memory.h"
@@ -74,24 +75,64 @@ static const utf8proc_option_t the_forms[] = {
     [ATL_UNICODE_NFKD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
 };
 
+/* Decomposes n bytes into codes(n_codes), NULL for their count alone. The marks are not put in order. */
+static atl_status_t decompose(const char *bytes, size_t n, utf8proc_option_t options, utf8proc_int32_t *codes,
+                              size_t n_codes, size_t *n_made) {
+  int boundclass = 0;
+  *n_made = 0;
+  for (size_t i = 0; i < n;) {
+    utf8proc_int32_t code = (utf8proc_int32_t)atl_text_read(bytes, n, &i);
+    size_t room = codes == NULL ? 0 : n_codes - *n_made;
+    utf8proc_ssize_t got = utf8proc_decompose_char(code, codes == NULL ? NULL : codes + *n_made, (utf8proc_ssize_t)room,
+                                                   options, &boundclass);
+    ATL_CHECK(got >= 0 && (codes == NULL || (size_t)got <= room), INTERNAL, "utf8proc: %s", utf8proc_errmsg(got));
+    *n_made += (size_t)got;
+  }
+  return ATL_OK;
+}
+
+static unsigned combining_class(utf8proc_int32_t code) {
+  return (unsigned)utf8proc_get_property(code)->combining_class;
+}
+
+/* Sorts n marks by their combining class and keeps the order of equal ones (Unicode 3.11, D109). `spare` has n. */
+static void sort_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spare) {
+  size_t at[257] = {0};
+  for (size_t i = 0; i < n; i++) at[combining_class(codes[i]) + 1]++;
+  for (int class = 0; class < 256; class ++) at[class + 1] += at[class];
+  for (size_t i = 0; i < n; i++) spare[at[combining_class(codes[i])]++] = codes[i];
+  memcpy(codes, spare, n * sizeof *codes);
+}
+
+/* utf8proc_decompose orders marks too, in time quadratic in the length of a run. */
+static void order_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spare) {
+  for (size_t i = 0; i < n; i++) {
+    size_t first = i;
+    bool is_ordered = true;
+    for (unsigned before = 0, class; i < n && (class = combining_class(codes[i])) > 0; i++, before = class)
+      is_ordered = is_ordered && before <= class;
+    if (!is_ordered) sort_marks(codes + first, i - first, spare);
+  }
+}
+
+/* codes and spare have n_codes each. */
 static atl_status_t compose(const char *bytes, size_t n, utf8proc_option_t options, utf8proc_int32_t *codes,
-                            size_t n_codes, atl_text_t *out) {
-  utf8proc_ssize_t got = utf8proc_decompose((const utf8proc_uint8_t *)bytes, (utf8proc_ssize_t)n, codes,
-                                            (utf8proc_ssize_t)n_codes, options);
-  ATL_CHECK(got >= 0 && (size_t)got <= n_codes, INTERNAL, "utf8proc: %s", utf8proc_errmsg(got));
-  got = utf8proc_normalize_utf32(codes, got, options);
+                            size_t n_codes, utf8proc_int32_t *spare, atl_text_t *out) {
+  size_t n_made;
+  ATL_TRY(decompose(bytes, n, options, codes, n_codes, &n_made));
+  order_marks(codes, n_made, spare);
+  utf8proc_ssize_t got = utf8proc_normalize_utf32(codes, (utf8proc_ssize_t)n_made, options);
   for (utf8proc_ssize_t i = 0; i < got; i++) ATL_TRY(atl_text_append_code(out, (uint32_t)codes[i]));
   return ATL_OK;
 }
 
 atl_status_t atl_unicode_normalize(const char *bytes, size_t n, atl_unicode_form_t form, atl_text_t *out) {
   if (n == 0) return ATL_OK;
-  utf8proc_ssize_t n_codes =
-      utf8proc_decompose((const utf8proc_uint8_t *)bytes, (utf8proc_ssize_t)n, NULL, 0, the_forms[form]);
-  ATL_CHECK(n_codes >= 0, INTERNAL, "utf8proc: %s", utf8proc_errmsg(n_codes));
+  size_t n_codes;
   utf8proc_int32_t *codes;
-  ATL_TRY(ATL_NEW(n_codes + 1, &codes));
-  atl_status_t status = compose(bytes, n, the_forms[form], codes, (size_t)n_codes, out);
+  ATL_TRY(decompose(bytes, n, the_forms[form], NULL, 0, &n_codes));
+  ATL_TRY(ATL_NEW(2 * n_codes + 1, &codes));
+  atl_status_t status = compose(bytes, n, the_forms[form], codes, n_codes, codes + n_codes, out);
   ATL_DESTROY(&codes);
   return status;
 }

@@ -3,6 +3,7 @@
 #include "model/tokenizer/tokenizer.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -312,6 +313,80 @@ static void check_memory(const char *text, const char *name) {
   TAP_OK(status == ATL_OK && n_failed > 10 && atl_memory_in_use_bytes() == before, name);
 }
 
+/* ---- hostile ones ---- */
+
+static bool says(const char *words) { return strstr(atl_status_message(), words) != NULL; }
+
+/* Eight steps that each make a hundred of one: 10^16 bytes of one, were they not bounded. */
+static void check_growing(void) {
+  static char text[8192], step[256], hundred[101];
+  memset(hundred, 'a', 100);
+  snprintf(step, sizeof step, "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"%s\"}", hundred);
+  for (int is_added = 0; is_added <= 1; is_added++) {
+    snprintf(text, sizeof text,
+             "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s,%s,%s,%s,%s,%s,%s,%s]},\"added_tokens\":[%s],"
+             "\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"type\":\"BPE\"}}",
+             step, step, step, step, step, step, step, step,
+             is_added ? "{\"id\":1,\"content\":\"aa\",\"normalized\":true}" : "");
+    atl_tokenizer_t *tokenizer;
+    const int32_t *ids;
+    size_t n;
+    atl_memory_reset_peak();
+    atl_status_t status = open_text("growing.json", text, &tokenizer);
+    if (!is_added && TAP_STATUS(ATL_OK, status, "a tokenizer with growing normalizers opens")) {
+      status = atl_tokenizer_encode(tokenizer, "a", &ids, &n);
+      atl_tokenizer_destroy(&tokenizer);
+    }
+    TAP_STATUS(ATL_INPUT, status,
+               is_added ? "growing normalizers of an added token are refused on opening"
+                        : "growing normalizers are refused on a text");
+    TAP_OK(says("normalizer makes more than 1024 KiB"), "and the message says why");
+    TAP_OK(atl_memory_peak_bytes() <= 16 << 20, "and they take at most 16 MiB");
+  }
+}
+
+/* Each character adds a frame with 5,000 groups to PCRE2's heap: 80 KB, and 5 GB for the whole text. */
+static void check_groups(void) {
+  enum { N_GROUPS = 5000, N_TEXT = 60000 };
+  static char pattern[2 * N_GROUPS + 64], contents[sizeof pattern + 512], text[N_TEXT + 1];
+  strcpy(pattern, "(?:");
+  for (int i = 0; i < N_GROUPS; i++) memcpy(pattern + 3 + 2 * i, "()", 2);
+  strcpy(pattern + 3 + 2 * N_GROUPS, "(?:a|b))*(?:c|$)");
+  snprintf(contents, sizeof contents,
+           "{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"%s\"}},"
+           "\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}",
+           pattern);
+  atl_tokenizer_t *tokenizer;
+  const int32_t *ids;
+  size_t n;
+  if (!TAP_STATUS(ATL_OK, open_text("groups.json", contents, &tokenizer), "a pattern with 5,000 groups")) return;
+  memset(text, 'a', N_TEXT);
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_encode(tokenizer, text, &ids, &n), "is refused on a text of 60,000 characters");
+  TAP_OK(says("too much memory"), "and the message says why");
+  atl_tokenizer_destroy(&tokenizer);
+}
+
+static void check_containers(void) {
+  char path[PATH_BYTES];
+  atl_tokenizer_t *tokenizer;
+  snprintf(path, sizeof path, "%s/pipe", the_folder);
+  TAP_OK(mkfifo(path, 0600) == 0, "a pipe");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_open(path, &tokenizer), "is no tokenizer, and nobody waits for its other end");
+  unlink(path);
+  snprintf(path, sizeof path, "%s/bomb.gz", the_folder);
+  char *block = calloc(1 << 20, 1);
+  memset(block, '[', 1 << 20);
+  gzFile file = gzopen(path, "wb9");
+  for (int i = 0; i < 40; i++) gzwrite(file, block, 1 << 20);
+  gzclose(file);
+  free(block);
+  atl_memory_reset_peak();
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_open(path, &tokenizer), "a gzip file that unpacks to a thousand times its size");
+  TAP_OK(says("unpacked, found more"), "is refused for that");
+  TAP_OK(atl_memory_peak_bytes() <= 16 << 20, "before it takes much memory");
+  unlink(path);
+}
+
 int main(void) {
   if (mkdtemp(the_folder) == NULL) return 1;
   check_fixtures();
@@ -329,6 +404,9 @@ int main(void) {
                "\"added_tokens\":[{\"id\":4,\"content\":\"<x>\",\"normalized\":true}],"
                "\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3},\"merges\":[\"a b\"]}}",
                "tokenizer.json: no allocation failure leaks");
+  check_growing();
+  check_groups();
+  check_containers();
   rmdir(the_folder);
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
   return tap_done();
