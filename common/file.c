@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/memory.h"
@@ -66,10 +68,13 @@ atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size
   return status;
 }
 
-static atl_status_t text_of(char **text, const char *format, const char *path) {
-  size_t n = strlen(path) + 32;
-  ATL_TRY(ATL_NEW(n, text));
-  snprintf(*text, n, format, path, (long)getpid());
+/* PATH.tmp.PID-RANDOM: processes of two hosts or containers may have the same PID. */
+static atl_status_t name_temporary(const char *path, char **temporary) {
+  size_t n = strlen(path) + 48;
+  uint32_t random;
+  if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) random = (uint32_t)time(NULL);
+  ATL_TRY(ATL_NEW(n, temporary));
+  snprintf(*temporary, n, "%s.tmp.%ld-%08x", path, (long)getpid(), (unsigned)random);
   return ATL_OK;
 }
 
@@ -93,9 +98,9 @@ static void sync_folder(const char *path) {
 atl_status_t atl_file_create(const char *path, atl_file_writer_t *writer) {
   *writer = (atl_file_writer_t){.descriptor = -1};
   atl_status_t status = atl_memory_strdup(path, &writer->path);
-  if (status == ATL_OK) status = text_of(&writer->temporary, "%s.tmp.%ld", path);
+  if (status == ATL_OK) status = name_temporary(path, &writer->temporary);
   if (status == ATL_OK) {
-    writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (writer->descriptor < 0) {
       status = ATL_FAIL(IO, "%s: cannot be written: %s", path, strerror(errno));
       ATL_DESTROY(&writer->temporary); /* not ours to remove */

@@ -21,7 +21,7 @@ void atl_file_release(const atl_file_map_t *map);
 void atl_file_unmap(atl_file_map_t *map);
 /* Reads a whole file of at most max_bytes and adds a NUL. Caller owns *text (ATL_DESTROY). */
 atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes);
-/* Writes path.tmp.PID, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,
+/* Writes path.tmp.PID-RANDOM, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,
  * no permission, ... with the system's words). */
 atl_status_t atl_file_write(const char *path, const void *bytes, size_t n_bytes);
 

@@ -39,6 +39,8 @@ enum { SHARING_RANKS = 4 }; /* up to so many ranks, a decoder on a stage's rank 
 static const double the_sharing_penalty = 0.10, the_coordinating_penalty = 0.002;
 static const double the_gain_of_stages = 0.98, the_gain = 0.999; /* what a better layout must gain, as a factor */
 
+static const double the_longest = 1e9; /* seconds of any cost: a job's sums of them stay finite */
+
 typedef struct {
   const atl_plan_request_t *request;
   atl_plan_t plan; /* the one under consideration */
@@ -77,7 +79,8 @@ static int32_t choose_slots(const search_t *s, int32_t b) {
   if (s->request->n_slots > 0) return s->request->n_slots;
   if (s->plan.n_stages == 1) return 1;
   atl_plan_round(&s->plan, s->request, b, &slowest, &sum);
-  return (int32_t)ceil(sum / slowest - 1e-9) + 1;
+  double n_slots = ceil(sum / slowest - 1e-9) + 1;
+  return n_slots < ATL_PLAN_MAX_SLOTS ? (int32_t)n_slots : ATL_PLAN_MAX_SLOTS;
 }
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -135,6 +138,27 @@ static void try_stages(search_t *s, int32_t n_stages) {
     }
 }
 
+static atl_status_t check_costs(const atl_costs_t *c) {
+  const struct {
+    const char *name;
+    double seconds;
+  } costs[] = {{"layer", c->layer},
+               {"head", c->head},
+               {"embedding", c->embed},
+               {"draw", c->draw},
+               {"layer's fixed part", c->layer_fixed},
+               {"head's fixed part", c->head_fixed},
+               {"prefilled row", c->prefill_row},
+               {"hop", c->hop},
+               {"decoded picture", c->decode},
+               {"score", c->score}};
+  for (size_t i = 0; i < sizeof costs / sizeof *costs; i++)
+    ATL_CHECK(costs[i].seconds >= 0 && costs[i].seconds <= the_longest, INPUT,
+              "a plan needs the cost of a %s from 0 to %g s, found %g s", costs[i].name, the_longest, costs[i].seconds);
+  ATL_CHECK(c->layer > 0, INPUT, "a plan needs the cost of a layer, found %g s", c->layer);
+  return ATL_OK;
+}
+
 static atl_status_t check_request(const atl_plan_request_t *q) {
   ATL_CHECK(q->n_ranks >= 1 && q->n_ranks <= ATL_MAX_RANKS, INPUT, "a plan is for 1 to %d ranks, not %d", ATL_MAX_RANKS,
             (int)q->n_ranks);
@@ -142,7 +166,7 @@ static atl_status_t check_request(const atl_plan_request_t *q) {
             ATL_MAX_STAGES, (int)q->n_layers);
   ATL_CHECK(q->n_images >= 1 && q->n_prompts >= 1 && q->n_drawn >= 1, INPUT,
             "a plan needs images to make; there are %lld of %d prompts", (long long)q->n_images, (int)q->n_prompts);
-  ATL_CHECK(q->costs.layer > 0, INPUT, "a plan needs the cost of a layer, found %g s", q->costs.layer);
+  ATL_TRY(check_costs(&q->costs));
   ATL_CHECK(q->n_stages >= 0 && q->n_pipelines >= 0 && q->n_decoders >= 0 && q->n_slots >= 0 && q->microbatch >= 0,
             INPUT, "stages, pipelines, decoders, slots and microbatch are counts; 0 lets the plan decide");
   ATL_CHECK(q->n_stages <= q->n_layers, INPUT, "%d stages for %d layers: each needs one; try --stages %d or fewer",

@@ -1,10 +1,15 @@
 #include "coordinator/plan/costs.h"
 
-#include <math.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <omp.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "common/json.h"
@@ -15,6 +20,7 @@
 /* Measuring pays off when the job takes at least this many times as long. */
 static const double min_payoff_ratio = 10;
 static const double load_seconds = 0.2; /* to read and pack what is measured, at least */
+static const double min_layer_seconds = 1e-9, max_seconds = 1e5; /* that a layer, and anything, can have taken */
 
 typedef struct {
   const char *name;
@@ -35,7 +41,11 @@ static double *number_of(atl_calibration_t *c, int i) { return (double *)(void *
 atl_status_t atl_costs_path(atl_arena_t *arena, char **path) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   if (cache != NULL && cache[0] == '/') return atl_arena_printf(arena, path, "%s/atelier/costs.json", cache);
-  return atl_arena_printf(arena, path, "%s/.cache/atelier/costs.json", home != NULL ? home : ".");
+  const struct passwd *user = home != NULL && home[0] == '/' ? NULL : getpwuid(getuid());
+  if (user != NULL) home = user->pw_dir;
+  *path = NULL;
+  if (home == NULL || home[0] != '/') return ATL_OK;
+  return atl_arena_printf(arena, path, "%s/.cache/atelier/costs.json", home);
 }
 
 /* The file's object; an empty one when there is none or it is damaged. */
@@ -54,24 +64,34 @@ bool atl_costs_get(const char *path, const char *key, atl_calibration_t *calibra
   for (int i = 0; i < N_NUMBERS && is_whole; i++) {
     const json_t *value = json_object_get(entry, the_numbers[i].name);
     double seconds = json_number_value(value);
-    is_whole = json_is_number(value) && isfinite(seconds) && seconds >= 0;
+    is_whole = json_is_number(value) && seconds >= 0 && seconds <= max_seconds;
     *number_of(calibration, i) = seconds;
   }
-  is_whole = is_whole && calibration->layer > 0;
+  is_whole = is_whole && calibration->layer >= min_layer_seconds;
   if (json_is_object(entry) && !is_whole)
     ATL_LOG(WARN, "%s has numbers that are no seconds under '%s'; they are ignored", path, key);
   json_decref(root);
   return is_whole;
 }
 
-atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibration_t *calibration) {
+/* Keeps other jobs from writing the file between our reading and writing it. -1 when there is no lock to be had within
+ * two seconds (file systems without flock): an entry may then be lost, and is measured again. */
+static int lock(const char *folder) {
+  char path[4096 + 16];
+  snprintf(path, sizeof path, "%s/costs.lock", folder);
+  int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+  if (descriptor < 0) return -1;
+  for (int i = 0; i < 100; i++) {
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+    if (errno != EWOULDBLOCK) break;
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+  }
+  close(descriptor);
+  return -1;
+}
+
+static atl_status_t put_entry(const char *path, const char *key, const atl_calibration_t *calibration) {
   atl_calibration_t copy = *calibration;
-  char folder[4096];
-  const char *slash = strrchr(path, '/');
-  ATL_CHECK(slash != NULL && (size_t)(slash - path) < sizeof folder, INPUT, "%s is no path of a cache", path);
-  memcpy(folder, path, (size_t)(slash - path));
-  folder[slash - path] = '\0';
-  ATL_TRY(atl_file_make_directory(folder));
   json_t *root = load(path), *entry = json_object();
   for (int i = 0; i < N_NUMBERS; i++) json_object_set_new(entry, the_numbers[i].name, json_real(*number_of(&copy, i)));
   char stamp[32];
@@ -79,6 +99,19 @@ atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibrat
   json_object_set_new(root, key, entry);
   atl_status_t status = atl_json_save(root, path);
   json_decref(root);
+  return status;
+}
+
+atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibration_t *calibration) {
+  char folder[4096];
+  const char *slash = strrchr(path, '/');
+  ATL_CHECK(slash != NULL && (size_t)(slash - path) < sizeof folder, INPUT, "%s is no path of a cache", path);
+  memcpy(folder, path, (size_t)(slash - path));
+  folder[slash - path] = '\0';
+  ATL_TRY(atl_file_make_directory(folder));
+  int descriptor = lock(folder);
+  atl_status_t status = put_entry(path, key, calibration);
+  if (descriptor >= 0) close(descriptor);
   return status;
 }
 
@@ -139,7 +172,7 @@ atl_status_t atl_costs_lookup(const atl_model_t *model, const atl_costs_subject_
   char *path, *key;
   atl_calibration_t calibration;
   atl_status_t status = find_entry(model, subject, &arena, &path, &key);
-  *is_known = status == ATL_OK && atl_costs_get(path, key, &calibration);
+  *is_known = status == ATL_OK && path != NULL && atl_costs_get(path, key, &calibration);
   if (*is_known) use(&calibration, subject->spec.microbatch, request);
   atl_arena_clear(&arena);
   return status;
@@ -152,7 +185,10 @@ atl_status_t atl_costs_store(const atl_model_t *model, const atl_costs_subject_t
   atl_status_t status = find_entry(model, subject, &arena, &path, &key);
   if (status == ATL_OK) {
     use(calibration, subject->spec.microbatch, request);
-    if (atl_costs_put(path, key, calibration) == ATL_OK)
+    if (path == NULL)
+      ATL_LOG_ROOT(
+          INFO, "the model's costs on this machine are not kept: there is no XDG_CACHE_HOME, HOME or home directory");
+    else if (atl_costs_put(path, key, calibration) == ATL_OK)
       ATL_LOG_ROOT(INFO, "the model's costs on this machine are kept in %s", path);
     else
       ATL_LOG_ROOT(INFO, "the model's costs on this machine cannot be kept: %s", atl_status_message());

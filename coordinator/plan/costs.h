@@ -32,8 +32,8 @@ bool atl_costs_should_measure(const atl_plan_request_t *request);
 atl_status_t atl_costs_store(const atl_model_t *model, const atl_costs_subject_t *subject,
                              const atl_calibration_t *calibration, atl_plan_request_t *request);
 
-/* The file, and reading and writing one entry of it. `key` is any text. get: false when it is not there or not whole.
- */
+/* The file (NULL when the user has no home directory), and reading and writing one entry of it. `key` is any text. get:
+ * false when it is not there, not whole, or not of seconds that can be. put: several jobs may do it at once. */
 atl_status_t atl_costs_path(atl_arena_t *arena, char **path);
 bool atl_costs_get(const char *path, const char *key, atl_calibration_t *calibration);
 atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibration_t *calibration);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -40,7 +41,11 @@ static void test_damage(void) {
       "\xff\xfe",
       "{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": 1}}",
       ("{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": -1, \"layer_fixed\": 0, \"head\": 0, \"head_fixed\": "
-       "0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}")};
+       "0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}"),
+      ("{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": 1e-300, \"layer_fixed\": 0, \"head\": 0, "
+       "\"head_fixed\": 0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}"),
+      ("{\"a model, a \\\"processor\\\", 1 threads\": {\"layer\": 1, \"layer_fixed\": 0, \"head\": 1e308, "
+       "\"head_fixed\": 0, \"embed\": 0, \"draw\": 0, \"prefill_row\": 0, \"decode\": 0, \"score\": 0}}")};
   atl_calibration_t got;
   for (size_t i = 0; i < sizeof the_texts / sizeof *the_texts; i++) {
     write_file(the_texts[i]);
@@ -48,6 +53,32 @@ static void test_damage(void) {
     TAP_STATUS(ATL_OK, atl_costs_put(the_file, the_key, &(atl_calibration_t){.layer = 2}), "and replaced");
     TAP_OK(atl_costs_get(the_file, the_key, &got) && got.layer == 2, "by what is measured next");
   }
+}
+
+/* Four jobs put eight entries each, at once: none is lost. */
+static void test_jobs(void) {
+  enum { N_JOBS = 4, N_ENTRIES = 8 };
+  pid_t jobs[N_JOBS];
+  int n_found = 0;
+  char key[32];
+  atl_calibration_t got;
+  atl_file_remove_directory(the_folder);
+  for (int job = 0; job < N_JOBS; job++) {
+    jobs[job] = fork();
+    if (jobs[job] != 0) continue;
+    for (int i = 0; i < N_ENTRIES; i++) {
+      snprintf(key, sizeof key, "%d of job %d", i, job);
+      if (atl_costs_put(the_file, key, &(atl_calibration_t){.layer = 1}) != ATL_OK) _exit(1);
+    }
+    _exit(0);
+  }
+  for (int job = 0; job < N_JOBS; job++) waitpid(jobs[job], NULL, 0);
+  for (int job = 0; job < N_JOBS; job++)
+    for (int i = 0; i < N_ENTRIES; i++) {
+      snprintf(key, sizeof key, "%d of job %d", i, job);
+      n_found += atl_costs_get(the_file, key, &got);
+    }
+  TAP_OK(n_found == N_JOBS * N_ENTRIES, "what jobs put at the same time is all there");
 }
 
 static void test_path(void) {
@@ -60,6 +91,10 @@ static void test_path(void) {
   setenv("HOME", "/home/me", 1);
   TAP_STATUS(ATL_OK, atl_costs_path(&arena, &path), "HOME");
   TAP_OK(strcmp(path, "/home/me/.cache/atelier/costs.json") == 0, path);
+  unsetenv("HOME");
+  TAP_STATUS(ATL_OK, atl_costs_path(&arena, &path), "no HOME");
+  TAP_OK(path == NULL || path[0] == '/', "never gives a file of the current folder");
+  setenv("HOME", "/home/me", 1);
   atl_arena_clear(&arena);
 }
 
@@ -134,6 +169,7 @@ int main(void) {
   mkdir("build/costs.test", 0777);
   test_file();
   test_damage();
+  test_jobs();
   test_path();
   const atl_transformer_config_t config = {.width = 32,
                                            .n_layers = 3,

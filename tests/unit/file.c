@@ -52,6 +52,18 @@ static void test_removing(const char *folder) {
   TAP_OK(atl_file_exists(file), "and the folder behind it keeps its files");
 }
 
+/* Two processes with one PID (two hosts, two containers) must not share a temporary. */
+static void test_temporaries(const char *folder) {
+  char path[256];
+  atl_file_writer_t first, second;
+  snprintf(path, sizeof path, "%s/shared", folder);
+  TAP_STATUS(ATL_OK, atl_file_create(path, &first), "a writer of a file");
+  TAP_STATUS(ATL_OK, atl_file_create(path, &second), "and a second one of the same file");
+  TAP_OK(strcmp(first.temporary, second.temporary) != 0, "have temporaries of their own");
+  atl_file_abandon(&first);
+  atl_file_abandon(&second);
+}
+
 static void test_mapping(const char *folder) {
   atl_file_map_t map;
   TAP_STATUS(ATL_INPUT, atl_file_map(folder, &map), "a folder is not mapped");
@@ -70,6 +82,7 @@ int main(void) {
   if (mkdtemp(folder) == NULL) return 1;
   test_writing(folder);
   test_removing(folder);
+  test_temporaries(folder);
   test_mapping(folder);
   atl_file_sha256("abc", 3, text);
   TAP_OK(strcmp(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,

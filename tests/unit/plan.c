@@ -193,6 +193,24 @@ static void refuses(atl_plan_request_t q, const char *hint, const char *name) {
   if (status != ATL_INPUT || strstr(atl_status_message(), hint) == NULL) printf("# %s\n", atl_status_message());
 }
 
+/* Costs of a damaged cache, beyond what a machine can have: a plan or a refusal by name, and no division by zero. */
+static void test_odd_costs(void) {
+  atl_plan_t p;
+  atl_plan_request_t q = make_request(8, 4);
+  q.costs.layer = 1e-300;
+  q.costs.hop = 1e5;
+  TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a layer of 1e-300 s with hops of a day is planned");
+  TAP_OK(p.n_slots >= 1 && p.n_slots <= 4096 && isfinite(p.seconds), "with slots and seconds that can be");
+  q = make_request(8, 4);
+  q.costs.decode = 1e308;
+  refuses(q, "decoded picture", "a picture that takes 1e308 s to decode");
+  q.costs.decode = NAN;
+  refuses(q, "decoded picture", "a picture that takes NaN seconds to decode");
+  q = make_request(8, 4);
+  q.costs.head = -1;
+  refuses(q, "cost of a head", "a head of negative seconds");
+}
+
 static void test_refusals(void) {
   atl_plan_request_t q = make_request(8, 4);
   q.n_stages = 5;
@@ -302,6 +320,7 @@ int main(void) {
   test_memory_decides_stages();
   test_keeps_what_is_asked();
   test_refusals();
+  test_odd_costs();
   test_waves_are_even();
   test_slots();
   test_priming();
