@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
+#include "common/utf8.h"
 
 atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes) {
   *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -31,6 +34,59 @@ atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes) {
   return ATL_OK;
 }
 
+/* Mapped files, for the handler of SIGBUS, which can ask nobody: an entry is in use while its n_bytes is not 0. A file
+ * beyond the table's size is mapped all the same, and has no name in the message. */
+enum { MAX_WATCHED = 256, WATCHED_PATH_BYTES = 512 };
+static struct {
+  _Atomic(const unsigned char *) bytes;
+  _Atomic size_t n_bytes;
+  char path[WATCHED_PATH_BYTES];
+} the_watched[MAX_WATCHED];
+
+static void watch(const char *path, const atl_file_map_t *map) {
+  for (int i = 0; i < MAX_WATCHED && map->n_bytes > 0; i++) {
+    const unsigned char *nobody = NULL;
+    if (!atomic_compare_exchange_strong(&the_watched[i].bytes, &nobody, map->bytes)) continue;
+    snprintf(the_watched[i].path, WATCHED_PATH_BYTES, "%s", path);
+    atl_utf8_clean(the_watched[i].path, false);
+    the_watched[i].n_bytes = map->n_bytes;
+    return;
+  }
+}
+
+static void unwatch(const atl_file_map_t *map) {
+  for (int i = 0; i < MAX_WATCHED; i++)
+    if (map->bytes != NULL && the_watched[i].bytes == map->bytes) {
+      the_watched[i].n_bytes = 0;
+      the_watched[i].bytes = NULL;
+      return;
+    }
+}
+
+static void say(const char *text) {
+  if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
+}
+
+static void on_bus_error(int signal_number, siginfo_t *info, void *context) {
+  (void)context;
+  uintptr_t at = (uintptr_t)info->si_addr;
+  for (int i = 0; i < MAX_WATCHED; i++) {
+    uintptr_t first = (uintptr_t)the_watched[i].bytes;
+    if (at < first || at - first >= the_watched[i].n_bytes) continue;
+    say("atelier: ");
+    say(the_watched[i].path);
+    say(": the file became shorter while it was read, or its disk fails; is it still being copied?\n");
+    _exit(2);
+  }
+  signal(signal_number, SIG_DFL); /* not a file of ours: the access is repeated and ends the process */
+}
+
+void atl_file_catch_truncation(void) {
+  struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, NULL);
+}
+
 atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
   *map = (atl_file_map_t){0};
   int descriptor;
@@ -41,6 +97,7 @@ atl_status_t atl_file_map(const char *path, atl_file_map_t *map) {
   close(descriptor);
   ATL_CHECK(bytes != MAP_FAILED, INPUT, "%s: its %zu bytes cannot be mapped: %s", path, n_bytes, strerror(error));
   *map = (atl_file_map_t){.bytes = bytes, .n_bytes = n_bytes};
+  watch(path, map);
   return ATL_OK;
 }
 
@@ -49,6 +106,7 @@ void atl_file_release(const atl_file_map_t *map) {
 }
 
 void atl_file_unmap(atl_file_map_t *map) {
+  unwatch(map);
   if (map->bytes != NULL) munmap((void *)(uintptr_t)map->bytes, map->n_bytes);
   *map = (atl_file_map_t){0};
 }

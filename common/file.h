@@ -19,6 +19,9 @@ atl_status_t atl_file_map(const char *path, atl_file_map_t *map);
 /* Drops the pages that reading has brought into this process; reading on brings them back. */
 void atl_file_release(const atl_file_map_t *map);
 void atl_file_unmap(atl_file_map_t *map);
+/* From now on a mapped file that becomes shorter while it is read (a copy still under way), or whose disk fails, ends the
+ * process with a message that names it and with exit code 2. Without, SIGBUS ends it without a word. For main. */
+void atl_file_catch_truncation(void);
 /* Reads a whole file of at most max_bytes and adds a NUL. Caller owns *text (ATL_DESTROY). */
 atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes);
 /* Writes path.tmp.PID-RANDOM, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/utf8.h"
+
 static struct {
   atl_log_level_t level;
   int rank;
@@ -34,7 +36,9 @@ void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...
   int length = vsnprintf(line + used, sizeof line - used - 1, format, arguments);
   va_end(arguments);
   if (length > 0) used += (size_t)length;
-  if (used > sizeof line - 2) used = sizeof line - 2;
+  line[used < sizeof line - 2 ? used : sizeof line - 2] = '\0';
+  atl_utf8_clean(line, true);
+  used = strlen(line);
   line[used] = '\n';
   fwrite(line, 1, used + 1, stderr);
 }

@@ -30,6 +30,11 @@ struct atl_safetensors {
 
 /* ---- reading ---- */
 
+bool atl_safetensors_is_one(const void *bytes, size_t n_bytes) {
+  const unsigned char *b = bytes;
+  return n_bytes > LENGTH_BYTES && b[6] == 0 && b[7] == 0 && b[LENGTH_BYTES] == '{';
+}
+
 static atl_status_t read_offsets(const atl_safetensors_t *file, const char *name, const json_t *entry, size_t *begin,
                                  size_t *end) {
   const json_t *offsets = json_object_get(entry, "data_offsets");

@@ -17,6 +17,8 @@
 
 typedef struct atl_safetensors atl_safetensors_t;
 
+/* Do n bytes begin as a safetensors file does: a length that a file can have, then '{'? Text has letters in the length. */
+bool atl_safetensors_is_one(const void *bytes, size_t n_bytes);
 /* INPUT when the file is missing, truncated, or any entry is malformed. Caller owns. */
 atl_status_t atl_safetensors_open(const char *path, atl_safetensors_t **file);
 /* The same from n bytes in memory that outlive the object; `where` names them in messages. */

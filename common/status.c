@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 static _Thread_local char the_message[ATL_MESSAGE_BYTES];
 static _Thread_local char the_trace[2048];
 
@@ -37,6 +39,7 @@ atl_status_t atl_status_fail(atl_status_t status, const char *file, int line, co
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
+  atl_utf8_clean(message, false); /* names from files must not speak to a terminal */
   memcpy(the_message, message, sizeof message);
   the_trace[0] = '\0';
   return atl_status_pass(status, file, line, function);

@@ -1,5 +1,7 @@
 #include "common/utf8.h"
 
+#include <string.h>
+
 size_t atl_utf8_get(const char *text, size_t n, uint32_t *code) {
   static const uint32_t the_least[] = {0, 0, 0x80, 0x800, 0x10000}; /* anything less is an overlong form */
   if (n == 0) return 0;
@@ -22,4 +24,25 @@ size_t atl_utf8_find_error(const char *text, size_t n) {
   uint32_t code;
   for (size_t length; at < n && (length = atl_utf8_get(text + at, n - at, &code)) > 0;) at += length;
   return at;
+}
+
+static bool is_unsafe(uint32_t c) {
+  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+void atl_utf8_clean(char *text, bool keeps_newlines) {
+  size_t n = strlen(text), end = 0;
+  for (size_t at = 0; at < n;) {
+    uint32_t code = 0;
+    size_t length = atl_utf8_get(text + at, n - at, &code);
+    if (length == 0 || (is_unsafe(code) && !(code == '\n' && keeps_newlines))) {
+      text[end++] = '?';
+      at += length == 0 ? 1 : length;
+      continue;
+    }
+    memmove(text + end, text + at, length);
+    end += length, at += length;
+  }
+  text[end] = '\0';
 }

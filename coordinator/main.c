@@ -1,10 +1,15 @@
 /* atelier: one binary, one word for what to do. Turns a status into an exit code, here and nowhere else. */
+#include <errno.h>
+#include <limits.h>
+#include <omp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/version.h"
@@ -26,7 +31,7 @@ static const command_t the_commands[] = {
 #undef LOCAL
 };
 
-enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0] };
+enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0], MAX_THREADS = 1024 };
 
 static const atl_worker_ops_t the_worker_ops = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
                                                 atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
@@ -66,28 +71,57 @@ static int check_memory(void) {
 #endif
 }
 
-/* GNU's OpenMP lets threads spin for milliseconds between parallel regions, which on shared cores (a laptop, a
- * container, more ranks than cores) made generate 60 times slower; it reads its settings when it is loaded, before any
- * of our code runs. So the program starts itself once more with short spins. A Slurm job has its cores to itself, and
- * what the user has set stays. */
-static void spin_less(char **argv) {
-  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || getenv("SLURM_JOB_ID")) return;
-  if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0) execv("/proc/self/exe", argv);
+/* The file that this program was loaded from, as /proc/self/maps has it where its own code lies. */
+static bool find_own_file(char path[PATH_MAX]) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (maps == NULL) return false;
+  char line[PATH_MAX + 128];
+  bool is_found = false;
+  while (!is_found && fgets(line, sizeof line, maps) != NULL) {
+    unsigned long first, end;
+    int at = 0;
+    line[strcspn(line, "\n")] = '\0';
+    is_found = sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &first, &end, &at) == 2 && at > 0 &&
+               (unsigned long)(uintptr_t)find_own_file >= first && (unsigned long)(uintptr_t)find_own_file < end;
+    if (is_found) snprintf(path, PATH_MAX, "%s", line + at);
+  }
+  fclose(maps);
+  return is_found;
 }
 
-int main(int argc, char **argv) {
-  spin_less(argv);
-  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-    print_help(argc < 2 ? stderr : stdout);
-    return argc < 2 ? atl_status_exit_code(ATL_USAGE) : 0;
-  }
-  if (strcmp(argv[1], "--version") == 0) {
-    printf("atelier %s (%s)\n", ATL_VERSION, ATL_GIT_DESCRIBE);
-    return 0;
-  }
-  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files fails a write, like a full disk, and not the program */
-  atl_status_t status = run(argc, argv);
-  int code = check_memory();
+/* GNU's OpenMP lets threads spin for milliseconds between parallel regions, which on shared cores (a laptop, a
+ * container, more ranks than cores) made generate 60 times slower; it reads its settings when it is loaded, before any
+ * of our code runs. So the program starts itself once more with short spins, under its own name. A Slurm job has its
+ * cores to itself, and what the user has set stays. Where another program runs this one (ld.so, valgrind), it is let be:
+ * starting anew would lose it. */
+static void spin_less(char **argv) {
+  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || getenv("SLURM_JOB_ID")) return;
+  const char *preload = getenv("LD_PRELOAD");
+  char exe[PATH_MAX] = "", own[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  if (n <= 0 || !find_own_file(own) || strcmp(exe, own) != 0) return;
+  if (preload != NULL && strstr(preload, "vgpreload") != NULL) return;
+  if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0) execv(exe, argv);
+}
+
+/* GNU's OpenMP has its threads' records on the stack, and ends without a word when they do not fit. */
+static atl_status_t check_threads(void) {
+  ATL_CHECK(omp_get_max_threads() <= MAX_THREADS, USAGE, "OMP_NUM_THREADS is %d; expected 1 to %d threads a rank",
+            omp_get_max_threads(), MAX_THREADS);
+  return ATL_OK;
+}
+
+/* What a command printed has reached its reader, or the command has failed: a full disk takes none of it. */
+static atl_status_t flush_results(void) {
+  errno = 0;
+  int failed = fflush(stdout);
+  ATL_CHECK(failed == 0 && !ferror(stdout), IO, "standard output cannot be written: %s",
+            errno != 0 ? strerror(errno) : "an earlier write failed");
+  return ATL_OK;
+}
+
+/* The exit code, after a failure is said; `code` when there is none to say. */
+static int report(atl_status_t status, int code) {
   if (status == ATL_OK) return code;
   /* Once MPI has started, every rank has the same failure. Rank 0 alone says it and exits with its code: another rank
    * that did would have mpirun kill rank 0 before it has spoken. A launcher's variables alone silence nobody: srun may
@@ -96,4 +130,23 @@ int main(int argc, char **argv) {
   fprintf(stderr, "atelier: %s\n", atl_status_message());
   if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
   return atl_status_exit_code(status);
+}
+
+int main(int argc, char **argv) {
+  spin_less(argv);
+  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    print_help(argc < 2 ? stderr : stdout);
+    return argc < 2 ? atl_status_exit_code(ATL_USAGE) : report(flush_results(), 0);
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    printf("atelier %s (%s)\n", ATL_VERSION, ATL_GIT_DESCRIBE);
+    return report(flush_results(), 0);
+  }
+  atl_file_catch_truncation();
+  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files fails a write, like a full disk, and not the program */
+  atl_status_t status = check_threads();
+  if (status == ATL_OK) status = run(argc, argv);
+  if (status == ATL_OK) status = flush_results();
+  int code = check_memory();
+  return report(status, code);
 }

@@ -216,7 +216,7 @@ static atl_status_t inspect_file(const char *path, json_t *report) {
   atl_file_map_t map;
   ATL_TRY(atl_file_map(path, &map));
   bool is_torchfile = atl_torchfile_is_one(map.bytes, map.n_bytes);
-  bool is_safetensors = map.n_bytes > 8 && map.bytes[0] != '{' && map.bytes[8] == '{';
+  bool is_safetensors = atl_safetensors_is_one(map.bytes, map.n_bytes);
   json_object_set_new(report, "bytes", json_integer((json_int_t)map.n_bytes));
   atl_file_unmap(&map);
   if (is_torchfile) return inspect_torchfile(path, report);

@@ -3,16 +3,21 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/utf8.h"
 #include "coordinator/commands/inspection.h"
 
 enum { MAX_LIST = 16, TEXT_BYTES = 160 };
 
-/* A terminal obeys control characters; names from a file must not speak to it. */
+/* A terminal obeys control characters; names from a file must not speak to it. A long text is cut between characters. */
 static void print_text(FILE *out, const char *text) {
-  size_t n = 0;
-  for (; *text != '\0' && n < TEXT_BYTES; text++, n++)
-    putc((unsigned char)*text < 32 || *text == 127 ? '?' : *text, out);
-  if (*text != '\0') fputs("...", out);
+  char copy[TEXT_BYTES + 1];
+  size_t n = strlen(text), n_kept = n < TEXT_BYTES ? n : TEXT_BYTES;
+  while (n_kept < n && n_kept > 0 && ((unsigned char)text[n_kept] & 0xc0) == 0x80) n_kept--;
+  memcpy(copy, text, n_kept);
+  copy[n_kept] = '\0';
+  atl_utf8_clean(copy, false);
+  fputs(copy, out);
+  if (n_kept < n) fputs("...", out);
 }
 
 static bool is_nested(const json_t *value) {

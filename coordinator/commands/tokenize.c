@@ -1,15 +1,15 @@
 /* tokenize: texts -> ids and back, one JSON line each. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/options.h"
-#include "common/utf8.h"
 #include "coordinator/commands/command.h"
 #include "model/checkpoint/model.h"
 #include "model/tokenizer/tokenizer.h"
+
+enum { MAX_LINE_BYTES = 1 << 16 }; /* a tokenizer takes no longer text */
 
 typedef struct {
   const char *tokenizer, *model;
@@ -52,26 +52,39 @@ static atl_status_t run_text(atl_tokenizer_t *tokenizer, const char *text) {
   return write_line(text, ids, n, decoded);
 }
 
-/* `line` is getline's block. */
-static atl_status_t run_lines(atl_tokenizer_t *tokenizer, char **line, size_t *capacity) {
-  ssize_t n;
-  for (size_t n_line = 1; (n = getline(line, capacity, stdin)) >= 0; n_line++) {
-    if (n > 0 && (*line)[n - 1] == '\n') (*line)[--n] = 0;
-    if (n > 0 && (*line)[n - 1] == '\r') (*line)[--n] = 0;
-    ATL_CHECK(strlen(*line) == (size_t)n, INPUT, "standard input, line %zu: expected text, found a NUL byte", n_line);
-    ATL_TRY(run_text(tokenizer, *line));
+/* The next line of standard input without its end; false after the last. INPUT when it is longer than a text may be. */
+static atl_status_t read_line(char line[MAX_LINE_BYTES + 2], size_t number, bool *is_read) {
+  size_t n = 0;
+  int c;
+  while ((c = getc(stdin)) != EOF && c != '\n') {
+    ATL_CHECK(c != '\0', INPUT, "standard input, line %zu: expected text, found a NUL byte", number);
+    ATL_CHECK(n <= MAX_LINE_BYTES, INPUT, "standard input, line %zu: expected a text of at most %d bytes, found more",
+              number, MAX_LINE_BYTES);
+    line[n++] = (char)c;
   }
   ATL_CHECK(!ferror(stdin), INPUT, "standard input cannot be read");
+  *is_read = n > 0 || c == '\n';
+  if (n > 0 && line[n - 1] == '\r') n--;
+  line[n] = '\0';
   return ATL_OK;
+}
+
+static atl_status_t run_lines(atl_tokenizer_t *tokenizer, char line[MAX_LINE_BYTES + 2]) {
+  bool is_read = true;
+  for (size_t number = 1;; number++) {
+    ATL_TRY(read_line(line, number, &is_read));
+    if (!is_read) return ATL_OK;
+    ATL_TRY(run_text(tokenizer, line));
+  }
 }
 
 static atl_status_t run_all(atl_tokenizer_t *tokenizer, const atl_text_list_t *texts) {
   for (int i = 0; i < texts->n; i++) ATL_TRY(run_text(tokenizer, texts->items[i]));
   if (texts->n > 0) return ATL_OK;
-  char *line = NULL;
-  size_t capacity = 0;
-  atl_status_t status = run_lines(tokenizer, &line, &capacity);
-  free(line);
+  char *line;
+  ATL_TRY(ATL_NEW(MAX_LINE_BYTES + 2, &line));
+  atl_status_t status = run_lines(tokenizer, line);
+  ATL_DESTROY(&line);
   return status;
 }
 

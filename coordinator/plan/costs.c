@@ -19,7 +19,7 @@
 
 /* Measuring pays off when the job takes at least this many times as long. */
 static const double min_payoff_ratio = 10;
-static const double load_seconds = 0.2; /* to read and pack what is measured, at least */
+static const double load_seconds = 0.2;                          /* to read and pack what is measured, at least */
 static const double min_layer_seconds = 1e-9, max_seconds = 1e5; /* that a layer, and anything, can have taken */
 
 typedef struct {

@@ -3,6 +3,7 @@
 #include "common/file.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/memory.h"
@@ -77,12 +78,39 @@ static void test_mapping(const char *folder) {
   atl_file_unmap(&map);
 }
 
+/* A file that becomes shorter while it is mapped: one message, exit code 2. */
+static void test_shrinking(const char *folder) {
+  char path[256], said[300], *text = NULL;
+  size_t n = 0;
+  snprintf(path, sizeof path, "%s/shrinking", folder);
+  snprintf(said, sizeof said, "%s/said", folder);
+  char *bytes = calloc(1 << 20, 1);
+  TAP_STATUS(ATL_OK, atl_file_write(path, bytes, 1 << 20), "a file of a megabyte");
+  free(bytes);
+  pid_t child = fork();
+  if (child == 0) {
+    atl_file_map_t map;
+    if (freopen(said, "w", stderr) == NULL || atl_file_map(path, &map) != ATL_OK) _exit(9);
+    atl_file_catch_truncation();
+    if (truncate(path, 10) != 0) _exit(9);
+    volatile unsigned char byte = map.bytes[500000];
+    _exit(byte);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  TAP_OK(WIFEXITED(status) && WEXITSTATUS(status) == 2, "that becomes shorter while it is read ends with exit code 2");
+  TAP_STATUS(ATL_OK, atl_file_read(said, 1000, &text, &n), "and a message");
+  TAP_OK(text != NULL && strstr(text, path) != NULL && strstr(text, "became shorter") != NULL, "that names the file");
+  ATL_DESTROY(&text);
+}
+
 int main(void) {
   char folder[] = "/tmp/atelier-file-XXXXXX", text[65];
   if (mkdtemp(folder) == NULL) return 1;
   test_writing(folder);
   test_removing(folder);
   test_temporaries(folder);
+  test_shrinking(folder);
   test_mapping(folder);
   atl_file_sha256("abc", 3, text);
   TAP_OK(strcmp(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,

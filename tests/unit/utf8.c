@@ -8,6 +8,13 @@ static int is(const char *text, size_t n, size_t length, uint32_t want) {
   return atl_utf8_get(text, n, &code) == length && (length == 0 || code == want);
 }
 
+static int becomes(const char *text, bool keeps_newlines, const char *want) {
+  char copy[64];
+  strcpy(copy, text);
+  atl_utf8_clean(copy, keeps_newlines);
+  return strcmp(copy, want) == 0;
+}
+
 int main(void) {
   TAP_OK(is("A", 1, 1, 'A') && is("\xc3\xb6", 2, 2, 0xf6) && is("\xe6\x97\xa5", 3, 3, 0x65e5) &&
              is("\xf0\x9f\xa6\x81x", 5, 4, 0x1f981),
@@ -20,5 +27,18 @@ int main(void) {
   TAP_OK(is("\xe6\x97", 2, 0, 0) && is("\xe6x\xa5", 3, 0, 0) && is("", 0, 0, 0), "nothing torn");
   TAP_OK(atl_utf8_find_error("l\xc3\xb6we", 5) == 5 && atl_utf8_find_error("ab\xff", 3) == 2,
          "where the first error is");
+  TAP_OK(becomes("l\xc3\xb6we \xf0\x9f\xa6\x81", false, "l\xc3\xb6we \xf0\x9f\xa6\x81"), "plain text is safe as it is");
+  TAP_OK(becomes("\x1b]0;title\x07 \x7f\t", false, "?]0;title? ??"), "control characters are cleaned");
+  TAP_OK(becomes("\xc2\x9b"
+                 "31m",
+                 false, "?31m"),
+         "C1 control characters are cleaned");
+  TAP_OK(becomes("a\xe2\x80\xae"
+                 "b\xe2\x81\xa6"
+                 "c",
+                 false, "a?b?c"),
+         "overrides of the direction are cleaned");
+  TAP_OK(becomes("a\x9b\xff", false, "a??"), "bytes that are no UTF-8 are cleaned");
+  TAP_OK(becomes("a\nb", true, "a\nb") && becomes("a\nb", false, "a?b"), "newlines stay when asked");
   return tap_done();
 }

@@ -198,7 +198,7 @@ static atl_status_t read_any(atl_checkpoint_t *checkpoint, const char *path) {
   atl_file_map_t map;
   ATL_TRY(atl_file_map(path, &map));
   bool is_torchfile = atl_torchfile_is_one(map.bytes, map.n_bytes);
-  bool is_safetensors = map.n_bytes > 8 && map.bytes[8] == '{';
+  bool is_safetensors = atl_safetensors_is_one(map.bytes, map.n_bytes);
   atl_file_unmap(&map);
   if (is_torchfile) return read_torchfile(checkpoint);
   ATL_CHECK(

@@ -1,0 +1,95 @@
+#!/bin/bash
+# TEST timeout=120
+# What surrounds the program: who starts it and under which name, where its output goes, what its environment says, and
+# terminals that its messages reach.
+. tests/support/tap.sh
+. scripts/mpi-env.sh
+m=weights/emoji
+unset GOMP_SPINCOUNT OMP_WAIT_POLICY SLURM_JOB_ID # so that the program starts itself once more
+
+# ---- name and loader ----
+mkfifo "$scratch/input"
+"$ATELIER" tokenize --model $m <"$scratch/input" >"$scratch/tokens" &
+pid=$!
+exec 7>"$scratch/input"
+echo heart >&7
+name_is() { # PID NAME, once it has printed
+  for _ in $(seq 100); do
+    [ "$(cat "/proc/$1/comm")" = "$2" ] && return 0
+    sleep 0.1
+  done
+  cat "/proc/$1/comm"
+  return 1
+}
+check "the process is called atelier" name_is $pid atelier
+exec 7>&-
+check "and reads its input to the end" wait $pid
+loader=$(readelf -p .interp "$ATELIER" 2>/dev/null | sed -n 's/.* \(\/.*\)$/\1/p')
+loaded() { "$loader" "$ATELIER" --version | grep -q '^atelier '; }
+if [ -x "$loader" ]; then check "started through the loader it is atelier" loaded; else skip "no loader is found"; fi
+on_valgrind() { valgrind -q --tool=none "$ATELIER" --version | grep -q '^atelier '; }
+if ! command -v valgrind >/dev/null; then
+  skip "no valgrind here"
+elif nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
+  skip "a sanitised program does not run on valgrind"
+else
+  check "it starts on valgrind" on_valgrind
+fi
+
+# ---- standard output that cannot be written ----
+"$ATELIER" generate --model $m --prompt heart --samples 1 --quiet --out "$scratch/run" >/dev/null
+picture=$scratch/run/1/rank-001.png
+full() { # NAME COMMAND...: exit code 1 and a message
+  check "$1 on a full disk fails" is_full "${@:2}"
+}
+is_full() {
+  "$@" >/dev/full 2>"$scratch/stderr"
+  local code=$?
+  cat "$scratch/stderr"
+  [ $code = 1 ] && grep -q "standard output cannot be written" "$scratch/stderr"
+}
+full "--help" "$ATELIER" --help
+full "--version" "$ATELIER" --version
+full "plan --help" "$ATELIER" plan --help
+full "plan" "$ATELIER" plan --model $m --ranks 2
+full "inspect" "$ATELIER" inspect $m
+full "encode" "$ATELIER" encode --model $m "$picture"
+full "score" "$ATELIER" score --model $m --text heart --image "$picture"
+full "tokenize" "$ATELIER" tokenize --model $m heart
+full "convert" "$ATELIER" convert $m --out "$scratch/converted"
+
+# ---- environment ----
+says() { # CODE WORDS COMMAND...
+  local code=$1 words=$2
+  shift 2
+  "$@" >"$scratch/stdout" 2>"$scratch/stderr"
+  local found=$?
+  head -3 "$scratch/stderr"
+  [ $found = "$code" ] && grep -qF -- "$words" "$scratch/stderr"
+}
+check "more threads than go are refused" says 2 "OMP_NUM_THREADS" env OMP_NUM_THREADS=100000 "$ATELIER" tokenize --model $m a
+check "a NUL without end is refused" says 2 "NUL byte" "$ATELIER" tokenize --model $m </dev/zero
+head -c 1000000 /dev/zero | tr '\0' a >"$scratch/long"
+check "a line longer than a text may be is refused" says 2 "at most 65536 bytes" "$ATELIER" tokenize --model $m <"$scratch/long"
+
+# ---- terminals ----
+escape=$'\033]0;title\a' c1=$'\302\2331m' override=$'\342\200\256'
+cleaned() { # COMMAND...: fails, and its message has no control character
+  "$@" >"$scratch/stdout" 2>"$scratch/stderr" && return 1
+  cat -v "$scratch/stderr"
+  ! LC_ALL=C grep -q $'[\001-\011\013-\037\177]\\|\302[\200-\237]\\|\342\200\256' "$scratch/stderr"
+}
+check "a missing file's name is cleaned" cleaned "$ATELIER" inspect "$scratch/no$escape$c1$override"
+cp -r $m "$scratch/m" && sed -i "s/to_logits.1.bias/to_logits$c1$override/" "$scratch/m/transformer.safetensors"
+inspects() {
+  "$ATELIER" inspect "$scratch/m/transformer.safetensors" >"$scratch/stdout"
+  grep -q 'to_logits?1m?' "$scratch/stdout"
+}
+check "a tensor's name is cleaned" inspects
+
+# A safetensors file with a header of 123 bytes: the length begins with the byte of '{'.
+header='{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+printf '{\0\0\0\0\0\0\0%-123sab' "$header" >"$scratch/123.safetensors"
+knows() { "$ATELIER" inspect "$scratch/123.safetensors" | grep -q safetensors; }
+check "a safetensors file whose header has 123 bytes is known" knows
+finish
