@@ -1,9 +1,16 @@
 #!/bin/bash
 # demo.sh [MAKE]: from a fresh clone to ranked pictures. Installs libraries when some are missing, builds, draws 32 candidates of
-# three prompts with the small model in weights/emoji on four ranks, and says where the gallery is.
+# three prompts with the small model in weights/emoji on four ranks, and says where the gallery is: in $DEMO_OUT, out/demo when
+# that is not set. A folder of an earlier run there is removed, anything else is left alone.
 cd "$(dirname "$0")/.." || exit 1
 make=${1:-make}
-out=${OUT:-out/demo}
+out=${DEMO_OUT:-out/demo}
+if [ -e "$out" ] || [ -L "$out" ]; then
+  if [ -L "$out" ] || ! grep -q '"program": "atelier"' "$out/run.json" 2>/dev/null; then
+    echo "demo: $out exists and is not a folder that atelier has written; move it away, or set DEMO_OUT to another name" >&2
+    exit 2
+  fi
+fi
 if ! scripts/check-deps.sh; then
   echo "demo: installing the libraries named above"
   scripts/deps.sh || exit 1
@@ -12,7 +19,7 @@ echo "demo: building"
 $make -s -j"$(nproc)" all || exit 1
 # shellcheck source=scripts/mpi-env.sh
 . scripts/mpi-env.sh
-rm -rf "$out"
+rm -rf "${out:?}"
 read -ra launch <<<"${MPIRUN:-mpirun} -n 4"
 echo "demo: ${launch[*]} build/release/atelier generate --model weights/emoji ..."
 "${launch[@]}" build/release/atelier generate --model weights/emoji --prompt "red heart" --prompt "smiling sun" \

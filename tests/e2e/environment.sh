@@ -92,4 +92,18 @@ header='{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
 printf '{\0\0\0\0\0\0\0%-123sab' "$header" >"$scratch/123.safetensors"
 knows() { "$ATELIER" inspect "$scratch/123.safetensors" | grep -q safetensors; }
 check "a safetensors file whose header has 123 bytes is known" knows
+
+# ---- make demo removes a folder of atelier's, and nothing else ----
+demo() { MPIRUN=false scripts/demo.sh true; } # builds nothing and draws nothing
+mkdir "$scratch/mine" && touch "$scratch/mine/thesis" && ln -s run "$scratch/link"
+spares() { # PATH FILE VARIABLE: demo leaves FILE in the folder that VARIABLE names
+  (export "$3=$1" && demo)
+  [ -e "$2" ]
+}
+check "make demo does not remove the folder that OUT names" env DEMO_OUT="$scratch/none" bash -c '
+  export OUT=$1 && MPIRUN=false scripts/demo.sh true; [ -e "$1/thesis" ]' - "$scratch/mine"
+check "nor one of DEMO_OUT that is not atelier's" spares "$scratch/mine" "$scratch/mine/thesis" DEMO_OUT
+check "nor what a link leads to" spares "$scratch/link" "$scratch/run/run.json" DEMO_OUT
+removes() { DEMO_OUT=$scratch/run demo; [ ! -e "$scratch/run" ]; }
+check "it removes a run of atelier's" removes
 finish
