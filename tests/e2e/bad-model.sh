@@ -7,31 +7,52 @@ export LC_ALL=C
 m=weights/emoji
 golden=tests/golden
 
+# Most of the time of a launch is waiting, so launches run beside each other, some at once. A check's output waits in a file of
+# its own until the end; its command has an output folder and a scratch copy of the model of its own.
+mkdir "$scratch/checks"
+most=$((2 * $(nproc) + 2))
+checks() { printf '%s/checks/%04d' "$scratch" "$1"; }
+
 # refuses NAME WORDS COMMAND...: WORDS, separated by '|', must all be in the one line that the command says.
 refuses() { refuses_on 1 "$@"; }
 refuses_on() { # RANKS NAME WORDS COMMAND...
-  local n=$1 name=$2 words=$3
+  local n=$1 name=$2 words=$3 base
   shift 3
   [ "$n" = 1 ] || name="$name, on $n ranks"
-  check "$name" is_refused "$n" "$words" "$@"
+  tap_n=$((tap_n + 1))
+  base=$(checks $tap_n)
+  while [ "$(jobs -rp | wc -l)" -ge $most ]; do wait -n; done
+  {
+    mkdir "$base.mpi" && export OMPI_MCA_orte_tmpdir_base=$base.mpi # a launch that ends removes its session's folders
+    if is_refused "$base" "$n" "$words" "$@" >"$base.said" 2>&1; then echo "ok $tap_n - $name"; else echo "not ok $tap_n - $name"; fi
+    sed 's/^#* */# /' "$base.said"
+  } >"$base" &
+  next_out
 }
-is_refused() { # RANKS WORDS COMMAND...
-  local n=$1 words=$2 code lines word
-  shift 2
-  ranks "$n" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
+is_refused() { # BASE RANKS WORDS COMMAND...
+  local base=$1 n=$2 words=$3 code lines word
+  shift 3
+  ranks "$n" "$@" >"$base.stdout" 2>"$base.stderr" </dev/null
   code=$?
   # mpirun adds paragraphs of its own about an exit code that is not 0.
-  if [ "$n" = 1 ]; then lines=$(grep -c . "$scratch/stderr"); else lines=$(grep -c '^atelier: ' "$scratch/stderr"); fi
-  head -5 "$scratch/stderr"
+  if [ "$n" = 1 ]; then lines=$(grep -c . "$base.stderr"); else lines=$(grep -c '^atelier: ' "$base.stderr"); fi
+  head -5 "$base.stderr"
   [ $code = 2 ] || { echo "exit code $code, expected 2" && return 1; }
   [ "$lines" = 1 ] || { echo "$lines lines, expected 1" && return 1; }
-  [ ! -s "$scratch/stdout" ] || { echo "it wrote to standard output" && return 1; }
-  [ ! -e "$out" ] || { echo "it left $out" && rm -r "$out" && return 1; }
+  [ ! -s "$base.stdout" ] || { echo "it wrote to standard output" && return 1; }
+  [ ! -e "$out" ] || { echo "it left $out" && return 1; }
   while read -r -d'|' word; do
-    grep -qF -- "$word" "$scratch/stderr" || { echo "it does not say: $word" && return 1; }
+    grep -qF -- "$word" "$base.stderr" || { echo "it does not say: $word" && return 1; }
   done <<<"$words|"
 }
-out=$scratch/out
+next_out() { out=$scratch/out-$tap_n; }
+next_out
+# Prints what the checks so far have said, in their order.
+collect() {
+  wait
+  cat "$scratch"/checks/[0-9][0-9][0-9][0-9]
+  grep -q '^not ok' "$scratch"/checks/[0-9][0-9][0-9][0-9] && tap_failed=1
+}
 convert() { refuses "convert: $1" "$2" "$ATELIER" convert "${@:3}" --out "$out"; }
 
 # ---- checkpoints ----
@@ -40,13 +61,13 @@ convert "a missing file" "no-such.pt|No such file" no-such.pt
 convert "an empty file" "empty.pt" "$scratch/empty.pt"
 n_bytes=$(wc -c <$golden/convert/good.pt)
 for part in 1 2 3 4; do
-  head -c $((n_bytes * part / 5)) $golden/convert/good.pt >"$scratch/cut.pt"
-  convert "cut after $part/5" "cut.pt" "$scratch/cut.pt"
+  head -c $((n_bytes * part / 5)) $golden/convert/good.pt >"$scratch/$part-cut.pt"
+  convert "cut after $part/5" "cut.pt" "$scratch/$part-cut.pt"
 done
 for at in 0 120 $((n_bytes - 22)); do # good.pt is a zip: a header, its first file, where it ends
-  cp $golden/convert/good.pt "$scratch/flipped.pt"
-  printf '\377\377\377\377' | dd of="$scratch/flipped.pt" bs=1 seek="$at" conv=notrunc 2>/dev/null
-  convert "damaged at byte $at" "flipped.pt" "$scratch/flipped.pt"
+  cp $golden/convert/good.pt "$scratch/$at-flipped.pt"
+  printf '\377\377\377\377' | dd of="$scratch/$at-flipped.pt" bs=1 seek="$at" conv=notrunc 2>/dev/null
+  convert "damaged at byte $at" "flipped.pt" "$scratch/$at-flipped.pt"
 done
 convert "a damaged checksum" "checksum.pt" $golden/torchfile/checksum.pt
 convert "a text" "Makefile" Makefile
@@ -77,60 +98,66 @@ generate() { # NAME WORDS MODEL OPTIONS...
 generate_on() { # RANKS NAME WORDS MODEL OPTIONS...
   refuses_on "$1" "generate: $2" "$3" "$ATELIER" generate --model "$4" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:5}"
 }
-copy() { rm -rf "$scratch/m" && cp -r $m "$scratch/m"; }
+# copy FILE: makes $bad a model directory of its own, in which FILE is a copy and the other files are links.
+copy() {
+  bad=$scratch/m-$tap_n
+  mkdir "$bad"
+  ln -s "$PWD/$m"/* "$bad"
+  cp --remove-destination "$m/$1" "$bad/$1"
+}
 # replace FILE FROM TO: in a file's text, of the same length.
-replace() { copy && sed -i "s/$2/$3/" "$scratch/m/$1"; }
+replace() { copy "$1" && sed -i "s/$2/$3/" "$bad/$1"; }
 
 generate "a model that is not there" "expected a model directory|atelier convert" "$scratch/none"
 mkdir "$scratch/bare"
 generate "a folder without model.json" "no model.json" "$scratch/bare"
 generate "a checkpoint for a model" "expected a model directory|atelier convert" $golden/convert/good.pt
-copy && head -c 500 $m/model.json >"$scratch/m/model.json"
-generate "a cut model.json" "model.json: expected JSON" "$scratch/m"
+copy model.json && head -c 500 $m/model.json >"$bad/model.json"
+generate "a cut model.json" "model.json: expected JSON" "$bad"
 replace model.json '"width": 256' '"width": 512'
-generate "a width that the file does not have" "to_logits.0.weight|[512]|[256]" "$scratch/m"
+generate "a width that the file does not have" "to_logits.0.weight|[512]|[256]" "$bad"
 replace model.json '"conv_like"' '"sparse"'
-generate "attention that cannot be computed" "sparse" "$scratch/m"
+generate "attention that cannot be computed" "sparse" "$bad"
 replace model.json '"n_tokens": 1024' '"n_tokens": 512'
-generate "a dVAE of another size" "1024 image codes|512" "$scratch/m"
+generate "a dVAE of another size" "1024 image codes|512" "$bad"
 replace model.json '"format": 1' '"format": 9'
-generate "a format of the future" "format|found 9" "$scratch/m"
+generate "a format of the future" "format|found 9" "$bad"
 replace model.json '"transformer.safetensors"' '"..\/emoji\/transformer.safetensors"'
-generate "a file outside the model" "plain name" "$scratch/m"
+generate "a file outside the model" "plain name" "$bad"
 for file in transformer vae clip; do
-  path=$scratch/m/$file.safetensors
-  copy && rm "$path"
-  generate "no $file.safetensors" "$file.safetensors" "$scratch/m"
-  copy && truncate -s -8 "$path"
-  generate_on 3 "a truncated $file.safetensors" "$file.safetensors|truncated or corrupt" "$scratch/m"
-  copy && head -c 7 $m/$file.safetensors >"$path"
-  generate "7 bytes of $file.safetensors" "$file.safetensors|7 bytes" "$scratch/m"
-  copy && printf '\377\377\377\377\377\377\377\177' | dd of="$path" conv=notrunc 2>/dev/null
-  generate "$file.safetensors with a header of 2^63 bytes" "$file.safetensors" "$scratch/m"
-  copy && printf 'nonsense' | dd of="$path" bs=1 seek=8 conv=notrunc 2>/dev/null
-  generate "$file.safetensors with a header that is no JSON" "$file.safetensors" "$scratch/m"
+  path() { echo "$bad/$file.safetensors"; }
+  copy $file.safetensors && rm "$(path)"
+  generate "no $file.safetensors" "$file.safetensors" "$bad"
+  copy $file.safetensors && truncate -s -8 "$(path)"
+  generate_on 3 "a truncated $file.safetensors" "$file.safetensors|truncated or corrupt" "$bad"
+  copy $file.safetensors && head -c 7 $m/$file.safetensors >"$(path)"
+  generate "7 bytes of $file.safetensors" "$file.safetensors|7 bytes" "$bad"
+  copy $file.safetensors && printf '\377\377\377\377\377\377\377\177' | dd of="$(path)" conv=notrunc 2>/dev/null
+  generate "$file.safetensors with a header of 2^63 bytes" "$file.safetensors" "$bad"
+  copy $file.safetensors && printf 'nonsense' | dd of="$(path)" bs=1 seek=8 conv=notrunc 2>/dev/null
+  generate "$file.safetensors with a header that is no JSON" "$file.safetensors" "$bad"
   # The end of the last tensor: NaN in F16 as in F32, then infinity in F32.
-  copy && truncate -s -2 "$path" && printf '\377\177' >>"$path"
-  generate_on 3 "NaN in $file.safetensors" "$file.safetensors: tensor |nan|finite" "$scratch/m"
-  copy && truncate -s -4 "$path" && printf '\000\000\200\177' >>"$path"
-  generate "infinity in $file.safetensors" "$file.safetensors: tensor |finite" "$scratch/m"
+  copy $file.safetensors && truncate -s -2 "$(path)" && printf '\377\177' >>"$(path)"
+  generate_on 3 "NaN in $file.safetensors" "$file.safetensors: tensor |nan|finite" "$bad"
+  copy $file.safetensors && truncate -s -4 "$(path)" && printf '\000\000\200\177' >>"$(path)"
+  generate "infinity in $file.safetensors" "$file.safetensors: tensor |finite" "$bad"
 done
 replace transformer.safetensors to_logits.1.weight to_logits.1.weighs
-generate_on 3 "a missing tensor" "transformer.safetensors: tensor to_logits.1.weight is missing" "$scratch/m"
+generate_on 3 "a missing tensor" "transformer.safetensors: tensor to_logits.1.weight is missing" "$bad"
 replace transformer.safetensors '\[2072,256\]' '[256,2072]'
-generate_on 3 "a misshapen tensor" "text_emb.weight|[2072, 256]|[256, 2072]" "$scratch/m"
+generate_on 3 "a misshapen tensor" "text_emb.weight|[2072, 256]|[256, 2072]" "$bad"
 replace vae.safetensors codebook.weight codebook.weighs
-generate_on 3 "a missing tensor of the dVAE" "vae.safetensors: tensor codebook.weight is missing" "$scratch/m"
+generate_on 3 "a missing tensor of the dVAE" "vae.safetensors: tensor codebook.weight is missing" "$bad"
 replace clip.safetensors ln_final.weight ln_final.weighs
-generate_on 3 "a missing tensor of CLIP" "clip.safetensors: tensor ln_final.weight is missing" "$scratch/m"
-copy && rm "$scratch/m/tokenizer.bpe.txt"
-generate "no tokenizer" "tokenizer.bpe.txt is missing|--tokenizer" "$scratch/m"
-copy && cp Makefile "$scratch/m/tokenizer.bpe.txt"
-generate "a tokenizer that is none" "tokenizer.bpe.txt: expected a tokenizer" "$scratch/m"
-copy && head -c 3000 $m/tokenizer.bpe.txt >"$scratch/m/tokenizer.bpe.txt"
-generate "a cut tokenizer" "tokenizer.bpe.txt" "$scratch/m"
-copy && head -c 3000 $m/clip_tokenizer.bpe.txt >"$scratch/m/clip_tokenizer.bpe.txt"
-generate "a cut tokenizer of CLIP" "clip_tokenizer.bpe.txt" "$scratch/m"
+generate_on 3 "a missing tensor of CLIP" "clip.safetensors: tensor ln_final.weight is missing" "$bad"
+copy tokenizer.bpe.txt && rm "$bad/tokenizer.bpe.txt"
+generate "no tokenizer" "tokenizer.bpe.txt is missing|--tokenizer" "$bad"
+copy tokenizer.bpe.txt && cp Makefile "$bad/tokenizer.bpe.txt"
+generate "a tokenizer that is none" "tokenizer.bpe.txt: expected a tokenizer" "$bad"
+copy tokenizer.bpe.txt && head -c 3000 $m/tokenizer.bpe.txt >"$bad/tokenizer.bpe.txt"
+generate "a cut tokenizer" "tokenizer.bpe.txt" "$bad"
+copy clip_tokenizer.bpe.txt && head -c 3000 $m/clip_tokenizer.bpe.txt >"$bad/clip_tokenizer.bpe.txt"
+generate "a cut tokenizer of CLIP" "clip_tokenizer.bpe.txt" "$bad"
 
 # ---- prompts ----
 long=$(printf 'word %.0s' $(seq 200))
@@ -189,8 +216,8 @@ option "a plan that is a text" "expected JSON" --plan Makefile
 option "a plan and an option against it" "--plan|leave out --stages" --plan "$scratch/1.json" --stages 1
 for change in 's/"slots": [0-9]*/"slots": 1000000/' 's/"prefixes": [0-9]*/"prefixes": 2147483647/' 's/"ranks"/"tanks"/' \
   's/"coordinator_rank": 0/"coordinator_rank": 1/' 's/"decoders": 1/"decoders": 0/' 's/"stages": 1/"stages": 2/'; do
-  sed "$change" "$scratch/1.json" >"$scratch/changed.json"
-  option "a plan changed by $change" "changed.json" --plan "$scratch/changed.json"
+  sed "$change" "$scratch/1.json" >"$scratch/$tap_n-changed.json"
+  option "a plan changed by $change" "changed.json" --plan "$scratch/$tap_n-changed.json"
 done
 generate_on 3 "a plan for other ranks" "for 4 ranks, there are 3" $m --plan "$scratch/4.json"
 
@@ -217,6 +244,7 @@ header='{"clip_rgb":{"dtype":"U8","shape":[1,0,4,3],"data_offsets":[0,0]}}'
 { printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0" && printf %s "$header"; } >"$scratch/flat.safetensors"
 refuses "probe: pictures without rows" "flat.safetensors|clip_rgb|4 x 0 pixels" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
 
+collect
 no_leftovers() { [ -z "$(find "$scratch" -name '*.tmp.*' -o -name '*.old.*' | head -1)" ]; }
 check "no temporary is left over" no_leftovers
 finish
