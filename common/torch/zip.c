@@ -163,19 +163,23 @@ static atl_status_t fail_member(const atl_torchzip_t *zip, const zip_stat_t *sta
                   zip->where, stat->name, zip_strerror(zip->archive));
 }
 
-/* Opens a member. What libzip reads first then are the lengths in its local header; the name there must be that of the
- * directory. */
+/* Does the local header at byte `at` of the file have the name of the directory? */
+static bool is_named(const atl_torchzip_t *zip, size_t at, const char *name) {
+  size_t n = strlen(name);
+  if (at >= zip->n_bytes || zip->n_bytes - at < LOCAL_HEADER_BYTES + n) return false;
+  const unsigned char *header = zip->bytes + at;
+  return memcmp(header, "PK\3\4", 4) == 0 && (size_t)(header[LENGTHS_AT] | header[LENGTHS_AT + 1] << 8) == n &&
+         memcmp(header + LOCAL_HEADER_BYTES, name, n) == 0;
+}
+
+/* Opens a member. libzip reads its local header first then, from its start or, as 1.7 does, from the lengths in it; the
+ * name there must be that of the directory. */
 static atl_status_t open_member(atl_torchzip_t *zip, const zip_stat_t *stat, zip_flags_t flags, zip_file_t **member) {
   zip->first_read = NOT_READ;
   *member = zip_fopen_index(zip->archive, stat->index, flags);
   if (*member == NULL) return fail_member(zip, stat);
-  size_t at = zip->first_read, n = strlen(stat->name);
-  bool is_inside = at >= LENGTHS_AT && at < zip->n_bytes && zip->n_bytes - at >= LOCAL_HEADER_BYTES - LENGTHS_AT + n;
-  const unsigned char *header = zip->bytes + (is_inside ? at - LENGTHS_AT : 0);
-  bool is_same = is_inside && memcmp(header, "PK\3\4", 4) == 0 &&
-                 (size_t)(header[LENGTHS_AT] | header[LENGTHS_AT + 1] << 8) == n &&
-                 memcmp(header + LOCAL_HEADER_BYTES, stat->name, n) == 0;
-  if (is_same) return ATL_OK;
+  size_t at = zip->first_read;
+  if (is_named(zip, at, stat->name) || (at >= LENGTHS_AT && is_named(zip, at - LENGTHS_AT, stat->name))) return ATL_OK;
   zip_fclose(*member);
   return ATL_FAIL(INPUT,
                   "%s: %s has another name in the archive's directory than before its bytes; the file is hostile",
