@@ -15,7 +15,7 @@ struct atl_arena_chunk {
 
 static atl_status_t push_chunk(atl_arena_t *arena, size_t n_bytes) {
   atl_arena_chunk_t *chunk;
-  size_t capacity = n_bytes > CHUNK_BYTES ? n_bytes : CHUNK_BYTES;
+  size_t capacity = n_bytes > CHUNK_BYTES ? (n_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : CHUNK_BYTES;
   ATL_TRY(ATL_NEW(1, &chunk));
   atl_status_t status = ATL_NEW(capacity, &chunk->bytes);
   if (status != ATL_OK) {
@@ -28,6 +28,15 @@ static atl_status_t push_chunk(atl_arena_t *arena, size_t n_bytes) {
   return ATL_OK;
 }
 
+/* The next n_bytes of the newest chunk, or of a new one. */
+static atl_status_t take(atl_arena_t *arena, size_t n_bytes, void **block) {
+  if (arena->chunks == NULL || arena->chunks->capacity - arena->chunks->used < n_bytes)
+    ATL_TRY(push_chunk(arena, n_bytes));
+  *block = arena->chunks->bytes + arena->chunks->used;
+  arena->chunks->used += n_bytes;
+  return ATL_OK;
+}
+
 atl_status_t atl_arena_take(atl_arena_t *arena, size_t n_items, size_t item_bytes, void **block) {
   *block = NULL;
   size_t n_bytes, padded;
@@ -35,16 +44,14 @@ atl_status_t atl_arena_take(atl_arena_t *arena, size_t n_items, size_t item_byte
                 !__builtin_add_overflow(n_bytes, (size_t)(ALIGNMENT - 1), &padded),
             MEMORY, "%zu items of %zu bytes do not fit this machine's address space", n_items, item_bytes);
   padded &= ~(size_t)(ALIGNMENT - 1);
-  if (arena->chunks == NULL || arena->chunks->capacity - arena->chunks->used < padded)
-    ATL_TRY(push_chunk(arena, padded));
-  *block = arena->chunks->bytes + arena->chunks->used;
-  arena->chunks->used += padded;
-  return ATL_OK;
+  if (arena->chunks != NULL) arena->chunks->used += -arena->chunks->used & (ALIGNMENT - 1); /* behind texts */
+  return take(arena, padded, block);
 }
 
 atl_status_t atl_arena_strndup(atl_arena_t *arena, const char *text, size_t n, char **copy) {
   n = strnlen(text, n);
-  ATL_TRY(atl_arena_take(arena, n + 1, 1, (void **)copy));
+  *copy = NULL;
+  ATL_TRY(take(arena, n + 1, (void **)copy)); /* one behind the other: a million prompts are a million texts */
   memcpy(*copy, text, n);
   return ATL_OK;
 }

@@ -17,7 +17,7 @@ typedef struct {
 
 /* n_items x item_bytes zeroed bytes, 64-byte aligned, owned by the arena; MEMORY when they are not to be had. */
 atl_status_t atl_arena_take(atl_arena_t *arena, size_t n_items, size_t item_bytes, void **block);
-/* A copy of `text`, at most n bytes of it, owned by the arena. */
+/* A copy of `text`, at most n bytes of it, owned by the arena; not aligned. */
 atl_status_t atl_arena_strndup(atl_arena_t *arena, const char *text, size_t n, char **copy);
 /* printf into arena-owned text. */
 atl_status_t atl_arena_printf(atl_arena_t *arena, char **text, const char *format, ...)

@@ -72,6 +72,13 @@ check "a NUL without end is refused" says 2 "NUL byte" "$ATELIER" tokenize --mod
 head -c 1000000 /dev/zero | tr '\0' a >"$scratch/long"
 check "a line longer than a text may be is refused" says 2 "at most 65536 bytes" "$ATELIER" tokenize --model $m <"$scratch/long"
 
+# A million prompts take memory on every rank before anything is drawn: the plan counts it.
+counts() {
+  "$ATELIER" plan --model $m --ranks 1 --prompt-count 1000000 --samples 1 --json >"$scratch/plan.json"
+  [ "$(sed -n 's/.*"process_bytes": \([0-9]*\).*/\1/p' "$scratch/plan.json")" -gt 1000000000 ]
+}
+check "the plan counts the memory of a million prompts" counts
+
 # ---- terminals ----
 escape=$'\033]0;title\a' c1=$'\302\2331m' override=$'\342\200\256'
 cleaned() { # COMMAND...: fails, and its message has no control character
