@@ -32,8 +32,8 @@ rank_without() { # COMMAND...: on 3 ranks, the last with a working folder that h
   # shellcheck disable=SC2086 # words
   $MPIRUN -n 2 --wdir "$scratch" "$@" : -n 1 --wdir "$scratch/empty" "$@"
 }
-check "probe: a model that one rank lacks is one message" fails_with 2 "rank 2: here: expected a model directory" \
-  rank_without "$ATELIER" probe --model here --in "$PWD/weights/emoji/vae.safetensors" --out "$scratch/x"
+check "probe: an input that one rank lacks is one message" fails_with 2 "rank 2: here/vae.safetensors: expected a readable file" \
+  rank_without "$ATELIER" probe --model "$m" --in here/vae.safetensors --out "$scratch/x"
 check "bench: a model that one rank lacks is one message" fails_with 2 "rank 2: here: expected a model directory" \
   rank_without "$ATELIER" bench --model here --only ring
 check "generate: a model that one rank lacks is one message" fails_with 2 "rank 2: here: expected a model directory" \
