@@ -1,6 +1,7 @@
 # atelier: one Makefile. `make` builds, `make help` lists what else there is.
 #
 #   MODE=release|debug|coverage|fuzz   which build; each has its folder, build/MODE
+#   MPI=0                              one process, without MPI: in build/MODE-serial, compiled with CC
 #   V=1                                shows full commands
 #   CFLAGS, LDFLAGS, MPICC             as usual; changing one rebuilds what it touches
 #   PACKAGE_CFLAGS, PACKAGE_LIBS       for a library pkg-config does not know, e.g. jansson_LIBS="-L/x -ljansson"
@@ -8,10 +9,15 @@
 -include config.mk
 
 MODE ?= release
-BUILD ?= build/$(MODE)
+MPI ?= 1
+IS_SERIAL := $(filter 0,$(MPI))
+BUILD ?= build/$(MODE)$(if $(IS_SERIAL),-serial)
 PREFIX ?= /usr/local
 ifeq ($(origin CC),default)
 CC := gcc
+endif
+ifneq ($(IS_SERIAL),)
+override MPICC := $(CC)
 endif
 MPICC ?= mpicc
 PKG_CONFIG ?= pkg-config
@@ -29,7 +35,7 @@ PACKAGES := openblas libpng libprotobuf-c jansson libzip libpcre2-8 libutf8proc 
 # Goals that need none of them.
 PLAIN_GOALS := help deps demo clean lint format tags
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
-MISSING := $(shell PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' HAVE='$(foreach p,$(PACKAGES),$(if $($(p)_LIBS),$(p)))' scripts/check-deps.sh | sed 's/^missing //; s/$$/;/')
+MISSING := $(shell PKG_CONFIG='$(PKG_CONFIG)' MPI='$(MPI)' MPICC='$(MPICC)' HAVE='$(foreach p,$(PACKAGES),$(if $($(p)_LIBS),$(p)))' scripts/check-deps.sh | sed 's/^missing //; s/$$/;/')
 ifneq ($(MISSING),)
 $(error missing: $(MISSING) `make deps` installs what is missing)
 endif
@@ -53,7 +59,7 @@ CFLAGS_coverage := -O0 -g --coverage -fprofile-update=atomic
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 WARNINGS ?= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wno-psabi
 CFLAGS ?= $(CFLAGS_$(MODE))
-ALL_CPPFLAGS := -I. -I$(BUILD)/gen -D_GNU_SOURCE $(CPPFLAGS)
+ALL_CPPFLAGS := -I. -I$(BUILD)/gen -D_GNU_SOURCE $(if $(IS_SERIAL),-DATL_SERIAL) $(CPPFLAGS)
 ALL_CFLAGS := -std=c11 $(CFLAGS) -fopenmp $(PACKAGE_CFLAGS)
 LDLIBS := $(PACKAGE_LIBS) $(dnnl_LIBS) -lm
 DESCRIBE := $(shell git describe --always --dirty 2>/dev/null)
@@ -63,7 +69,9 @@ endif
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
-LIBRARY_SOURCES := $(filter-out coordinator/main.c,$(sort $(shell find common model partition proto workers coordinator -name '*.c')))
+# Ranks talk through one of two transports.
+OTHER_TRANSPORT := partition/comm_$(if $(IS_SERIAL),mpi,serial).c
+LIBRARY_SOURCES := $(filter-out coordinator/main.c $(OTHER_TRANSPORT),$(sort $(shell find common model partition proto workers coordinator -name '*.c')))
 GENERATED := $(BUILD)/gen/proto/atelier.pb-c
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED).o
 LIBRARY := $(BUILD)/libatelier.a
@@ -132,26 +140,26 @@ endif
 # ---- testing -------------------------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c))
-MPI := $(patsubst tests/%.c,%,$(wildcard tests/mpi/*.c))
+RANKS := $(patsubst tests/%.c,%,$(wildcard tests/mpi/*.c))
 FUZZ := $(patsubst tests/%.c,%,$(wildcard tests/fuzz/*.c))
 E2E := $(patsubst tests/%.sh,%,$(wildcard tests/e2e/*.sh))
 EXTRA := $(patsubst tests/%.sh,%,$(wildcard tests/extra/*.sh)) # need what the repository has not; run only when named
 # T=rng or T=unit/rng: that one, wherever it lies.
-ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T) extra/$(T),$(UNIT) $(MPI) $(FUZZ) $(E2E) $(EXTRA)),$(T)))
+ONE := $(if $(T),$(or $(filter $(T) unit/$(T) mpi/$(T) fuzz/$(T) e2e/$(T) extra/$(T),$(UNIT) $(RANKS) $(FUZZ) $(E2E) $(EXTRA)),$(T)))
 # Sanitised and counted builds are slower.
 SCALE := $(if $(filter release,$(MODE)),1,6)
 # Tests that run at once: most have one thread, or ranks that yield. JOBS=1 for one after the other.
 JOBS ?= $(shell n=$$(nproc); echo $$((n > 4 ? 4 : n)))
-run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) --jobs $(JOBS) $(if $(NP),--np $(NP))
+run_tests = @MPIRUN='$(MPIRUN)' tests/run --build $(BUILD) --scale $(SCALE) --jobs $(JOBS) $(if $(or $(NP),$(IS_SERIAL)),--np $(or $(NP),1))
 
 .PHONY: tests check check-unit check-mpi check-e2e check-fuzz
 tests: $(TESTS) ## build the tests
 check: all $(if $(T),$(if $(filter extra/%,$(ONE)),tests,$(TOOLS) $(patsubst %,$(BUILD)/tests/%,$(filter unit/% mpi/% fuzz/%,$(ONE)))),tests) ## run all tests; T=NAME one of them, NP=N on N ranks, JOBS=N at once, MODE=debug sanitised
-	$(run_tests) $(or $(ONE),$(UNIT) $(FUZZ) $(MPI) $(E2E))
+	$(run_tests) $(or $(ONE),$(UNIT) $(FUZZ) $(RANKS) $(if $(IS_SERIAL),,$(E2E)))
 check-unit: all tests ## run the tests of one rank
 	$(run_tests) $(UNIT) $(FUZZ)
 check-mpi: all tests ## run the tests of several ranks
-	$(run_tests) $(MPI)
+	$(run_tests) $(RANKS)
 check-e2e: all tests ## run the tests of the whole program
 	$(run_tests) $(E2E)
 check-fuzz: ## feed the readers damaged files, FUZZ_SECONDS=20 each (needs clang)
@@ -173,9 +181,10 @@ bench: all ## measure the kernels against this machine's peaks
 
 .PHONY: help deps demo lint format tags install info clean
 help: ## this list
-	@echo 'usage: make [TARGET] [MODE=debug] [V=1]'; echo
+	@echo 'usage: make [TARGET] [MODE=debug] [MPI=0] [V=1]'; echo
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@echo '  print-VAR    the value of a variable of this Makefile'
+	@echo; echo '  MPI=0        any of these for one process, without MPI: build/release-serial/atelier'
 deps: ## install missing libraries with the system's package manager; WITH=all also what lint and fuzzing need
 	@scripts/deps.sh $(WITH)
 demo: ## from a fresh clone to ranked pictures of three prompts in about a minute
@@ -194,7 +203,7 @@ install: all ## install to PREFIX=/usr/local, below DESTDIR
 info: ## compilers, flags and libraries found; backends of this build and CPU
 	@echo "mode     $(MODE), in $(BUILD)"; echo "commit   $(DESCRIBE)"
 	@echo "compiler $$($(MPICC) --version | head -1)"; echo "flags    $(ALL_CFLAGS)"
-	@echo "mpi      $$($(MPIRUN) --version 2>/dev/null | head -1)"
+	@echo "mpi      $(if $(IS_SERIAL),none (MPI=0): one process,$$($(MPIRUN) --version 2>/dev/null | head -1))"
 	@for p in $(PACKAGES); do printf '%-14s %s\n' $$p "$$($(PKG_CONFIG) --modversion $$p)"; done
 	@echo; if [ -x $(BUILD)/atelier ]; then $(BUILD)/atelier bench --backends; else echo 'backends: known once built (make)'; fi
 print-%:

@@ -139,7 +139,8 @@ int main(int argc, char **argv) {
     return argc < 2 ? atl_status_exit_code(ATL_USAGE) : report(flush_results(), 0);
   }
   if (strcmp(argv[1], "--version") == 0) {
-    printf("atelier %s (%s)\n", ATL_VERSION, ATL_GIT_DESCRIBE);
+    printf("atelier %s (%s)%s\n", ATL_VERSION, ATL_GIT_DESCRIBE,
+           atl_comm_has_mpi() ? "" : ", without MPI: one process");
     return report(flush_results(), 0);
   }
   atl_file_catch_truncation();

@@ -9,13 +9,24 @@
 
 enum { N_PINGS = 20, TAG_PING = 1, TAG_PONG = 2 };
 
+static atl_status_t send(const atl_comm_t *comm, int to, int tag, double seconds) {
+  atl_request_t request;
+  ATL_TRY(atl_comm_start_send(comm, to, tag, &seconds, sizeof seconds, &request));
+  return atl_comm_wait(comm, &request);
+}
+
+static atl_status_t receive(const atl_comm_t *comm, int from, int tag, double *seconds) {
+  atl_request_t request;
+  ATL_TRY(atl_comm_start_recv(comm, from, tag, seconds, sizeof *seconds, &request));
+  return atl_comm_wait(comm, &request);
+}
+
 /* Rank 0 answers each ping with its time. */
 static atl_status_t answer(const atl_comm_t *comm, int peer) {
   for (int i = 0; i < N_PINGS; i++) {
-    double now;
-    ATL_MPI(MPI_Recv(&now, 1, MPI_DOUBLE, peer, TAG_PING, comm->comm, MPI_STATUS_IGNORE), "a ping from rank %d", peer);
-    now = atl_timer_now();
-    ATL_MPI(MPI_Send(&now, 1, MPI_DOUBLE, peer, TAG_PONG, comm->comm), "answering rank %d's ping", peer);
+    double ping;
+    ATL_TRY(receive(comm, peer, TAG_PING, &ping));
+    ATL_TRY(send(comm, peer, TAG_PONG, atl_timer_now()));
   }
   return ATL_OK;
 }
@@ -25,8 +36,8 @@ static atl_status_t ask(const atl_comm_t *comm, atl_clock_t *clock) {
   double shortest = INFINITY;
   for (int i = 0; i < N_PINGS; i++) {
     double there, start = atl_timer_now();
-    ATL_MPI(MPI_Send(&start, 1, MPI_DOUBLE, 0, TAG_PING, comm->comm), "a ping to rank 0");
-    ATL_MPI(MPI_Recv(&there, 1, MPI_DOUBLE, 0, TAG_PONG, comm->comm, MPI_STATUS_IGNORE), "rank 0's answer to a ping");
+    ATL_TRY(send(comm, 0, TAG_PING, start));
+    ATL_TRY(receive(comm, 0, TAG_PONG, &there));
     double end = atl_timer_now();
     if (end - start >= shortest) continue;
     shortest = end - start;
@@ -37,12 +48,13 @@ static atl_status_t ask(const atl_comm_t *comm, atl_clock_t *clock) {
 
 /* Is this rank on rank 0's host? */
 static atl_status_t find_host(const atl_comm_t *comm, char *is_near) {
-  char mine[MPI_MAX_PROCESSOR_NAME] = "", first[MPI_MAX_PROCESSOR_NAME];
-  int n;
-  ATL_MPI(MPI_Get_processor_name(mine, &n), "asking for this host's name");
-  memcpy(first, mine, sizeof first);
-  ATL_MPI(MPI_Bcast(first, sizeof first, MPI_CHAR, 0, comm->comm), "telling the name of rank 0's host");
-  *is_near = memcmp(first, mine, strlen(first) + 1) == 0;
+  char mine[ATL_HOST_NAME_BYTES], *first = mine;
+  size_t n_bytes = sizeof mine;
+  memset(mine, 0, sizeof mine);
+  atl_comm_get_host_name(mine);
+  ATL_TRY(atl_comm_broadcast(comm, 0, &first, &n_bytes));
+  *is_near = n_bytes == sizeof mine && memcmp(first, mine, sizeof mine) == 0;
+  if (first != mine) ATL_DESTROY(&first);
   return ATL_OK;
 }
 

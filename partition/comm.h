@@ -1,4 +1,4 @@
-/* Comm: MPI, and the only module besides mailbox, hop, clock and place that spells it. The rest sees atl_comm_t.
+/* Comm: communicators, collectives and the launch; the rest of the program sees MPI as atl_comm_t only.
  *
  *     atl_comm_t *world;
  *     ATL_TRY(atl_comm_start(&argc, &argv, &world));        collective over all ranks
@@ -7,7 +7,8 @@
  *     ATL_TRY(atl_comm_agree(world, status));               one rank's failed load is one clear error on all
  *     atl_comm_stop(&world);
  *
- * Errors return (MPI_ERRORS_RETURN on every communicator of ours) as COMM with MPI's own words, peer and tag.
+ * Errors return (MPI_ERRORS_RETURN on every communicator of ours) as COMM with MPI's own words, peer and tag. A build
+ * without MPI (make MPI=0) has one rank, which sends to itself; all that is said here holds for it, too.
  */
 #ifndef ATL_PARTITION_COMM_H
 #define ATL_PARTITION_COMM_H
@@ -21,8 +22,8 @@
 typedef struct atl_comm atl_comm_t;
 
 /* MPI_Init_thread(FUNNELED) and a duplicate of world, then an agreement that every rank has come so far (below). Fails
- * with a hint when the Slurm task count says that ranks are missing (silent singletons: srun without PMIx).
- * Collective. */
+ * with a hint when the Slurm task count says that ranks are missing (silent singletons: srun without PMIx); a build without MPI fails with USAGE when a launcher started several
+ * processes. Collective. */
 atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world);
 /* Frees the world's duplicate and finalises MPI. Collective. */
 void atl_comm_stop(atl_comm_t **world);
@@ -60,7 +61,8 @@ atl_status_t atl_comm_settle(atl_comm_t *comm, bool is_idle, bool *is_settled);
 /* Ends the whole job at once, with the trace already logged. */
 _Noreturn void atl_comm_abort(const atl_comm_t *comm, int exit_code);
 
-/* "open mpi 4.1.4" for run.json. */
+/* "open mpi 4.1.4" for run.json; "none" in a build without MPI, which is for one process (make MPI=0). */
 const char *atl_comm_library(void);
+bool atl_comm_has_mpi(void);
 
 #endif

@@ -1,20 +1,22 @@
-/* A buffer is in one of four places: posted (a receive waits for it, FIFO), free (first stage), lent to the stage, or
- * being sent (FIFO). MPI matches messages of one sender and tag in order to receives in order, so that only the heads
- * of the two queues ever need a test. */
+/* A buffer has one of four states: posted (a receive waits for it), empty (first stage), lent to the stage, or being
+ * sent. Messages of one sender and tag are matched in order to receives in order, so that only the oldest of the posted
+ * buffers and the oldest of those being sent ever need a test. */
 #include "partition/hop.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/fifo.h"
 #include "partition/comm_private.h"
 
 enum { ALIGNMENT = 64 };
 
-/* FIFO of buffer indices, as large as the pool. */
+_Static_assert(sizeof(atl_packet_store_t) == sizeof(atl_packet_row_t), "stores lie where rows do");
+
 typedef struct {
-  int32_t *items;
-  int32_t head, n;
+  atl_fifo_t fifo;
+  int32_t *buffers; /* (n_buffers) */
 } queue_t;
 
 struct atl_hop {
@@ -22,14 +24,14 @@ struct atl_hop {
   const atl_comm_t *comm;
   atl_hop_spec_t spec;
   size_t x_offset, buffer_bytes;
-  char *pool;            /* (n_buffers, buffer_bytes) */
-  atl_packet_t *packets; /* n_buffers views */
-  bool *is_lent;         /* n_buffers */
-  MPI_Request *requests; /* n_buffers: the receive or the send of a buffer */
+  char *pool;              /* (n_buffers, buffer_bytes) */
+  atl_packet_t *packets;   /* n_buffers views */
+  bool *is_lent;           /* n_buffers */
+  atl_request_t *requests; /* n_buffers: the receive or the send of a buffer */
   queue_t posted, sending, empty;
-  bool has_arrived;    /* the head of posted is complete */
+  bool has_arrived;    /* the oldest posted buffer is complete */
   size_t n_arrived;    /* its bytes */
-  atl_status_t failed; /* found while poking, told by the next take */
+  atl_status_t failed; /* found in atl_hop_progress, returned by the next take */
 };
 
 static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
@@ -40,7 +42,7 @@ static size_t x_offset_of(const atl_hop_spec_t *spec) {
 
 static size_t x_row_bytes(const atl_hop_spec_t *spec) {
   size_t floats = (size_t)spec->row_width * sizeof(float);
-  return floats > sizeof(atl_packet_row_t) ? floats : sizeof(atl_packet_row_t);
+  return floats > sizeof(atl_packet_candidate_t) ? floats : sizeof(atl_packet_candidate_t);
 }
 
 static size_t buffer_bytes_of(const atl_hop_spec_t *spec) {
@@ -52,62 +54,59 @@ size_t atl_hop_bytes(const atl_hop_spec_t *spec) { return (size_t)spec->n_buffer
 /* What travels of a packet. */
 static size_t wire_bytes(const atl_hop_t *hop, const atl_packet_header_t *header) {
   size_t n = (size_t)header->n_rows;
-  if (header->kind == ATL_PACKET_ROWS) return hop->x_offset + n * (size_t)hop->spec.row_width * sizeof(float);
-  if (header->kind == ATL_PACKET_BEGIN) return hop->x_offset + n * sizeof(atl_packet_row_t);
-  return sizeof *header;
+  if (header->kind == ATL_PACKET_BEGIN) return hop->x_offset + n * sizeof(atl_packet_candidate_t);
+  return hop->x_offset + n * (size_t)hop->spec.row_width * sizeof(float);
 }
 
-static void push(queue_t *queue, int32_t capacity, int32_t item) {
-  ATL_ASSERT(queue->n < capacity);
-  queue->items[(queue->head + queue->n++) % capacity] = item;
-}
+static void push(queue_t *queue, int32_t buffer) { queue->buffers[atl_fifo_push(&queue->fifo)] = buffer; }
 
-static int32_t pop(queue_t *queue, int32_t capacity) {
-  int32_t item = queue->items[queue->head];
-  queue->head = (queue->head + 1) % capacity;
-  queue->n--;
-  return item;
-}
+static int32_t pop(queue_t *queue) { return queue->buffers[atl_fifo_pop(&queue->fifo)]; }
+
+static int32_t oldest(const queue_t *queue) { return queue->buffers[atl_fifo_at(&queue->fifo, 0)]; }
 
 /* Gives buffer i to the receive side, or to the free ones when nobody sends to us. */
 static atl_status_t recycle(atl_hop_t *hop, int32_t i) {
   if (hop->spec.previous_rank < 0) {
-    push(&hop->empty, hop->spec.n_buffers, i);
+    push(&hop->empty, i);
     return ATL_OK;
   }
-  ATL_MPI(MPI_Irecv(hop->packets[i].header, (int)hop->buffer_bytes, MPI_BYTE, hop->spec.previous_rank, hop->spec.tag,
-                    hop->comm->comm, &hop->requests[i]),
-          "posting a receive from rank %d, tag %d", hop->spec.previous_rank, hop->spec.tag);
-  push(&hop->posted, hop->spec.n_buffers, i);
+  ATL_TRY(atl_comm_start_recv(hop->comm, hop->spec.previous_rank, hop->spec.tag, hop->packets[i].header,
+                              hop->buffer_bytes, &hop->requests[i]));
+  push(&hop->posted, i);
   return ATL_OK;
 }
 
 static atl_status_t check_spec(const atl_hop_spec_t *spec) {
   bool is_sane = spec->n_buffers >= 1 && spec->max_rows >= 1 && spec->row_width >= 1 && spec->row_width <= INT_MAX;
   ATL_CHECK(is_sane && (double)spec->max_rows * (double)spec->row_width * sizeof(float) < (double)INT_MAX / 2, INPUT,
-            "a packet of %d rows of %lld floats does not fit one message (1 GiB); try a smaller --microbatch",
+            "a packet of %d rows of %lld floats does not fit one message (1 GiB); try a smaller microbatch",
             (int)spec->max_rows, (long long)spec->row_width);
   return ATL_OK;
 }
 
-static atl_status_t take_memory(atl_hop_t *hop) {
+static atl_status_t init_tables(atl_hop_t *hop) {
   int32_t n = hop->spec.n_buffers;
   ATL_TRY(atl_arena_take(&hop->arena, (size_t)n, hop->buffer_bytes, (void **)&hop->pool));
   ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->packets));
   ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->is_lent));
   ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->requests));
-  ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->posted.items));
-  ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->sending.items));
-  ATL_TRY(ATL_TAKE(&hop->arena, n, &hop->empty.items));
+  queue_t *const queues[] = {&hop->posted, &hop->sending, &hop->empty};
+  for (int i = 0; i < 3; i++) {
+    queues[i]->fifo.capacity = n;
+    ATL_TRY(ATL_TAKE(&hop->arena, n, &queues[i]->buffers));
+  }
   return ATL_OK;
 }
 
-static atl_status_t fill_pool(atl_hop_t *hop) {
+static atl_status_t init_pool(atl_hop_t *hop) {
   for (int32_t i = 0; i < hop->spec.n_buffers; i++) {
     char *buffer = hop->pool + (size_t)i * hop->buffer_bytes;
     char *rows = buffer + sizeof(atl_packet_header_t), *x = buffer + hop->x_offset;
-    hop->packets[i] = (atl_packet_t){(atl_packet_header_t *)(void *)buffer, (atl_packet_row_t *)(void *)rows,
-                                     (float *)(void *)x, (atl_packet_row_t *)(void *)x};
+    hop->packets[i] = (atl_packet_t){.header = (atl_packet_header_t *)(void *)buffer,
+                                     .rows = (atl_packet_row_t *)(void *)rows,
+                                     .x = (float *)(void *)x,
+                                     .stores = (atl_packet_store_t *)(void *)rows,
+                                     .candidates = (atl_packet_candidate_t *)(void *)x};
     ATL_TRY(recycle(hop, i));
   }
   return ATL_OK;
@@ -122,8 +121,8 @@ atl_status_t atl_hop_new(const atl_comm_t *comm, const atl_hop_spec_t *spec, atl
   made->spec = *spec;
   made->x_offset = x_offset_of(spec);
   made->buffer_bytes = buffer_bytes_of(spec);
-  atl_status_t status = take_memory(made);
-  if (status == ATL_OK) status = fill_pool(made);
+  atl_status_t status = init_tables(made);
+  if (status == ATL_OK) status = init_pool(made);
   if (status != ATL_OK) atl_hop_destroy(&made);
   *hop = made;
   return status;
@@ -132,38 +131,25 @@ atl_status_t atl_hop_new(const atl_comm_t *comm, const atl_hop_spec_t *spec, atl
 void atl_hop_destroy(atl_hop_t **hop) {
   if (hop == NULL || *hop == NULL) return;
   atl_hop_t *h = *hop;
-  while (h->posted.n > 0) {
-    int32_t i = pop(&h->posted, h->spec.n_buffers);
-    if (h->requests[i] != MPI_REQUEST_NULL) MPI_Cancel(&h->requests[i]);
-    MPI_Wait(&h->requests[i], MPI_STATUS_IGNORE);
-  }
-  while (h->sending.n > 0) MPI_Wait(&h->requests[pop(&h->sending, h->spec.n_buffers)], MPI_STATUS_IGNORE);
+  while (h->posted.fifo.n > 0) atl_comm_cancel(h->comm, &h->requests[pop(&h->posted)]);
+  while (h->sending.fifo.n > 0) (void)atl_comm_wait(h->comm, &h->requests[pop(&h->sending)]);
   atl_arena_clear(&h->arena);
   ATL_DESTROY(hop);
 }
 
 static atl_status_t collect_sends(atl_hop_t *hop) {
-  while (hop->sending.n > 0) {
-    int is_sent;
-    ATL_MPI(MPI_Test(&hop->requests[hop->sending.items[hop->sending.head]], &is_sent, MPI_STATUS_IGNORE),
-            "sending a packet to rank %d, tag %d", hop->spec.next_rank, hop->spec.tag + 1);
+  while (hop->sending.fifo.n > 0) {
+    bool is_sent;
+    ATL_TRY(atl_comm_test(hop->comm, &hop->requests[oldest(&hop->sending)], &is_sent, NULL));
     if (!is_sent) return ATL_OK;
-    ATL_TRY(recycle(hop, pop(&hop->sending, hop->spec.n_buffers)));
+    ATL_TRY(recycle(hop, pop(&hop->sending)));
   }
   return ATL_OK;
 }
 
 static atl_status_t look_for_arrival(atl_hop_t *hop) {
-  if (hop->has_arrived || hop->posted.n == 0) return ATL_OK;
-  int is_here, n_bytes;
-  MPI_Status status;
-  ATL_MPI(MPI_Test(&hop->requests[hop->posted.items[hop->posted.head]], &is_here, &status),
-          "receiving a packet from rank %d, tag %d", hop->spec.previous_rank, hop->spec.tag);
-  if (!is_here) return ATL_OK;
-  MPI_Get_count(&status, MPI_BYTE, &n_bytes);
-  hop->has_arrived = true;
-  hop->n_arrived = (size_t)n_bytes;
-  return ATL_OK;
+  if (hop->has_arrived || hop->posted.fifo.n == 0) return ATL_OK;
+  return atl_comm_test(hop->comm, &hop->requests[oldest(&hop->posted)], &hop->has_arrived, &hop->n_arrived);
 }
 
 static atl_status_t check_packet(const atl_hop_t *hop, const atl_packet_header_t *header) {
@@ -189,14 +175,14 @@ atl_status_t atl_hop_take(atl_hop_t *hop, atl_packet_t **packet) {
             hop->spec.previous_rank, hop->spec.next_rank);
   ATL_TRY(collect_sends(hop));
   if (hop->spec.previous_rank < 0) {
-    if (hop->empty.n == 0) return ATL_OK;
-    *packet = lend(hop, pop(&hop->empty, hop->spec.n_buffers));
+    if (hop->empty.fifo.n == 0) return ATL_OK;
+    *packet = lend(hop, pop(&hop->empty));
     *(*packet)->header = (atl_packet_header_t){0};
     return ATL_OK;
   }
   ATL_TRY(look_for_arrival(hop));
   if (!hop->has_arrived) return ATL_OK;
-  int32_t i = pop(&hop->posted, hop->spec.n_buffers);
+  int32_t i = pop(&hop->posted);
   hop->has_arrived = false;
   *packet = lend(hop, i);
   return check_packet(hop, (*packet)->header);
@@ -213,17 +199,15 @@ static int32_t unlend(atl_hop_t *hop, const atl_packet_t *packet) {
 atl_status_t atl_hop_send(atl_hop_t *hop, atl_packet_t *packet) {
   ATL_ASSERT(hop->spec.next_rank >= 0 && packet->header->n_rows >= 0 && packet->header->n_rows <= hop->spec.max_rows);
   int32_t i = unlend(hop, packet);
-  int n_bytes = (int)wire_bytes(hop, packet->header);
-  ATL_MPI(MPI_Isend(packet->header, n_bytes, MPI_BYTE, hop->spec.next_rank, hop->spec.tag + 1, hop->comm->comm,
-                    &hop->requests[i]),
-          "sending a packet of %d bytes to rank %d, tag %d", n_bytes, hop->spec.next_rank, hop->spec.tag + 1);
-  push(&hop->sending, hop->spec.n_buffers, i);
+  ATL_TRY(atl_comm_start_send(hop->comm, hop->spec.next_rank, hop->spec.tag + 1, packet->header,
+                              wire_bytes(hop, packet->header), &hop->requests[i]));
+  push(&hop->sending, i);
   return ATL_OK;
 }
 
 atl_status_t atl_hop_release(atl_hop_t *hop, atl_packet_t *packet) { return recycle(hop, unlend(hop, packet)); }
 
-void atl_hop_poke(atl_hop_t *hop) {
+void atl_hop_progress(atl_hop_t *hop) {
   if (hop->failed != ATL_OK) return;
   hop->failed = collect_sends(hop);
   if (hop->failed == ATL_OK) hop->failed = look_for_arrival(hop);
@@ -231,5 +215,5 @@ void atl_hop_poke(atl_hop_t *hop) {
 
 bool atl_hop_is_idle(atl_hop_t *hop) {
   if (hop->failed == ATL_OK) hop->failed = collect_sends(hop);
-  return hop->sending.n == 0;
+  return hop->sending.fifo.n == 0;
 }

@@ -17,29 +17,40 @@
 #include "partition/comm.h"
 
 typedef enum {
-  ATL_PACKET_ROWS, /* rows to compute */
-  ATL_PACKET_BEGIN /* a slot begins: rows[i] = {sample store, prefix store}; no activations; `draws` says who they are
-                    */
+  ATL_PACKET_ROWS, /* rows to compute, with their activations */
+  ATL_PACKET_BEGIN /* a slot begins: its stores and whose they are; no activations */
 } atl_packet_kind_t;
 
-/* What the last stage does with a row. Layout on the wire; both sides are the same binary. */
+/* ROWS: a row of the transformer (atl_row_t). */
 typedef struct {
-  int32_t sequence, position; /* atl_row_t; in BEGIN: sample store, prefix store */
+  int32_t sequence, position;
 } atl_packet_row_t;
 
+/* BEGIN: an image store of the slot, and the text store it continues. */
+typedef struct {
+  int32_t store, prefix;
+} atl_packet_store_t;
+
+/* BEGIN: the candidate that is drawn into that store, also of a null companion. */
+typedef struct {
+  int32_t prompt, sample;
+} atl_packet_candidate_t;
+
+/* Layout on the wire; both sides are the same binary. */
 typedef struct {
   int32_t kind;   /* atl_packet_kind_t */
   int32_t slot;   /* -1: prefill */
-  int32_t n_rows; /* <= max_rows */
-  int32_t flags;  /* free for the stages */
+  int32_t n_rows; /* or stores; <= max_rows */
 } atl_packet_header_t;
 
+/* Views into one buffer of the pool, n_rows of each; those of the other kind lie in the same bytes. */
 typedef struct {
   atl_packet_header_t *header;
-  atl_packet_row_t *rows;  /* max_rows of them */
-  float *x;                /* ROWS: (n_rows, row_width); 64-byte aligned */
-  atl_packet_row_t *draws; /* BEGIN: {prompt, sample} of each row; lies where x does */
-} atl_packet_t;            /* views into one buffer of the pool */
+  atl_packet_row_t *rows;             /* ROWS */
+  float *x;                           /* ROWS: (n_rows, row_width); 64-byte aligned */
+  atl_packet_store_t *stores;         /* BEGIN; lie where rows do */
+  atl_packet_candidate_t *candidates; /* BEGIN; lie where x does */
+} atl_packet_t;
 
 typedef struct atl_hop atl_hop_t;
 
@@ -57,13 +68,13 @@ atl_status_t atl_hop_new(const atl_comm_t *comm, const atl_hop_spec_t *spec, atl
 void atl_hop_destroy(atl_hop_t **hop);
 /* The oldest arrived packet, checked (sizes, counts) -> *packet; on the first stage any free buffer. NULL: none now. */
 atl_status_t atl_hop_take(atl_hop_t *hop, atl_packet_t **packet);
-/* Sends header, n_rows rows and activations (BEGIN: rows and draws; END: the header) to the next stage; the buffer
+/* Sends the header and n_rows rows with their activations (BEGIN: stores and candidates) to the next stage; the buffer
  * returns to the pool by itself. Takes the packet. */
 atl_status_t atl_hop_send(atl_hop_t *hop, atl_packet_t *packet);
 /* Gives the buffer back to the pool. Takes the packet. */
 atl_status_t atl_hop_release(atl_hop_t *hop, atl_packet_t *packet);
 /* Lets messages progress; cheap; called between sublayers. */
-void atl_hop_poke(atl_hop_t *hop);
+void atl_hop_progress(atl_hop_t *hop);
 bool atl_hop_is_idle(atl_hop_t *hop); /* no send under way */
 
 size_t atl_hop_bytes(const atl_hop_spec_t *spec); /* memory of the pool */

@@ -1,6 +1,6 @@
-/* One nonblocking receive at most is under way: a letter is matched (Improbe), its buffer grown, its bytes fetched
- * (Imrecv) and tested for on later polls, so that a sender busy computing never holds up whoever polls. Sends are
- * copied into pooled buffers; the pool grows to the largest number of letters that were ever under way at once. */
+/* One nonblocking receive at most is under way: a message is found, its buffer grown, its bytes fetched and
+ * tested for on later polls, so that a sender busy computing never holds up whoever polls. Sends are
+ * copied into pooled buffers; the pool grows to the largest number of messages that were ever under way at once. */
 #include "partition/mailbox.h"
 
 #include <limits.h>
@@ -19,13 +19,12 @@ typedef struct {
 struct atl_mailbox {
   const atl_comm_t *comm;
   slab_t in;
-  MPI_Request receiving; /* MPI_REQUEST_NULL: nothing is being fetched */
-  MPI_Status matched;    /* of the letter being fetched */
-  size_t n_matched;      /* its bytes */
-  int n_sends;           /* slabs, requests, idle have this many; a send lives in one index */
+  atl_request_t receiving; /* active: a message is being fetched */
+  atl_arrival_t arrival;   /* that message */
+  int n_sends;             /* slabs, requests, idle have this many; a send lives in one index */
   int n_idle;
   slab_t *slabs;
-  MPI_Request *requests;
+  atl_request_t *requests;
   int *idle;     /* stack of indices without a send under way */
   int *finished; /* scratch of Testsome */
 };
@@ -48,7 +47,7 @@ static atl_status_t grow_sends(atl_mailbox_t *box) {
   ATL_TRY(ATL_RESIZE(n, &box->idle));
   ATL_TRY(ATL_RESIZE(n, &box->finished));
   for (; box->n_sends < n; box->n_sends++) {
-    box->requests[box->n_sends] = MPI_REQUEST_NULL;
+    atl_request_init(&box->requests[box->n_sends]);
     box->idle[box->n_idle++] = box->n_sends;
   }
   return ATL_OK;
@@ -59,7 +58,7 @@ atl_status_t atl_mailbox_new(const atl_comm_t *comm, atl_mailbox_t **box) {
   *box = NULL;
   ATL_TRY(ATL_NEW(1, &made));
   made->comm = comm;
-  made->receiving = MPI_REQUEST_NULL;
+  atl_request_init(&made->receiving);
   atl_status_t status = slab_reserve(&made->in, MIN_BYTES);
   if (status == ATL_OK) status = grow_sends(made);
   if (status != ATL_OK) atl_mailbox_destroy(&made);
@@ -70,9 +69,9 @@ atl_status_t atl_mailbox_new(const atl_comm_t *comm, atl_mailbox_t **box) {
 void atl_mailbox_destroy(atl_mailbox_t **box) {
   if (box == NULL || *box == NULL) return;
   atl_mailbox_t *b = *box;
-  /* A matched letter's sender waits for it to be fetched. */
-  MPI_Wait(&b->receiving, MPI_STATUS_IGNORE);
-  if (b->n_sends > 0) MPI_Waitall(b->n_sends, b->requests, MPI_STATUSES_IGNORE);
+  /* A matched message's sender waits for it to be fetched. */
+  (void)atl_comm_wait(b->comm, &b->receiving);
+  for (int i = 0; i < b->n_sends; i++) (void)atl_comm_wait(b->comm, &b->requests[i]);
   for (int i = 0; i < b->n_sends; i++) ATL_DESTROY(&b->slabs[i].bytes);
   ATL_DESTROY(&b->slabs);
   ATL_DESTROY(&b->requests);
@@ -83,56 +82,48 @@ void atl_mailbox_destroy(atl_mailbox_t **box) {
 }
 
 static atl_status_t collect_sends(atl_mailbox_t *box) {
-  int n_finished = 0;
+  int n_finished;
   if (box->n_idle == box->n_sends) return ATL_OK;
-  ATL_MPI(MPI_Testsome(box->n_sends, box->requests, &n_finished, box->finished, MPI_STATUSES_IGNORE),
-          "completing sends of '%s'", box->comm->name);
-  for (int i = 0; n_finished != MPI_UNDEFINED && i < n_finished; i++) box->idle[box->n_idle++] = box->finished[i];
+  ATL_TRY(atl_comm_test_some(box->comm, box->n_sends, box->requests, box->finished, &n_finished));
+  for (int i = 0; i < n_finished; i++) box->idle[box->n_idle++] = box->finished[i];
   return ATL_OK;
 }
 
 atl_status_t atl_mailbox_send(atl_mailbox_t *box, int to, int tag, const void *bytes, size_t n_bytes) {
-  ATL_CHECK(n_bytes <= INT_MAX, INPUT, "a letter of %zu bytes (tag %d) is too long, at most %d", n_bytes, tag, INT_MAX);
+  ATL_CHECK(n_bytes <= INT_MAX, INPUT, "a message of %zu bytes (tag %d) is too long, at most %d", n_bytes, tag,
+            INT_MAX);
   ATL_TRY(collect_sends(box));
   if (box->n_idle == 0) ATL_TRY(grow_sends(box));
   int i = box->idle[box->n_idle - 1];
   ATL_TRY(slab_reserve(&box->slabs[i], n_bytes));
   if (n_bytes > 0) memcpy(box->slabs[i].bytes, bytes, n_bytes);
-  ATL_MPI(MPI_Isend(box->slabs[i].bytes, (int)n_bytes, MPI_BYTE, to, tag, box->comm->comm, &box->requests[i]),
-          "sending %zu bytes to rank %d, tag %d, on '%s'", n_bytes, to, tag, box->comm->name);
+  ATL_TRY(atl_comm_start_send(box->comm, to, tag, box->slabs[i].bytes, n_bytes, &box->requests[i]));
   box->n_idle--;
   return ATL_OK;
 }
 
-/* Starts to fetch the next letter if there is one. */
+/* Starts to fetch the next message if there is one. */
 static atl_status_t match(atl_mailbox_t *box) {
-  int is_there, n_bytes;
-  MPI_Message message;
-  ATL_MPI(MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, box->comm->comm, &is_there, &message, &box->matched),
-          "looking for letters on '%s'", box->comm->name);
+  bool is_there;
+  ATL_TRY(atl_comm_find_arrival(box->comm, &is_there, &box->arrival));
   if (!is_there) return ATL_OK;
-  MPI_Get_count(&box->matched, MPI_BYTE, &n_bytes);
-  box->n_matched = (size_t)n_bytes;
-  ATL_TRY(slab_reserve(&box->in, box->n_matched));
-  ATL_MPI(MPI_Imrecv(box->in.bytes, n_bytes, MPI_BYTE, &message, &box->receiving),
-          "receiving %d bytes from rank %d, tag %d, on '%s'", n_bytes, box->matched.MPI_SOURCE, box->matched.MPI_TAG,
-          box->comm->name);
-  return ATL_OK;
+  ATL_TRY(slab_reserve(&box->in, box->arrival.n_bytes));
+  return atl_comm_start_fetch(box->comm, &box->arrival, box->in.bytes, &box->receiving);
 }
 
-atl_status_t atl_mailbox_poll(atl_mailbox_t *box, atl_letter_t *letter) {
-  *letter = (atl_letter_t){.source = -1, .tag = -1};
-  if (box->receiving == MPI_REQUEST_NULL) ATL_TRY(match(box));
-  if (box->receiving == MPI_REQUEST_NULL) return ATL_OK;
-  int is_here;
-  ATL_MPI(MPI_Test(&box->receiving, &is_here, MPI_STATUS_IGNORE), "receiving %zu bytes from rank %d, tag %d, on '%s'",
-          box->n_matched, box->matched.MPI_SOURCE, box->matched.MPI_TAG, box->comm->name);
-  if (is_here) *letter = (atl_letter_t){box->matched.MPI_SOURCE, box->matched.MPI_TAG, box->in.bytes, box->n_matched};
+atl_status_t atl_mailbox_poll(atl_mailbox_t *box, atl_message_t *message) {
+  *message = (atl_message_t){.source = -1, .tag = -1};
+  if (!atl_request_is_active(&box->receiving)) ATL_TRY(match(box));
+  if (!atl_request_is_active(&box->receiving)) return ATL_OK;
+  bool is_here;
+  const atl_arrival_t *arrival = &box->arrival;
+  ATL_TRY(atl_comm_test(box->comm, &box->receiving, &is_here, NULL));
+  if (is_here) *message = (atl_message_t){arrival->source, arrival->tag, box->in.bytes, arrival->n_bytes};
   return ATL_OK;
 }
 
 int atl_mailbox_source(const atl_mailbox_t *box) {
-  return box->receiving == MPI_REQUEST_NULL ? -1 : box->matched.MPI_SOURCE;
+  return atl_request_is_active(&box->receiving) ? box->arrival.source : -1;
 }
 
 bool atl_mailbox_is_idle(atl_mailbox_t *box) { return collect_sends(box) == ATL_OK && box->n_idle == box->n_sends; }

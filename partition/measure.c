@@ -1,5 +1,5 @@
-/* The real hop and the real mailbox with nothing between. The first rank starts a slot's next round when its letter is
- * back, and keeps the round's seconds; the last rank answers each packet with a letter. */
+/* The real hop and the real mailbox with nothing between. The first rank starts a slot's next round when its message is
+ * back, and keeps the round's seconds; the last rank answers each packet with a message. */
 #include "partition/measure.h"
 
 #include <sched.h>
@@ -63,18 +63,18 @@ static atl_status_t start_slot(bench_t *b) {
   if (packet == NULL) return ATL_OK;
   b->started[slot] = atl_timer_now();
   b->next = (slot + 1) % b->load->n_slots;
-  *packet->header = (atl_packet_header_t){ATL_PACKET_ROWS, slot, b->load->n_rows, 0};
+  *packet->header = (atl_packet_header_t){ATL_PACKET_ROWS, slot, b->load->n_rows};
   if (b->size > 1) return atl_hop_send(b->hop, packet);
   ATL_TRY(answer(b, slot));
   return atl_hop_release(b->hop, packet);
 }
 
 static atl_status_t collect(bench_t *b) {
-  atl_letter_t letter;
+  atl_message_t message;
   int32_t slot;
-  ATL_TRY(atl_mailbox_poll(b->box, &letter));
-  if (letter.bytes == NULL) return ATL_OK;
-  memcpy(&slot, letter.bytes, sizeof slot);
+  ATL_TRY(atl_mailbox_poll(b->box, &message));
+  if (message.bytes == NULL) return ATL_OK;
+  memcpy(&slot, message.bytes, sizeof slot);
   b->rounds[b->n_rounds++] = atl_timer_now() - b->started[slot];
   b->started[slot] = 0;
   b->done[slot]++;

@@ -1,5 +1,5 @@
 /* Measure: what the ring costs by itself on this machine: packets pass from rank to rank through hops, codes come back
- * by letter, and nobody computes. The hop's seconds go into the plan's costs.
+ * by message, and nobody computes. The hop's seconds go into the plan's costs.
  *
  *     atl_ring_load_t load = {.n_rows = 32, .row_width = 512, .n_slots = 5, .n_rounds = 200};
  *     ATL_TRY(atl_measure_ring(world, &load, &times));                     collective over world
@@ -23,7 +23,7 @@ typedef struct {
   double bytes;      /* of a packet */
 } atl_ring_times_t;
 
-/* The ring goes through all ranks in order; one rank alone measures its letters to itself. Every rank gets the times.
+/* The ring goes through all ranks in order; one rank alone measures its messages to itself. Every rank gets the times.
  * Collective. */
 atl_status_t atl_measure_ring(const atl_comm_t *comm, const atl_ring_load_t *load, atl_ring_times_t *times);
 

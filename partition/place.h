@@ -1,5 +1,5 @@
-/* Place: where a rank runs: host, cpus, threads, and who shares them. Found once at start, for the log, for the guard
- * against crowded cores, and for what a plan may use.
+/* Place: where a rank runs: the host, its cpus and free memory, the rank's threads, and the ranks that share them. Found
+ * once at start, for the log, for the warning about oversubscribed cores, and for the limits of a plan.
  */
 #ifndef ATL_PARTITION_PLACE_H
 #define ATL_PARTITION_PLACE_H

@@ -232,5 +232,7 @@ atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan) 
             (double)request->memory_per_rank / (1 << 20));
   *plan = s.best;
   explain(&s, plan);
+  char why[ATL_PLAN_WHY_BYTES];
+  ATL_ASSERT(atl_plan_is_valid(plan, request, why));
   return ATL_OK;
 }

@@ -19,7 +19,7 @@
 #include "common/json.h"
 #include "common/status.h"
 
-enum { ATL_MAX_STAGES = 256, ATL_MAX_RANKS = 65536 };
+enum { ATL_MAX_STAGES = 256, ATL_MAX_RANKS = 65536, ATL_PLAN_WHY_BYTES = 160 };
 
 /* Seconds, measured or estimated (partition/cost.h). Those of a microbatch are for `microbatch` candidates (all their
  * rows, also guidance's); the part called fixed, reading the weights, does not grow with them. */
@@ -82,6 +82,10 @@ typedef struct {
  * fewest stages. What the request fixes is kept. INPUT, with what would work, when the request cannot be met (more
  * stages than layers or ranks, too little memory). */
 atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan);
+/* Are its counts in range, its layers cut without gaps, its roles on ranks that exist, no two stages or decoders on one
+ * rank? And, with a request (NULL: none), does it suit the request's ranks, layers, decoders and prompts? Otherwise why
+ * says what was expected and found. Its memory and its predictions are not judged. */
+bool atl_plan_is_valid(const atl_plan_t *plan, const atl_plan_request_t *request, char why[ATL_PLAN_WHY_BYTES]);
 /* Fills in the predictions (seconds to bubble, rank_bytes) of a plan whose roles, layers and sizes are decided. */
 void atl_plan_predict(const atl_plan_request_t *request, atl_plan_t *plan);
 /* Seconds of stage i_stage for `microbatch` candidates. */
@@ -100,8 +104,8 @@ int32_t atl_plan_find_decoder(const atl_plan_t *plan, int32_t rank);
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *request, FILE *out);
 /* The plan as JSON (run.json, --plan FILE). Caller owns. */
 atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object);
-/* And back: INPUT unless its roles and layers are consistent and, with a request (NULL: none), fit its ranks, layers
- * and memory; then the predictions are made anew. */
+/* And back: INPUT unless it is valid (atl_plan_is_valid); with a request (NULL: none) MEMORY unless it fits the memory of
+ * a rank, and the predictions are made anew. */
 atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request,
                                 atl_plan_t *plan);
 

@@ -5,9 +5,11 @@
 #include "partition/plan.h"
 
 enum {
-  ATL_PLAN_MICROBATCH = 32,          /* the largest that is chosen unasked: weights are read once for so many rows */
-  ATL_PLAN_MAX_SLOTS = 4096,         /* the largest that may be asked for */
-  ATL_PLAN_MAX_MICROBATCH = 65536,   /* likewise */
+  ATL_PLAN_MICROBATCH = 32,        /* the largest that is chosen unasked: weights are read once for so many rows */
+  ATL_PLAN_MAX_SLOTS = 4096,       /* the largest that may be asked for */
+  ATL_PLAN_MAX_MICROBATCH = 65536, /* likewise */
+  /* of text stores: a candidate in flight each, and the null text */
+  ATL_PLAN_MAX_PREFIXES = ATL_PLAN_MAX_SLOTS * ATL_PLAN_MAX_MICROBATCH + 1,
   ATL_PLAN_SPARE_BUFFERS = 2,        /* packets a hop has beside its slots: prefills */
   ATL_PLAN_LARGE_CACHE = 8 << 20,    /* bytes of a layer's cache from which its keys and its values are large blocks */
   ATL_PLAN_CACHE_ROUNDING = 2 << 20, /* which are rounded up to huge pages: half of one each on average */

@@ -86,7 +86,7 @@ static const field_t the_fields[] = {
     {"decoders", offsetof(atl_plan_t, n_decoders), 0, ATL_MAX_RANKS},
     {"slots", offsetof(atl_plan_t, n_slots), 1, ATL_PLAN_MAX_SLOTS},
     {"microbatch", offsetof(atl_plan_t, microbatch), 1, ATL_PLAN_MAX_MICROBATCH},
-    {"prefixes", offsetof(atl_plan_t, n_prefixes), 1, INT32_MAX},
+    {"prefixes", offsetof(atl_plan_t, n_prefixes), 1, ATL_PLAN_MAX_PREFIXES},
     {"coordinator_rank", offsetof(atl_plan_t, coordinator_rank), 0, 0},
     {"first_stage_rank", offsetof(atl_plan_t, first_stage_rank), 0, 1},
     {"first_decoder_rank", offsetof(atl_plan_t, first_decoder_rank), -1, ATL_MAX_RANKS - 1},
@@ -143,46 +143,11 @@ static atl_status_t read_layers(const json_t *object, const char *where, atl_pla
             json_array_size(array));
   for (int32_t s = 0; s <= plan->n_stages; s++) {
     const json_t *item = json_array_get(array, (size_t)s);
-    json_int_t least = s == 0 ? 0 : plan->first_layer[s - 1] + 1, most = s == 0 ? 0 : ATL_MAX_STAGES;
-    ATL_CHECK(json_is_integer(item) && json_integer_value(item) >= least && json_integer_value(item) <= most, INPUT,
-              "%s: first_layer[%d]: expected %lld to %lld (it starts at 0 and no stage is empty), found %lld", where,
-              (int)s, (long long)least, (long long)most, (long long)json_integer_value(item));
-    plan->first_layer[s] = (int32_t)json_integer_value(item);
+    json_int_t layer = json_integer_value(item);
+    ATL_CHECK(json_is_integer(item) && layer >= 0 && layer <= ATL_MAX_STAGES, INPUT,
+              "%s: first_layer[%d]: expected 0 to %d, found %lld", where, (int)s, ATL_MAX_STAGES, (long long)layer);
+    plan->first_layer[s] = (int32_t)layer;
   }
-  return ATL_OK;
-}
-
-/* Roles on ranks that exist, no two stages and no two decoders on one. */
-static atl_status_t check_roles(const atl_plan_t *plan, const char *where) {
-  int64_t n_stages = (int64_t)plan->n_pipelines * plan->n_stages, end = plan->first_stage_rank + n_stages;
-  ATL_CHECK(end <= plan->n_ranks, INPUT, "%s: %d pipelines of %d stages from rank %d do not fit %d ranks", where,
-            (int)plan->n_pipelines, (int)plan->n_stages, (int)plan->first_stage_rank, (int)plan->n_ranks);
-  if (plan->first_decoder_rank < 0) {
-    ATL_CHECK(plan->n_decoders <= n_stages, INPUT, "%s: %d decoders do not fit %lld stage ranks", where,
-              (int)plan->n_decoders, (long long)n_stages);
-    return ATL_OK;
-  }
-  ATL_CHECK(plan->n_decoders > 0 && plan->first_decoder_rank >= end &&
-                (int64_t)plan->first_decoder_rank + plan->n_decoders <= plan->n_ranks,
-            INPUT, "%s: %d decoders from rank %d do not fit ranks %lld to %d", where, (int)plan->n_decoders,
-            (int)plan->first_decoder_rank, (long long)end, (int)plan->n_ranks - 1);
-  return ATL_OK;
-}
-
-static atl_status_t check_against(const atl_plan_request_t *q, const char *where, const atl_plan_t *plan) {
-  ATL_CHECK(plan->n_ranks == q->n_ranks, INPUT, "%s is a plan for %d ranks, there are %d; make one with `atelier plan`",
-            where, (int)plan->n_ranks, (int)q->n_ranks);
-  ATL_CHECK(plan->first_layer[plan->n_stages] == q->n_layers, INPUT, "%s is a plan for %d layers, the model has %d",
-            where, (int)plan->first_layer[plan->n_stages], (int)q->n_layers);
-  ATL_CHECK((plan->n_decoders > 0) == q->has_decoders, INPUT, "%s is a plan with %d decoders, this job %s", where,
-            (int)plan->n_decoders, q->has_decoders ? "needs some" : "has no use for any");
-  int32_t n_prefixes = atl_plan_count_prefixes(plan, q);
-  ATL_CHECK(plan->n_prefixes >= n_prefixes, INPUT, "%s is a plan with %d text stores, this job may need %d at once",
-            where, (int)plan->n_prefixes, (int)n_prefixes);
-  int64_t bytes = atl_plan_fullest_rank(plan, q);
-  ATL_CHECK(q->memory_per_rank == 0 || bytes <= q->memory_per_rank, MEMORY,
-            "%s is a plan that takes %.2f GiB on a rank, a rank has %.2f GiB", where, (double)bytes / (1 << 30),
-            (double)q->memory_per_rank / (1 << 30));
   return ATL_OK;
 }
 
@@ -215,9 +180,13 @@ atl_status_t atl_plan_from_json(const json_t *object, const char *where, const a
     *field_of(plan, &the_fields[i]) = (int32_t)value;
   }
   ATL_TRY(read_layers(object, where, plan));
-  ATL_TRY(check_roles(plan, where));
+  char why[ATL_PLAN_WHY_BYTES];
+  ATL_CHECK(atl_plan_is_valid(plan, request, why), INPUT, "%s: %s", where, why);
   if (request == NULL) return read_predictions(object, where, plan);
-  ATL_TRY(check_against(request, where, plan));
+  int64_t bytes = atl_plan_fullest_rank(plan, request);
+  ATL_CHECK(request->memory_per_rank == 0 || bytes <= request->memory_per_rank, MEMORY,
+            "%s is a plan that takes %.2f GiB on a rank, a rank has %.2f GiB", where, (double)bytes / (1 << 30),
+            (double)request->memory_per_rank / (1 << 30));
   atl_plan_predict(request, plan);
   snprintf(plan->reason, sizeof plan->reason, "as read from %s", where);
   return ATL_OK;

@@ -2,12 +2,11 @@
  *
  * The ring carries packets of activations (partition/hop). The others are mailboxes, each read by one party: `tokens`
  * (drawn codes, back to the first stage) and `control` (the coordinator's orders) by a rank's worker, `results` by the
- * coordinator. So a rank that carries every role needs no dispatcher, and nobody reads another's letter.
+ * coordinator. So a rank that carries every role needs no dispatcher, and nobody reads another's message.
  */
 #ifndef ATL_PARTITION_TRAFFIC_H
 #define ATL_PARTITION_TRAFFIC_H
 
-#include "common/trace.h"
 #include "partition/mailbox.h"
 
 typedef struct {
@@ -15,8 +14,6 @@ typedef struct {
   atl_comm_t *ring;
   atl_mailbox_t *tokens, *control, *results;
   atl_comm_t *comms[3]; /* under the mailboxes, same order */
-  atl_trace_t *trace;   /* borrowed; NULL: nothing is recorded */
-  double coordinating;  /* seconds this rank's coordinator has worked: its other roles do not wait meanwhile */
 } atl_traffic_t;
 
 /* Collective over world, which it borrows. Caller clears, also after a failure. */

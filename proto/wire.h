@@ -6,8 +6,8 @@
  *     ATL_TRY(atl_mailbox_send(box, to, ATL_TAG_ASSIGN, buffer.bytes, buffer.n));
  *     atl_buffer_clear(&buffer);
  *
- *     atl_arena_t arena = {0};                                     one a letter; what is decoded lives in it
- *     ATL_TRY(atl_wire_unpack_assignment(letter.bytes, letter.n_bytes, &arena, &assignment));
+ *     atl_arena_t arena = {0};                                     one a message; what is decoded lives in it
+ *     ATL_TRY(atl_wire_unpack_assignment(message.bytes, message.n_bytes, &arena, &assignment));
  *     atl_arena_clear(&arena);
  *
  * Unpacking trusts nothing: INPUT when bytes are torn, a required field is missing, a number is out of range or an
@@ -85,7 +85,7 @@ typedef struct {
 } atl_ask_t;
 
 typedef struct {
-  const atl_candidate_t *candidates; /* none: there is no more work */
+  const atl_candidate_t *candidates;
   int32_t n_candidates;
 } atl_assignment_t;
 
@@ -98,7 +98,7 @@ typedef struct {
 } atl_grid_t;
 
 typedef struct {
-  const atl_grid_t *grids; /* none: there is no more work */
+  const atl_grid_t *grids;
   int32_t n_grids;
 } atl_grids_t;
 

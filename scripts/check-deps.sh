@@ -1,7 +1,7 @@
 #!/bin/sh
 # check-deps.sh [build|check|all]: names what of scripts/packages.txt is missing, a line each with the packages that have it.
 # check-deps.sh --packages debian|fedora [build|check|all]: only the missing packages' names.
-# Exit code 1 when something is missing. Packages named in $HAVE count as there: their flags are given by hand.
+# Exit code 1 when something is missing. With MPI=0 nothing of MPI is needed. Packages named in $HAVE count as there: their flags are given by hand.
 here=$(dirname "$0")
 column=
 if [ "$1" = --packages ]; then
@@ -27,6 +27,10 @@ is_there() { # how name
 rc=0
 while read -r how name wanted debian fedora purpose; do
   case $how in '' | '#'*) continue ;; esac
+  if [ "$wanted" = mpi ]; then
+    [ "$MPI" = 0 ] && continue
+    wanted=build
+  fi
   [ "$need" = all ] || [ "$need" = "$wanted" ] || continue
   case " $HAVE " in *" $name "*) continue ;; esac
   is_there "$how" "$name" && continue

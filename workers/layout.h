@@ -23,6 +23,10 @@ typedef struct {
 
 enum { ATL_PREFILL_ROWS = 64 }; /* a packet of text has room for at least so many rows */
 
+/* Do its sizes fit one another? */
+bool atl_layout_is_valid(const atl_layout_t *layout);
+
+/* Of a valid plan and a job that was checked against the model. */
 void atl_layout_init(const atl_job_t *job, const atl_plan_t *plan, const atl_transformer_config_t *config,
                      atl_layout_t *layout);
 

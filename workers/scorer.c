@@ -11,7 +11,7 @@ struct atl_scorer {
   float **text_features; /* (n_prompts): (E) each, NULL until needed */
 };
 
-static atl_status_t make(atl_scorer_t *s, const atl_model_t *model) {
+static atl_status_t init(atl_scorer_t *s, const atl_model_t *model) {
   size_t size = (size_t)model->clip_config.image_size;
   s->width = (size_t)model->clip_config.embedding_width;
   ATL_TRY(atl_clip_new(model, s->job->dtype, &s->clip));
@@ -24,7 +24,7 @@ atl_status_t atl_scorer_new(const atl_job_t *job, const atl_model_t *model, atl_
   *scorer = NULL;
   ATL_TRY(ATL_NEW(1, scorer));
   (*scorer)->job = job;
-  atl_status_t status = make(*scorer, model);
+  atl_status_t status = init(*scorer, model);
   if (status != ATL_OK) atl_scorer_destroy(scorer);
   return status;
 }

@@ -1,7 +1,7 @@
 /* One step: take a packet, compute it in its buffer, let the last stage draw, pass it on.
  *
- * The first stage makes its packets (feed) and embeds them. Codes travel from the last stage to the first as letters
- * (slot, then a code per candidate), also when both are this rank. */
+ * The first stage makes its packets (injector) and embeds them. Drawn tokens travel from the last stage to the first as
+ * messages (slot, then a token per candidate), also when both are this rank. */
 #include "workers/stage.h"
 
 #include <stdio.h>
@@ -11,12 +11,13 @@
 #include "model/transformer/transformer.h"
 #include "partition/hop.h"
 #include "partition/tags.h"
-#include "workers/drawer.h"
-#include "workers/feed.h"
+#include "workers/injector.h"
+#include "workers/token_sampler.h"
 
 struct atl_stage {
   const atl_job_t *job;
   atl_traffic_t *traffic;
+  atl_trace_t *trace;
   atl_layout_t layout;
   int32_t i_pipeline, i_stage;
   bool is_first, is_last;
@@ -25,20 +26,20 @@ struct atl_stage {
   int64_t row_width;                /* floats of a row of x */
   atl_transformer_t *transformer;
   atl_hop_t *hop;
-  atl_feed_t *feed;     /* first stage */
-  int32_t *tokens;      /* (max_rows), first stage */
-  atl_drawer_t *drawer; /* last stage */
-  float *logits;        /* (max_rows, V_i), or a row of all V for the probe; last stage */
-  atl_row_t *rows;      /* (max_rows) */
-  int64_t n_packets;    /* computed so far: the number of the next one, in every stage of the pipeline */
-  int64_t *of_slot;     /* (M), first stage: number of the packet whose codes the slot embeds next */
-  char *letter;         /* codes on their way, or a row of logits */
-  atl_arena_t arena;    /* of an unpacked assignment, cleared after each */
+  atl_injector_t *injector;           /* first stage */
+  int32_t *tokens;                    /* (max_rows), first stage */
+  atl_token_sampler_t *token_sampler; /* last stage */
+  float *logits;                      /* (max_rows, V_i), or a row of all V for the probe; last stage */
+  atl_row_t *rows;                    /* (max_rows) */
+  int64_t n_packets;                  /* computed so far: the number of the next one, in every stage of the pipeline */
+  int64_t *of_slot;                   /* (M), first stage: number of the packet whose codes the slot embeds next */
+  char *message;                      /* codes on their way, or a row of logits */
+  atl_arena_t arena;                  /* of an unpacked assignment, cleared after each */
   atl_buffer_t buffer;
   atl_report_t report;
 };
 
-static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model_t *model) {
+static atl_status_t init_transformer(atl_stage_t *s, const atl_plan_t *plan, const atl_model_t *model) {
   atl_transformer_part_t part = {
       .first_layer = plan->first_layer[s->i_stage],
       .end_layer = plan->first_layer[s->i_stage + 1],
@@ -53,7 +54,7 @@ static atl_status_t load(atl_stage_t *s, const atl_plan_t *plan, const atl_model
   return atl_transformer_new(model, &part, &s->transformer);
 }
 
-static atl_status_t open_hop(atl_stage_t *s, const atl_plan_t *plan, const atl_transformer_config_t *config) {
+static atl_status_t init_hop(atl_stage_t *s, const atl_plan_t *plan, const atl_transformer_config_t *config) {
   atl_hop_spec_t spec = {
       .previous_rank = s->is_first ? -1 : atl_plan_stage_rank(plan, s->i_pipeline, s->i_stage - 1),
       .next_rank = s->is_last ? -1 : atl_plan_stage_rank(plan, s->i_pipeline, s->i_stage + 1),
@@ -65,31 +66,33 @@ static atl_status_t open_hop(atl_stage_t *s, const atl_plan_t *plan, const atl_t
   return atl_hop_new(s->traffic->ring, &spec, &s->hop);
 }
 
-static atl_status_t make_ends(atl_stage_t *s) {
+static atl_status_t init_ends(atl_stage_t *s) {
   size_t max_rows = (size_t)s->layout.max_rows, n_all = (size_t)(s->text_vocabulary + s->n_codes);
   ATL_TRY(ATL_NEW(max_rows, &s->rows));
   if (s->is_first) {
-    ATL_TRY(atl_feed_new(s->job, &s->layout, &s->feed));
+    ATL_TRY(atl_injector_new(s->job, &s->layout, &s->injector));
     ATL_TRY(ATL_NEW(max_rows, &s->tokens));
     ATL_TRY(ATL_NEW(s->layout.n_slots, &s->of_slot));
   }
   if (s->is_last) {
     size_t n_logits = s->job->wants_logits ? n_all : max_rows * (size_t)s->n_codes;
-    ATL_TRY(atl_drawer_new(s->job, &s->layout, s->n_codes, s->text_vocabulary + s->n_codes, &s->drawer));
+    ATL_TRY(atl_token_sampler_new(s->job, &s->layout, s->n_codes, s->text_vocabulary + s->n_codes, &s->token_sampler));
     ATL_TRY(ATL_NEW(n_logits, &s->logits));
-    ATL_TRY(ATL_NEW((n_all + max_rows + 2) * sizeof(float), &s->letter));
+    ATL_TRY(ATL_NEW((n_all + max_rows + 2) * sizeof(float), &s->message));
   }
   return ATL_OK;
 }
 
 atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
-                           atl_traffic_t *traffic, int32_t i_pipeline, int32_t i_stage, atl_stage_t **stage) {
+                           atl_traffic_t *traffic, atl_trace_t *trace, int32_t i_pipeline, int32_t i_stage,
+                           atl_stage_t **stage) {
   const atl_transformer_config_t *config = &model->transformer_config;
   *stage = NULL;
   ATL_TRY(ATL_NEW(1, stage));
   atl_stage_t *s = *stage;
   s->job = job;
   s->traffic = traffic;
+  s->trace = trace;
   s->i_pipeline = i_pipeline;
   s->i_stage = i_stage;
   s->is_first = i_stage == 0;
@@ -102,9 +105,9 @@ atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const a
   s->report.role = (atl_role_t){.kind = ATL_ROLE_STAGE, .i_pipeline = i_pipeline, .i_stage = i_stage};
   s->report.rank = atl_comm_rank(traffic->world);
   atl_layout_init(job, plan, config, &s->layout);
-  atl_status_t status = load(s, plan, model);
-  if (status == ATL_OK) status = open_hop(s, plan, config);
-  if (status == ATL_OK) status = make_ends(s);
+  atl_status_t status = init_transformer(s, plan, model);
+  if (status == ATL_OK) status = init_hop(s, plan, config);
+  if (status == ATL_OK) status = init_ends(s);
   if (status != ATL_OK) atl_stage_destroy(stage);
   return status;
 }
@@ -112,13 +115,13 @@ atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const a
 void atl_stage_retire(atl_stage_t *s) {
   atl_hop_destroy(&s->hop);
   atl_transformer_destroy(&s->transformer);
-  atl_feed_destroy(&s->feed);
-  atl_drawer_destroy(&s->drawer);
+  atl_injector_destroy(&s->injector);
+  atl_token_sampler_destroy(&s->token_sampler);
   ATL_DESTROY(&s->tokens);
   ATL_DESTROY(&s->of_slot);
   ATL_DESTROY(&s->logits);
   ATL_DESTROY(&s->rows);
-  ATL_DESTROY(&s->letter);
+  ATL_DESTROY(&s->message);
 }
 
 void atl_stage_destroy(atl_stage_t **stage) {
@@ -130,26 +133,26 @@ void atl_stage_destroy(atl_stage_t **stage) {
   ATL_DESTROY(stage);
 }
 
-atl_status_t atl_stage_assign(atl_stage_t *s, const atl_letter_t *letter) {
+atl_status_t atl_stage_assign(atl_stage_t *s, const atl_message_t *message) {
   atl_assignment_t assignment;
   atl_arena_clear(&s->arena);
-  ATL_TRY(atl_wire_unpack_assignment(letter->bytes, letter->n_bytes, &s->arena, &assignment));
-  return atl_feed_assign(s->feed, &assignment);
+  ATL_TRY(atl_wire_unpack_assignment(message->bytes, message->n_bytes, &s->arena, &assignment));
+  return atl_injector_assign(s->injector, &assignment);
 }
 
-atl_status_t atl_stage_accept_codes(atl_stage_t *s, const atl_letter_t *letter) {
-  if (s->feed == NULL) return ATL_OK; /* retired: the last slot's last codes */
+atl_status_t atl_stage_accept_codes(atl_stage_t *s, const atl_message_t *message) {
+  if (s->injector == NULL) return ATL_OK; /* retired: the last slot's last codes */
   int32_t slot;
-  size_t n = letter->n_bytes / sizeof(int32_t);
-  ATL_CHECK(letter->n_bytes % sizeof(int32_t) == 0 && n >= 2 && n - 1 <= (size_t)s->layout.microbatch, INPUT,
-            "a letter of codes has %zu bytes", letter->n_bytes);
-  memcpy(&slot, letter->bytes, sizeof slot);
-  return atl_feed_accept_codes(s->feed, slot, (const int32_t *)(const void *)(letter->bytes + sizeof slot),
-                               (int32_t)(n - 1));
+  size_t n = message->n_bytes / sizeof(int32_t);
+  ATL_CHECK(message->n_bytes % sizeof(int32_t) == 0 && n >= 2 && n - 1 <= (size_t)s->layout.microbatch, INPUT,
+            "a message of codes has %zu bytes", message->n_bytes);
+  memcpy(&slot, message->bytes, sizeof slot);
+  return atl_injector_accept_codes(s->injector, slot, (const int32_t *)(const void *)(message->bytes + sizeof slot),
+                                   (int32_t)(n - 1));
 }
 
 static atl_status_t ask_for_work(atl_stage_t *s) {
-  int32_t n_free = atl_feed_ask(s->feed);
+  int32_t n_free = atl_injector_ask(s->injector);
   if (n_free == 0) return ATL_OK;
   ATL_TRY(atl_wire_pack_ask(&(atl_ask_t){s->i_pipeline, n_free}, &s->buffer));
   return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_ASK_WORK, s->buffer.bytes, s->buffer.n);
@@ -158,13 +161,13 @@ static atl_status_t ask_for_work(atl_stage_t *s) {
 /* Sends the slot's codes to the first stage, and its grids to the coordinator when they are whole. */
 static atl_status_t send_codes(atl_stage_t *s, int32_t slot) {
   int32_t n;
-  const int32_t *codes = atl_drawer_codes(s->drawer, slot, &n);
-  memcpy(s->letter, &slot, sizeof slot);
-  memcpy(s->letter + sizeof slot, codes, (size_t)n * sizeof *codes);
+  const int32_t *codes = atl_token_sampler_codes(s->token_sampler, slot, &n);
+  memcpy(s->message, &slot, sizeof slot);
+  memcpy(s->message + sizeof slot, codes, (size_t)n * sizeof *codes);
   ATL_TRY(
-      atl_mailbox_send(s->traffic->tokens, s->first_rank, ATL_TAG_TOKENS, s->letter, ((size_t)n + 1) * sizeof slot));
-  if (!atl_drawer_is_whole(s->drawer, slot)) return ATL_OK;
-  atl_grids_t grids = atl_drawer_grids(s->drawer, slot);
+      atl_mailbox_send(s->traffic->tokens, s->first_rank, ATL_TAG_TOKENS, s->message, ((size_t)n + 1) * sizeof slot));
+  if (!atl_token_sampler_is_whole(s->token_sampler, slot)) return ATL_OK;
+  atl_grids_t grids = atl_token_sampler_grids(s->token_sampler, slot);
   ATL_TRY(atl_wire_pack_grids(&grids, &s->buffer));
   return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_DRAWN, s->buffer.bytes, s->buffer.n);
 }
@@ -177,7 +180,7 @@ static atl_status_t begin_slot(atl_stage_t *s, const atl_packet_t *packet) {
                 n_stores <= l->n_streams * l->microbatch,
             INPUT, "slot %d of %d begins with %d rows", packet->header->slot, l->n_slots, n_stores);
   for (int32_t i = 0; i < n_stores; i++) {
-    int32_t store = packet->rows[i].sequence, prefix = packet->rows[i].position;
+    int32_t store = packet->stores[i].store, prefix = packet->stores[i].prefix;
     ATL_CHECK(store >= 0 && store < l->n_image_stores && prefix >= 0 && prefix < l->n_prefixes, INPUT,
               "a slot begins with image store %d and text store %d", store, prefix);
     if (l->n_prime > 0)
@@ -186,7 +189,7 @@ static atl_status_t begin_slot(atl_stage_t *s, const atl_packet_t *packet) {
       atl_transformer_bind(s->transformer, store, prefix);
   }
   if (!s->is_last || s->job->wants_logits) return ATL_OK;
-  ATL_TRY(atl_drawer_begin(s->drawer, packet));
+  ATL_TRY(atl_token_sampler_begin(s->token_sampler, packet));
   return send_codes(s, packet->header->slot);
 }
 
@@ -213,18 +216,18 @@ static void draw_prefill(atl_stage_t *s, const atl_packet_t *packet) {
     if (s->rows[i].position != atl_layout_last_prefix_position(l)) continue;
     int32_t prefix = l->n_prime > 0 ? s->rows[i].sequence - atl_layout_prime_store(l, 0) : s->rows[i].sequence;
     atl_transformer_image_logits(s->transformer, s->logits, packet->x + i * s->row_width, 1);
-    atl_drawer_keep_prefix(s->drawer, prefix, s->logits);
+    atl_token_sampler_keep_prefix(s->token_sampler, prefix, s->logits);
   }
 }
 
-/* Probe: a letter per row: sequence, position, logits of all ids. */
+/* Probe: a message per row: sequence, position, logits of all ids. */
 static atl_status_t send_logits(atl_stage_t *s, const atl_packet_t *packet) {
   size_t n_logits = (size_t)(s->text_vocabulary + s->n_codes), head = sizeof(atl_row_t);
   for (int32_t i = 0; i < packet->header->n_rows; i++) {
     atl_transformer_all_logits(s->transformer, s->logits, packet->x + i * s->row_width, &s->rows[i], 1);
-    memcpy(s->letter, &s->rows[i], head);
-    memcpy(s->letter + head, s->logits, n_logits * sizeof *s->logits);
-    ATL_TRY(atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_LOGITS, s->letter,
+    memcpy(s->message, &s->rows[i], head);
+    memcpy(s->message + head, s->logits, n_logits * sizeof *s->logits);
+    ATL_TRY(atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_LOGITS, s->message,
                              head + n_logits * sizeof *s->logits));
   }
   return ATL_OK;
@@ -239,22 +242,22 @@ static atl_status_t draw(atl_stage_t *s, const atl_packet_t *packet) {
   ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "a packet names slot %d of %d", packet->header->slot,
             s->layout.n_slots);
   atl_transformer_image_logits(s->transformer, s->logits, packet->x, packet->header->n_rows);
-  ATL_TRY(atl_drawer_step(s->drawer, packet->header->slot, s->logits));
+  ATL_TRY(atl_token_sampler_step(s->token_sampler, packet->header->slot, s->logits));
   return send_codes(s, packet->header->slot);
 }
 
-static void poke(void *context) {
+static void progress(void *context) {
   atl_stage_t *s = context;
   double start = atl_timer_now();
-  atl_hop_poke(s->hop);
+  atl_hop_progress(s->hop);
   s->report.poke += atl_timer_now() - start;
 }
 
 static void trace(const atl_stage_t *s, atl_trace_kind_t kind, const atl_packet_t *packet, double start, double end) {
-  if (s->traffic->trace == NULL) return;
+  if (s->trace == NULL) return;
   int32_t slot = packet->header->slot;
   bool is_begin = packet->header->kind == ATL_PACKET_BEGIN;
-  atl_trace_add(s->traffic->trace,
+  atl_trace_add(s->trace,
                 &(atl_trace_event_t){.kind = (int16_t)kind,
                                      .role = ATL_TRACE_STAGE,
                                      .start = start,
@@ -274,7 +277,7 @@ static void run_layers(atl_stage_t *s, const atl_packet_t *packet, double start)
     trace(s, ATL_TRACE_EMBED, packet, start, embedded);
     start = embedded;
   }
-  atl_transformer_run(s->transformer, packet->x, s->rows, n, poke, s);
+  atl_transformer_run(s->transformer, packet->x, s->rows, n, progress, s);
   trace(s, packet->header->slot < 0 ? ATL_TRACE_PREFILL : ATL_TRACE_RUN, packet, start, atl_timer_now());
   s->report.n_rows += (uint64_t)n;
   s->report.n_steps++;
@@ -308,16 +311,16 @@ atl_status_t atl_stage_step(atl_stage_t *s, atl_did_t *did) {
   if (s->transformer == NULL) return ATL_OK; /* retired */
   if (s->is_first) {
     ATL_TRY(ask_for_work(s));
-    if (!atl_feed_is_ready(s->feed)) return ATL_OK;
+    if (!atl_injector_is_ready(s->injector)) return ATL_OK;
   }
   atl_packet_t *packet;
   ATL_TRY(atl_hop_take(s->hop, &packet));
   if (packet == NULL) {
-    if (s->is_first) *did = ATL_DID_WAIT_FOR_CREDIT;
+    if (s->is_first) *did = ATL_DID_WAIT_FOR_BUFFER;
     return ATL_OK;
   }
   *did = ATL_DID_WORK;
-  if (s->is_first) atl_feed_fill(s->feed, packet, s->tokens);
+  if (s->is_first) atl_injector_fill(s->injector, packet, s->tokens);
   ATL_TRY(compute(s, packet));
   return s->is_last ? atl_hop_release(s->hop, packet) : atl_hop_send(s->hop, packet);
 }

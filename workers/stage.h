@@ -1,6 +1,6 @@
 /* Stage: one rank's part of a pipeline. It holds some layers of the transformer, takes packets from the stage before,
- * computes them in place and sends them on. The first stage also feeds the ring (workers/feed), the last one also draws
- * (workers/drawer).
+ * computes them in place and sends them on. The first stage also makes the packets (workers/injector), the last one
+ * also draws tokens (workers/token_sampler).
  *
  *   coordinator --assignment--> first stage ==packets==> ... ==packets==> last stage --grids--> coordinator
  *                                    ^--------------- drawn codes ---------------'
@@ -14,22 +14,22 @@
 #include "model/checkpoint/model.h"
 #include "partition/plan.h"
 #include "partition/traffic.h"
+#include "proto/trace.h"
 #include "proto/wire.h"
+#include "workers/waits.h"
 
 typedef struct atl_stage atl_stage_t;
-
-/* What a step came to. A wait for credit: there is work, and every packet buffer is still on its way. */
-typedef enum { ATL_DID_WORK, ATL_DID_WAIT_FOR_INPUT, ATL_DID_WAIT_FOR_CREDIT } atl_did_t;
 
 /* Loads the layers of stage `i_stage` of pipeline `i_pipeline` and opens its hops. Borrows job, plan, model and traffic
  * for its life. INPUT, MEMORY, COMM. Caller owns. */
 atl_status_t atl_stage_new(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model,
-                           atl_traffic_t *traffic, int32_t i_pipeline, int32_t i_stage, atl_stage_t **stage);
+                           atl_traffic_t *traffic, atl_trace_t *trace, int32_t i_pipeline, int32_t i_stage,
+                           atl_stage_t **stage);
 void atl_stage_destroy(atl_stage_t **stage);
 
 /* First stage only: work from the coordinator; codes from the last stage. Checked: INPUT. */
-atl_status_t atl_stage_assign(atl_stage_t *stage, const atl_letter_t *letter);
-atl_status_t atl_stage_accept_codes(atl_stage_t *stage, const atl_letter_t *letter);
+atl_status_t atl_stage_assign(atl_stage_t *stage, const atl_message_t *message);
+atl_status_t atl_stage_accept_codes(atl_stage_t *stage, const atl_message_t *message);
 /* Computes one packet, if one is there. */
 atl_status_t atl_stage_step(atl_stage_t *stage, atl_did_t *did);
 /* The pipeline has drawn its last code: frees layers, caches and buffers. Only the report is left. */

@@ -33,8 +33,7 @@ static atl_status_t load_worker(atl_launch_t *l) {
   double start = atl_timer_now();
   name_speaker(l);
   if (l->job.trace != NULL) ATL_TRY(atl_trace_new(atl_tracefile_capacity(l->plan.n_ranks), &l->trace));
-  l->traffic.trace = l->trace;
-  ATL_TRY(l->worker_ops->new (&l->job, &l->plan, l->model, &l->traffic, &l->worker));
+  ATL_TRY(l->worker_ops->new (&l->job, &l->plan, l->model, &l->traffic, l->trace, &l->worker));
   ATL_LOG(DEBUG, "loaded in %.2f s", atl_timer_now() - start);
   return ATL_OK;
 }

@@ -14,7 +14,7 @@ void atl_launch_abandon(const atl_launch_t *l, const char *state, const char *re
 
 enum { PATIENCE = 10 }; /* seconds a failed rank gives rank 0, which may be computing, to end the job */
 
-/* Rank 0 ends the job when it has read the letter; a rank that comes back from here has waited in vain. */
+/* Rank 0 ends the job when it has read the message; a rank that comes back from here has waited in vain. */
 static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message) {
   atl_buffer_t buffer = {0};
   atl_status_t status = atl_wire_pack_failure(&(atl_failure_t){failure, message}, &buffer);
@@ -23,7 +23,7 @@ static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message
   atl_buffer_clear(&buffer);
   if (status != ATL_OK) return;
   for (double end = atl_timer_now() + PATIENCE; atl_timer_now() < end;) {
-    atl_mailbox_is_idle(l->traffic.results); /* moves the letter on */
+    atl_mailbox_is_idle(l->traffic.results); /* moves the message on */
     nanosleep(&(struct timespec){0, 1000000}, NULL);
   }
 }

@@ -8,7 +8,7 @@ static int get_reports(const atl_launch_t *l, atl_report_t reports[ATL_MAX_ROLES
   int n = l->worker_ops->get_reports(l->worker, reports);
   if (l->is_root)
     reports[n++] = (atl_report_t){.role = {.kind = ATL_ROLE_COORDINATOR},
-                                  .busy = l->traffic.coordinating,
+                                  .busy = l->coordinating,
                                   .peak_bytes = atl_memory_peak_bytes(),
                                   .resident_bytes = atl_resident_peak_bytes()};
   return n;

@@ -70,7 +70,7 @@ static atl_status_t coordinate(atl_launch_t *l, bool *did_work) {
   if (l->task->tick != NULL) l->task->tick(l->task->context);
   if (!*did_work) return ATL_OK;
   double end = atl_timer_now();
-  l->traffic.coordinating += end - start;
+  l->coordinating += end - start;
   if (l->trace != NULL) trace_coordinator(l, start, end);
   return ATL_OK;
 }
@@ -85,7 +85,7 @@ atl_status_t atl_launch_loop(atl_launch_t *l) {
     } else {
       atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
     }
-    ATL_TRY(l->worker_ops->poll(l->worker, &did_work));
+    ATL_TRY(l->worker_ops->poll(l->worker, l->coordinating, &did_work));
     n_idle = did_work ? 0 : n_idle + 1;
     atl_launch_rest(n_idle);
   }
@@ -97,10 +97,10 @@ atl_status_t atl_launch_loop(atl_launch_t *l) {
 atl_status_t atl_launch_drain(atl_launch_t *l) {
   for (bool is_settled = false; !is_settled;) {
     bool is_idle;
-    atl_letter_t letter;
+    atl_message_t message;
     ATL_TRY(l->worker_ops->drain(l->worker, &is_idle));
-    ATL_TRY(atl_mailbox_poll(l->traffic.results, &letter));
-    is_idle = atl_mailbox_is_idle(l->traffic.results) && letter.bytes == NULL && is_idle;
+    ATL_TRY(atl_mailbox_poll(l->traffic.results, &message));
+    is_idle = atl_mailbox_is_idle(l->traffic.results) && message.bytes == NULL && is_idle;
     ATL_TRY(atl_comm_settle(l->world, is_idle, &is_settled));
   }
   return ATL_OK;

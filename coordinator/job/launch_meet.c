@@ -12,17 +12,17 @@ static atl_status_t wait_for_ranks(atl_launch_t *l, const char *what) {
   int n_missing = atl_comm_size(l->world) - 1;
   atl_peers_begin(l->peers, what);
   for (int n_idle = 0; n_missing > 0;) {
-    atl_letter_t letter;
-    ATL_TRY(atl_mailbox_poll(l->traffic.results, &letter));
-    if (letter.bytes == NULL) {
+    atl_message_t message;
+    ATL_TRY(atl_mailbox_poll(l->traffic.results, &message));
+    if (message.bytes == NULL) {
       ATL_TRY(atl_peers_check(l->peers, atl_mailbox_source(l->traffic.results)));
       atl_launch_rest(n_idle++);
       continue;
     }
-    ATL_CHECK(letter.tag == ATL_TAG_ARRIVED, INTERNAL, "tag %d came from rank %d before the run began", letter.tag,
-              letter.source);
-    atl_peers_hear(l->peers, letter.source);
-    atl_peers_excuse(l->peers, letter.source);
+    ATL_CHECK(message.tag == ATL_TAG_ARRIVED, INTERNAL, "tag %d came from rank %d before the run began", message.tag,
+              message.source);
+    atl_peers_hear(l->peers, message.source);
+    atl_peers_excuse(l->peers, message.source);
     n_missing--;
     n_idle = 0;
   }

@@ -2,10 +2,10 @@
 #ifndef ATL_COORDINATOR_JOB_LAUNCH_PRIVATE_H
 #define ATL_COORDINATOR_JOB_LAUNCH_PRIVATE_H
 
-#include "common/trace.h"
 #include "coordinator/job/launch.h"
 #include "coordinator/job/peers.h"
 #include "partition/clock.h"
+#include "proto/trace.h"
 
 typedef struct {
   const atl_worker_ops_t *worker_ops;
@@ -23,7 +23,8 @@ typedef struct {
   atl_clock_t clock;        /* when the loop began */
   atl_peers_t *peers;       /* used by rank 0 */
   bool is_root;
-  bool is_stopping; /* rank 0 was asked to, and has said so */
+  bool is_stopping;    /* rank 0 was asked to, and has said so */
+  double coordinating; /* seconds that rank 0 has coordinated */
   double started, loaded;
 } atl_launch_t;
 

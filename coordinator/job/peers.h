@@ -4,7 +4,7 @@
  *
  *     ATL_TRY(atl_peers_new(world, patience, &peers));          all ranks; what follows is rank 0's
  *     atl_peers_begin(peers, "load its part");                  from now on each rank is expected to say something
- *     atl_peers_hear(peers, letter.source);
+ *     atl_peers_hear(peers, message.source);
  *     ATL_TRY(atl_peers_check(peers, atl_mailbox_source(box)));                         between two pieces of work
  *     int rank = atl_peers_find_dead(peers);                    when asked to stop: has somebody died?
  */

@@ -27,16 +27,16 @@ struct atl_schedule {
   int32_t *n_wanted;           /* (n_eaters): grids a decoder has asked for and not got */
   int32_t n_eaters;            /* decoders of the plan, then every rank as a helper */
   atl_candidate_t *candidates; /* (b): of an assignment being packed */
-  atl_grid_t *grids;           /* of a letter being packed */
+  atl_grid_t *grids;           /* of a message being packed */
   int32_t max_grids;
   int64_t n_results;
   bool is_stopped;
-  atl_arena_t arena; /* of a letter, cleared at each */
+  atl_arena_t arena; /* of a message, cleared at each */
   atl_buffer_t buffer;
 };
 
 enum {
-  GRIDS_A_LETTER = 64,
+  GRIDS_A_MESSAGE = 64,
   MAX_WAITING_BYTES = 64 << 20,
   GRIDS_WORTH_HELP = 8 /* that wait for each decoder: loading dVAE and CLIP takes about as long as a few pictures */
 };
@@ -53,7 +53,7 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
   s->traffic = traffic;
   s->events = *events;
   s->peers = peers;
-  s->max_grids = GRIDS_A_LETTER;
+  s->max_grids = GRIDS_A_MESSAGE;
   s->n_eaters = plan->n_decoders + plan->n_ranks;
   atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
   if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_in_flight);
@@ -193,12 +193,12 @@ static atl_status_t call_helpers(atl_schedule_t *s) {
   return ATL_OK;
 }
 
-static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_grids(atl_schedule_t *s, const atl_message_t *message) {
   atl_grids_t grids;
   int32_t i_pipeline;
-  ATL_TRY(atl_wire_unpack_grids(letter->bytes, letter->n_bytes, &s->arena, &grids));
-  ATL_CHECK(atl_plan_find_stage(s->plan, letter->source, &i_pipeline) >= 0, INPUT, "grids came from rank %d, no stage",
-            letter->source);
+  ATL_TRY(atl_wire_unpack_grids(message->bytes, message->n_bytes, &s->arena, &grids));
+  ATL_CHECK(atl_plan_find_stage(s->plan, message->source, &i_pipeline) >= 0, INPUT, "grids came from rank %d, no stage",
+            message->source);
   s->n_in_flight[i_pipeline] -= grids.n_grids;
   for (int32_t i = 0; i < grids.n_grids; i++) {
     const atl_grid_t *grid = &grids.grids[i];
@@ -214,33 +214,33 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_letter_t *letter) 
   return call_helpers(s);
 }
 
-static atl_status_t accept_record(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_record(atl_schedule_t *s, const atl_message_t *message) {
   atl_record_t record;
-  ATL_TRY(atl_wire_unpack_record(letter->bytes, letter->n_bytes, &s->arena, &record));
+  ATL_TRY(atl_wire_unpack_record(message->bytes, message->n_bytes, &s->arena, &record));
   ATL_TRY(s->events.take_record(s->events.context, &record));
   return count_result(s);
 }
 
-static atl_status_t accept_logits(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_logits(atl_schedule_t *s, const atl_message_t *message) {
   int32_t head[2];
-  ATL_CHECK(letter->n_bytes >= sizeof head, INPUT, "a letter of logits has %zu bytes", letter->n_bytes);
-  memcpy(head, letter->bytes, sizeof head);
-  const float *logits = (const float *)(const void *)(letter->bytes + sizeof head);
+  ATL_CHECK(message->n_bytes >= sizeof head, INPUT, "a message of logits has %zu bytes", message->n_bytes);
+  memcpy(head, message->bytes, sizeof head);
+  const float *logits = (const float *)(const void *)(message->bytes + sizeof head);
   ATL_TRY(s->events.take_logits(s->events.context, head[0], head[1], logits,
-                                (letter->n_bytes - sizeof head) / sizeof *logits));
+                                (message->n_bytes - sizeof head) / sizeof *logits));
   return count_result(s);
 }
 
-static atl_status_t accept_report(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_report(atl_schedule_t *s, const atl_message_t *message) {
   atl_report_t report;
-  ATL_TRY(atl_wire_unpack_report(letter->bytes, letter->n_bytes, &s->arena, &report));
+  ATL_TRY(atl_wire_unpack_report(message->bytes, message->n_bytes, &s->arena, &report));
   if (s->events.take_report != NULL) s->events.take_report(s->events.context, &report);
   return ATL_OK;
 }
 
-static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_message_t *message) {
   atl_ask_t ask;
-  ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
+  ATL_TRY(atl_wire_unpack_ask(message->bytes, message->n_bytes, &s->arena, &ask));
   ATL_CHECK(ask.role < s->n_eaters, INPUT, "decoder %d asks for grids; the plan has %d and %d helpers", ask.role,
             s->plan->n_decoders, s->plan->n_ranks);
   s->n_wanted[ask.role] += ask.n;
@@ -261,9 +261,9 @@ static atl_status_t assign_deferred(atl_schedule_t *s) {
   return ATL_OK;
 }
 
-static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_message_t *message) {
   atl_ask_t ask;
-  ATL_TRY(atl_wire_unpack_ask(letter->bytes, letter->n_bytes, &s->arena, &ask));
+  ATL_TRY(atl_wire_unpack_ask(message->bytes, message->n_bytes, &s->arena, &ask));
   ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d", ask.role,
             s->plan->n_pipelines);
   s->n_deferred[ask.role] += ask.n;
@@ -271,36 +271,36 @@ static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_letter_t *l
 }
 
 /* The failure of another rank is this one's. */
-static atl_status_t accept_failure(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t accept_failure(atl_schedule_t *s, const atl_message_t *message) {
   atl_failure_t failure;
-  ATL_TRY(atl_wire_unpack_failure(letter->bytes, letter->n_bytes, &s->arena, &failure));
-  return atl_status_fail(failure.status, __FILE__, __LINE__, __func__, "rank %d: %s", letter->source, failure.message);
+  ATL_TRY(atl_wire_unpack_failure(message->bytes, message->n_bytes, &s->arena, &failure));
+  return atl_status_fail(failure.status, __FILE__, __LINE__, __func__, "rank %d: %s", message->source, failure.message);
 }
 
-static atl_status_t answer(atl_schedule_t *s, const atl_letter_t *letter) {
+static atl_status_t answer(atl_schedule_t *s, const atl_message_t *message) {
   atl_arena_clear(&s->arena);
-  switch (letter->tag) {
-  case ATL_TAG_ASK_WORK: return accept_ask_for_work(s, letter);
-  case ATL_TAG_ASK_GRIDS: return accept_ask_for_grids(s, letter);
-  case ATL_TAG_DRAWN: return accept_grids(s, letter);
-  case ATL_TAG_RECORD: return accept_record(s, letter);
-  case ATL_TAG_LOGITS: return accept_logits(s, letter);
-  case ATL_TAG_REPORT: return accept_report(s, letter);
-  case ATL_TAG_FAILED: return accept_failure(s, letter);
+  switch (message->tag) {
+  case ATL_TAG_ASK_WORK: return accept_ask_for_work(s, message);
+  case ATL_TAG_ASK_GRIDS: return accept_ask_for_grids(s, message);
+  case ATL_TAG_DRAWN: return accept_grids(s, message);
+  case ATL_TAG_RECORD: return accept_record(s, message);
+  case ATL_TAG_LOGITS: return accept_logits(s, message);
+  case ATL_TAG_REPORT: return accept_report(s, message);
+  case ATL_TAG_FAILED: return accept_failure(s, message);
   default:
-    return ATL_FAIL(INTERNAL, "a letter with tag %d from rank %d is not for the coordinator", letter->tag,
-                    letter->source);
+    return ATL_FAIL(INTERNAL, "a message with tag %d from rank %d is not for the coordinator", message->tag,
+                    message->source);
   }
 }
 
 atl_status_t atl_schedule_poll(atl_schedule_t *s, bool *did_work) {
-  atl_letter_t letter;
+  atl_message_t message;
   while (!s->is_stopped) {
-    ATL_TRY(atl_mailbox_poll(s->traffic->results, &letter));
-    if (letter.bytes == NULL) break;
+    ATL_TRY(atl_mailbox_poll(s->traffic->results, &message));
+    if (message.bytes == NULL) break;
     *did_work = true;
-    if (letter.source != 0) atl_peers_hear(s->peers, letter.source);
-    ATL_TRY(answer(s, &letter));
+    if (message.source != 0) atl_peers_hear(s->peers, message.source);
+    ATL_TRY(answer(s, &message));
   }
   ATL_TRY(deal_grids(s));
   return s->is_stopped ? ATL_OK : assign_deferred(s);

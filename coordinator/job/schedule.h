@@ -4,7 +4,7 @@
  *   first stages --ask--> [candidates left] --assignment-->        last stages --grids--> [grids waiting]
  *   decoders --ask--> [grids waiting] --grids-->                   decoders --record--> events
  *
- * The order in which work is handed out decides no result. On the coordinator's rank only; local but for letters.
+ * The order in which work is handed out decides no result. On the coordinator's rank only; local but for messages.
  */
 #ifndef ATL_COORDINATOR_JOB_SCHEDULE_H
 #define ATL_COORDINATOR_JOB_SCHEDULE_H

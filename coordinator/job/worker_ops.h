@@ -6,6 +6,7 @@
 #include "model/checkpoint/model.h"
 #include "partition/plan.h"
 #include "partition/traffic.h"
+#include "proto/trace.h"
 #include "proto/wire.h"
 
 typedef struct atl_worker atl_worker_t;
@@ -13,9 +14,9 @@ typedef struct atl_worker atl_worker_t;
 /* The functions of workers/worker.h, which says what they do. */
 typedef struct {
   atl_status_t (*new)(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model, atl_traffic_t *traffic,
-                      atl_worker_t **worker);
+                      atl_trace_t *trace, atl_worker_t **worker);
   void (*destroy)(atl_worker_t **worker);
-  atl_status_t (*poll)(atl_worker_t *worker, bool *did_work);
+  atl_status_t (*poll)(atl_worker_t *worker, double coordinating, bool *did_work);
   atl_status_t (*drain)(atl_worker_t *worker, bool *is_idle);
   bool (*is_stopped)(const atl_worker_t *worker);
   int (*get_reports)(const atl_worker_t *worker, atl_report_t reports[2]);

@@ -7,9 +7,9 @@
 #ifndef ATL_COORDINATOR_RUNFOLDER_TRACEFILE_H
 #define ATL_COORDINATOR_RUNFOLDER_TRACEFILE_H
 
-#include "common/trace.h"
 #include "partition/clock.h"
 #include "partition/plan.h"
+#include "proto/trace.h"
 
 /* One rank's events as rank 0 has them. */
 typedef struct {

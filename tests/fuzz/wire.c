@@ -1,5 +1,5 @@
 // TEST np=1
-/* Control messages, damaged; each input is taken for each kind of message, as a letter says its kind beside it. */
+/* Control messages, damaged; each input is taken for each kind of message, as a message says its kind beside it. */
 #include "proto/wire.h"
 
 #include "tests/support/mutate.h"

@@ -22,10 +22,14 @@ static float number_of(int i, int row, int column) { return (float)(i * 5 + row 
 
 static void fill(atl_packet_t *packet, int i) {
   int is_begin = i % 10 == 0;
-  *packet->header = (atl_packet_header_t){is_begin ? ATL_PACKET_BEGIN : ATL_PACKET_ROWS, i % 4, rows_of(i), i};
+  *packet->header = (atl_packet_header_t){is_begin ? ATL_PACKET_BEGIN : ATL_PACKET_ROWS, i, rows_of(i)};
   for (int row = 0; row < rows_of(i); row++) {
-    packet->rows[row] = (atl_packet_row_t){row, i};
-    if (is_begin) packet->draws[row] = (atl_packet_row_t){i, -row};
+    if (is_begin) {
+      packet->stores[row] = (atl_packet_store_t){row, i + 1};
+      packet->candidates[row] = (atl_packet_candidate_t){i, -row};
+    } else {
+      packet->rows[row] = (atl_packet_row_t){row, i};
+    }
     for (int column = 0; !is_begin && column < ROW_WIDTH; column++)
       packet->x[row * ROW_WIDTH + column] = number_of(i, row, column);
   }
@@ -34,11 +38,14 @@ static void fill(atl_packet_t *packet, int i) {
 /* Every stage before this one added 1 to every number. */
 static int is_packet(const atl_packet_t *packet, int i, int n_added) {
   const atl_packet_header_t *h = packet->header;
-  int is_ok = h->flags == i && h->slot == i % 4 && ((size_t)packet->x & 63) == 0;
+  int is_ok = h->slot == i && ((size_t)packet->x & 63) == 0;
   is_ok = is_ok && h->n_rows == rows_of(i) && h->kind == (i % 10 == 0 ? ATL_PACKET_BEGIN : ATL_PACKET_ROWS);
   for (int row = 0; is_ok && row < h->n_rows; row++) {
-    is_ok = packet->rows[row].sequence == row && packet->rows[row].position == i;
-    if (h->kind == ATL_PACKET_BEGIN) is_ok = is_ok && packet->draws[row].sequence == i;
+    if (h->kind == ATL_PACKET_BEGIN)
+      is_ok = packet->stores[row].store == row && packet->stores[row].prefix == i + 1 &&
+              packet->candidates[row].prompt == i && packet->candidates[row].sample == -row;
+    else
+      is_ok = packet->rows[row].sequence == row && packet->rows[row].position == i;
     for (int column = 0; is_ok && h->kind == ATL_PACKET_ROWS && column < ROW_WIDTH; column++)
       is_ok = packet->x[row * ROW_WIDTH + column] == number_of(i, row, column) + (float)n_added;
   }
@@ -60,7 +67,7 @@ static void turn(stage_t *stage) {
   if (stage->i_stage == 0) fill(packet, i);
   stage->is_ok = is_packet(packet, i, stage->i_stage);
   add_one(packet);
-  atl_hop_poke(stage->hop);
+  atl_hop_progress(stage->hop);
   bool is_last = stage->i_stage == stage->n_stages - 1;
   atl_status_t status = is_last ? atl_hop_release(stage->hop, packet) : atl_hop_send(stage->hop, packet);
   stage->is_ok = stage->is_ok && status == ATL_OK;

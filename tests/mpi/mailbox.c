@@ -1,17 +1,17 @@
 // TEST np=1,2,4
-/* Letters of all sizes between all pairs of ranks, also to oneself, arrive whole and in each sender's order. */
+/* Messages of all sizes between all pairs of ranks, also to oneself, arrive whole and in each sender's order. */
 #include <stdlib.h>
 
 #include "common/memory.h"
 #include "partition/mailbox.h"
 #include "tests/support/together.h"
 
-enum { N_LETTERS = 40, LONGEST = 3 << 20 };
+enum { N_MESSAGES = 40, LONGEST = 3 << 20 };
 
 /* Sizes from nothing over the eager limit to megabytes. */
 static size_t size_of(int i) {
   static const size_t sizes[] = {0, 1, 63, 511, 512, 4096, 65537, 1 << 20};
-  return i == N_LETTERS / 2 ? LONGEST : sizes[i % 8] / (size_t)(i % 3 == 2 ? 2 : 1);
+  return i == N_MESSAGES / 2 ? LONGEST : sizes[i % 8] / (size_t)(i % 3 == 2 ? 2 : 1);
 }
 
 static unsigned char byte_of(int from, int i, size_t at) {
@@ -26,10 +26,10 @@ static int send_round(atl_mailbox_t *box, int from, int size, int i, unsigned ch
   return 1;
 }
 
-static int is_letter(const atl_letter_t *letter, int i) {
-  int is_ok = letter->tag == 1 + i % 5 && letter->n_bytes == size_of(i);
-  for (size_t at = 0; is_ok && at < letter->n_bytes; at++)
-    is_ok = (unsigned char)letter->bytes[at] == byte_of(letter->source, i, at);
+static int is_message(const atl_message_t *message, int i) {
+  int is_ok = message->tag == 1 + i % 5 && message->n_bytes == size_of(i);
+  for (size_t at = 0; is_ok && at < message->n_bytes; at++)
+    is_ok = (unsigned char)message->bytes[at] == byte_of(message->source, i, at);
   return is_ok;
 }
 
@@ -37,13 +37,13 @@ static int is_letter(const atl_letter_t *letter, int i) {
 static int exchange(atl_mailbox_t *box, int rank, int size, int reads_late) {
   unsigned char *scratch;
   int n_sent = 0, n_got = 0, is_ok = ATL_NEW(LONGEST, &scratch) == ATL_OK, next[64] = {0};
-  while (is_ok && (n_sent < N_LETTERS || n_got < N_LETTERS * size)) {
-    if (n_sent < N_LETTERS) is_ok = send_round(box, rank, size, n_sent++, scratch);
-    if (reads_late && n_sent < N_LETTERS) continue;
-    atl_letter_t letter;
-    is_ok = is_ok && atl_mailbox_poll(box, &letter) == ATL_OK;
-    if (!is_ok || letter.bytes == NULL) continue;
-    is_ok = is_letter(&letter, next[letter.source]++);
+  while (is_ok && (n_sent < N_MESSAGES || n_got < N_MESSAGES * size)) {
+    if (n_sent < N_MESSAGES) is_ok = send_round(box, rank, size, n_sent++, scratch);
+    if (reads_late && n_sent < N_MESSAGES) continue;
+    atl_message_t message;
+    is_ok = is_ok && atl_mailbox_poll(box, &message) == ATL_OK;
+    if (!is_ok || message.bytes == NULL) continue;
+    is_ok = is_message(&message, next[message.source]++);
     n_got++;
   }
   ATL_DESTROY(&scratch);
@@ -51,9 +51,9 @@ static int exchange(atl_mailbox_t *box, int rank, int size, int reads_late) {
 }
 
 static int is_silent(atl_mailbox_t *box) {
-  atl_letter_t letter;
+  atl_message_t message;
   for (int i = 0; i < 100; i++)
-    if (atl_mailbox_poll(box, &letter) != ATL_OK || letter.bytes != NULL) return 0;
+    if (atl_mailbox_poll(box, &message) != ATL_OK || message.bytes != NULL) return 0;
   return 1;
 }
 
@@ -65,8 +65,8 @@ int main(int argc, char **argv) {
   together(world, atl_comm_duplicate(world, "control", &comm) == ATL_OK && atl_mailbox_new(comm, &box) == ATL_OK,
            "a mailbox opens");
   together(world, is_silent(box) && atl_mailbox_is_idle(box), "an empty mailbox is silent and idle");
-  together(world, exchange(box, rank, size, 0), "letters read as they come are whole and in order");
-  together(world, exchange(box, rank, size, 1), "letters read after everything was sent are whole and in order");
+  together(world, exchange(box, rank, size, 0), "messages read as they come are whole and in order");
+  together(world, exchange(box, rank, size, 1), "messages read after everything was sent are whole and in order");
   while (!atl_mailbox_is_idle(box)) continue;
   size_t before = atl_memory_in_use_bytes();
   together(world, exchange(box, rank, size, 1) && is_silent(box), "a mailbox is used again");

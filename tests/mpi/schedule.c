@@ -41,11 +41,11 @@ static atl_status_t draw(atl_traffic_t *traffic, const uint16_t *codes, int32_t 
 static atl_status_t run(atl_traffic_t *traffic, atl_schedule_t *schedule, int counts[32]) {
   for (int n_idle = 0; n_idle < 2000; n_idle++) {
     bool did_work = false;
-    atl_letter_t letter;
+    atl_message_t message;
     ATL_TRY(atl_schedule_poll(schedule, &did_work));
-    ATL_TRY(atl_mailbox_poll(traffic->control, &letter));
-    if (letter.bytes != NULL) counts[letter.tag]++;
-    if (did_work || letter.bytes != NULL) n_idle = 0;
+    ATL_TRY(atl_mailbox_poll(traffic->control, &message));
+    if (message.bytes != NULL) counts[message.tag]++;
+    if (did_work || message.bytes != NULL) n_idle = 0;
   }
   return ATL_OK;
 }

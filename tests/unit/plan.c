@@ -91,7 +91,8 @@ static void test_all_rank_counts(const char *name, int32_t n_layers, bool is_gui
       n_bad[0]++;
       continue;
     }
-    n_bad[0] += !has_each_layer_once(&p, n_layers);
+    char why[ATL_PLAN_WHY_BYTES];
+    n_bad[0] += !has_each_layer_once(&p, n_layers) || !atl_plan_is_valid(&p, &q, why);
     n_bad[1] += !has_each_role_once(&p);
     n_bad[2] += !has_fullest_rank(&p, &q);
     n_bad[3] += !has_sane_numbers(&p, &q);
@@ -310,6 +311,39 @@ static void test_json(void) {
   json_decref(object);
 }
 
+/* A valid plan, with one number broken at a time. */
+static void test_validity(void) {
+  atl_plan_request_t q = make_request(20, 12);
+  atl_plan_t p, good;
+  char why[ATL_PLAN_WHY_BYTES];
+  q.n_stages = 3;
+  q.n_decoders = 2;
+  TAP_STATUS(ATL_OK, atl_plan_make(&q, &good), "a plan to break");
+  TAP_OK(atl_plan_is_valid(&good, &q, why) && why[0] == '\0', "a plan that was made is valid");
+  int32_t *const numbers[] = {&p.n_ranks,        &p.n_pipelines,    &p.n_stages,         &p.n_decoders,
+                              &p.n_slots,        &p.microbatch,     &p.n_prefixes,       &p.coordinator_rank,
+                              &p.first_layer[0], &p.first_layer[1], &p.first_stage_rank, &p.first_decoder_rank};
+  static const int32_t values[] = {-7, INT32_MIN, INT32_MAX};
+  int n_accepted = 0, n_silent = 0;
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
+      p = good;
+      *numbers[i] = values[j];
+      n_accepted += atl_plan_is_valid(&p, NULL, why);
+      n_silent += why[0] == '\0';
+    }
+  TAP_OK(n_accepted == 0 && n_silent == 0, "a plan with any number broken is not valid, and why is said");
+  p = good;
+  p.first_layer[1] = 0;
+  TAP_OK(!atl_plan_is_valid(&p, NULL, why) && strstr(why, "no stage is empty") != NULL, "an empty stage is not valid");
+  p = good;
+  p.first_decoder_rank = 1;
+  TAP_OK(!atl_plan_is_valid(&p, NULL, why) && strstr(why, "2 decoders") != NULL,
+         "decoders on stages' ranks are not valid");
+  q.n_layers = 13;
+  TAP_OK(!atl_plan_is_valid(&good, &q, why) && strstr(why, "13") != NULL, "a plan for another model does not suit it");
+}
+
 int main(void) {
   test_all_rank_counts("12 layers", 12, false, true, 0);
   test_all_rank_counts("64 layers, guided", 64, true, true, (int64_t)4 << 30);
@@ -325,5 +359,6 @@ int main(void) {
   test_slots();
   test_priming();
   test_json();
+  test_validity();
   return tap_done();
 }

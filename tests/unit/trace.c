@@ -1,5 +1,5 @@
 // TEST np=1
-#include "common/trace.h"
+#include "proto/trace.h"
 
 #include <string.h>
 

@@ -154,9 +154,10 @@ static void test_assignment(void) {
   size_t before = atl_memory_in_use_bytes();
   for (int i = 0; i < 32; i++) atl_wire_pack_assignment(&(atl_assignment_t){candidates, i}, &buffer);
   TAP_OK(atl_memory_in_use_bytes() == before, "packing reuses its buffer");
-  TAP_STATUS(ATL_OK, atl_wire_pack_assignment(&(atl_assignment_t){0}, &buffer), "no more work is packed");
-  TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got), "no more work is unpacked");
-  TAP_OK(got.n_candidates == 0, "no more work stays so");
+  TAP_STATUS(ATL_OK, atl_wire_pack_assignment(&(atl_assignment_t){0}, &buffer), "an empty assignment is packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got),
+             "an empty assignment is unpacked");
+  TAP_OK(got.n_candidates == 0, "an empty assignment survives");
   candidates[1].sample = -3;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_assignment(&assignment, &buffer), "a negative sample is refused");
   atl_buffer_clear(&buffer);

@@ -1,4 +1,4 @@
-#include "common/trace.h"
+#include "proto/trace.h"
 
 #include "common/memory.h"
 

@@ -5,8 +5,8 @@
  *     ...
  *     atl_trace_add(trace, &(atl_trace_event_t){.kind = ATL_TRACE_RUN, .role = ATL_TRACE_STAGE, .start = start, ...});
  */
-#ifndef ATL_COMMON_TRACE_H
-#define ATL_COMMON_TRACE_H
+#ifndef ATL_PROTO_TRACE_H
+#define ATL_PROTO_TRACE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@
   X(SCORE, "score")                                                                                                    \
   X(PNG, "png")                                                                                                        \
   X(WAIT_INPUT, "wait for input")                                                                                      \
-  X(WAIT_CREDIT, "wait for a buffer")                                                                                  \
+  X(WAIT_BUFFER, "wait for a buffer")                                                                                  \
   X(COORDINATE, "coordinate")                                                                                          \
   X(QUEUE, "queue") /* a counter: `n` grids or slots wait at `start` */
 
