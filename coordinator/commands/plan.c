@@ -34,9 +34,10 @@ typedef struct {
 static const atl_option_t the_options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The model"},
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
-    {"shape", ATL_OPTION_TEXT, FIELD(shape), "K=N,...", NULL,
-     "or its sizes: layers, width, heads, head-size, text, side, text-ids, codes; or a shape with a name, as `convert "
-     "--random` takes it: dalle-12b, mindalle-1.3b, ..."},
+    {"shape", ATL_OPTION_TEXT, FIELD(shape), "SHAPE", NULL,
+     "or its sizes: a name (dalle-512, dalle-12b, mindalle-1.3b, ...), KEY=VALUE,... (width layers heads head_size "
+     "text "
+     "text_ids side codes ... as `convert --random` takes them; head-size is understood too), or both"},
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The job"},
@@ -83,69 +84,6 @@ static const atl_usage_t the_usage = {
         "  mpirun -n 2 --bind-to core atelier plan --model weights/emoji --ranks 2 --measure --simulate\n",
     .options = the_options,
 };
-
-/* ---- --shape ---- */
-
-typedef struct {
-  const char *name;
-  size_t offset;
-} size_field_t;
-
-#define SIZE(name) offsetof(atl_transformer_config_t, name)
-static const size_field_t the_sizes[] = {
-    {"layers", SIZE(n_layers)},        {"width", SIZE(width)},          {"heads", SIZE(n_heads)},
-    {"head-size", SIZE(head_size)},    {"text", SIZE(text_length)},     {"side", SIZE(image_side)},
-    {"text-ids", SIZE(n_text_tokens)}, {"codes", SIZE(n_image_tokens)},
-};
-enum { N_SIZES = sizeof the_sizes / sizeof the_sizes[0] };
-
-static atl_status_t read_size(const char *text, size_t n, atl_transformer_config_t *config) {
-  const char *equals = memchr(text, '=', n);
-  char *end = NULL;
-  long value = equals != NULL ? strtol(equals + 1, &end, 10) : 0;
-  for (int i = 0; equals != NULL && end == text + n && i < N_SIZES; i++) {
-    size_t n_name = (size_t)(equals - text);
-    if (strlen(the_sizes[i].name) != n_name || memcmp(the_sizes[i].name, text, n_name) != 0) continue;
-    ATL_CHECK(value >= 1 && value < 1 << 24, USAGE, "--shape %.*s: expected 1 to %d", (int)n, text, (1 << 24) - 1);
-    *(int32_t *)(void *)((char *)config + the_sizes[i].offset) = (int32_t)value;
-    return ATL_OK;
-  }
-  return ATL_FAIL(USAGE,
-                  "--shape: expected NAME=NUMBER with one of layers, width, heads, head-size, text, side, text-ids, "
-                  "codes; found '%.*s'",
-                  (int)n, text);
-}
-
-/* The rules of a configuration are those of model.json: there and back again. */
-static atl_status_t check_config(atl_transformer_config_t *config) {
-  json_t *object;
-  ATL_TRY(atl_transformer_config_to_json(config, &object));
-  atl_status_t status = atl_transformer_config_from_json(object, "--shape", config);
-  json_decref(object);
-  return status;
-}
-
-static atl_status_t read_shape(const char *text, atl_transformer_config_t *config) {
-  *config = (atl_transformer_config_t){.n_layers = 12,
-                                       .width = 512,
-                                       .n_heads = 8,
-                                       .text_length = 256,
-                                       .image_side = 16,
-                                       .n_text_tokens = 49408,
-                                       .n_image_tokens = 8192,
-                                       .shift_tokens = true,
-                                       .rotary = true};
-  for (const char *at = text; *at != '\0';) {
-    size_t n = strcspn(at, ",");
-    ATL_TRY(read_size(at, n, config));
-    at += n + (at[n] == ',');
-  }
-  if (config->head_size == 0) config->head_size = config->width / config->n_heads;
-  ATL_CHECK(config->n_layers <= ATL_MAX_LAYERS, USAGE, "--shape layers=%d: at most %d", (int)config->n_layers,
-            ATL_MAX_LAYERS);
-  for (int32_t i = 0; i < config->n_layers; i++) config->attention_owner[i] = config->feed_forward_owner[i] = i;
-  return check_config(config);
-}
 
 /* ---- the job ---- */
 
@@ -346,18 +284,11 @@ static atl_status_t plan_model(const settings_t *s, const atl_comm_t *world) {
   return status;
 }
 
-/* A shape that begins with a known name is what `convert --random` takes, and has a dVAE. */
 static atl_status_t plan_shape(const settings_t *s) {
-  subject_t subject = {0};
-  atl_transformer_config_t config;
   atl_shape_t shape;
-  if (memchr(s->shape, '=', strcspn(s->shape, ",")) == NULL) {
-    ATL_TRY(atl_shape_parse(s->shape, &shape));
-    subject = (subject_t){.config = &shape.transformer, .vae = &shape.vae, .clip = shape.has_clip ? &shape.clip : NULL};
-  } else {
-    ATL_TRY(read_shape(s->shape, &config));
-    subject.config = &config;
-  }
+  ATL_TRY(atl_shape_parse(s->shape, "dalle-512", &shape));
+  const subject_t subject = {
+      .config = &shape.transformer, .vae = &shape.vae, .clip = shape.has_clip ? &shape.clip : NULL};
   return plan_for(s, &subject);
 }
 

@@ -105,7 +105,7 @@ static atl_status_t check_tokenizers(const atl_random_model_t *wanted, const atl
 atl_status_t atl_random_model_write(const atl_random_model_t *wanted) {
   atl_shape_t shape;
   atl_write_t write;
-  ATL_TRY(atl_shape_parse(wanted->shape, &shape));
+  ATL_TRY(atl_shape_parse(wanted->shape, "tiny", &shape));
   ATL_TRY(check_tokenizers(wanted, &shape));
   ATL_CHECK(!atl_file_exists_itself(wanted->directory), INPUT, "%s: exists already; choose another folder",
             wanted->directory);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ATTENTION_TEXT = 1024, MAX_TEXT = 2048 };
+enum { MAX_ATTENTION_TEXT = 1024, MAX_TEXT = 2048, MAX_VALUE = 1 << 24 };
 
 /* What a shape is made from; every field is a key. */
 typedef struct {
@@ -44,6 +44,7 @@ enum { N_KEYS = sizeof the_keys / sizeof the_keys[0] };
 #define FOUR_LAYERS "axial_row:axial_col:axial_row:axial_row:"
 #define TWENTY_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS
 
+/* head_size 0 is width / heads. */
 static const struct {
   const char *name;
   keys_t keys;
@@ -64,6 +65,21 @@ static const struct {
       .vae_width = 16,
       .codebook = 16,
       .attention = "full:axial_row"}},
+    {"dalle-512",
+     {.width = 512,
+      .layers = 12,
+      .heads = 8,
+      .text = 256,
+      .text_ids = 49408,
+      .side = 16,
+      .codes = 8192,
+      .rotary = 1,
+      .shift = 1,
+      .vae_layers = 4,
+      .vae_blocks = 1,
+      .vae_width = 64,
+      .codebook = 512,
+      .attention = "full"}},
     {"dalle-1024-full", {DALLE_1024, .attention = "full"}},
     {"dalle-1024-sparse",
      {DALLE_1024, .attention = "axial_row:axial_col:axial_row:axial_row:axial_row:axial_col:axial_row:axial_row:"
@@ -108,9 +124,15 @@ static atl_status_t set_name(keys_t *keys, const char *name) {
       return ATL_OK;
     }
   return ATL_FAIL(USAGE,
-                  "there is no shape '%s'; known are tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, "
-                  "dalle-12b",
+                  "there is no shape '%s'; known are tiny, dalle-512, dalle-1024-full, dalle-1024-sparse, "
+                  "mindalle-1.3b, dalle-12b",
                   name);
+}
+
+/* Is this key of the list what the user wrote? A hyphen stands for an underscore. */
+static bool is_key(const char *key, const char *written) {
+  while (*key != '\0' && (*key == *written || (*key == '_' && *written == '-'))) key++, written++;
+  return *key == '\0' && *written == '\0';
 }
 
 static atl_status_t set_key(keys_t *keys, const char *key, const char *value) {
@@ -121,12 +143,12 @@ static atl_status_t set_key(keys_t *keys, const char *key, const char *value) {
     return ATL_OK;
   }
   for (int i = 0; i < N_KEYS; i++) {
-    if (strcmp(the_keys[i].name, key) != 0) continue;
+    if (!is_key(the_keys[i].name, key)) continue;
     char *end;
     errno = 0;
     long number = strtol(value, &end, 10);
-    ATL_CHECK(end != value && *end == '\0' && errno == 0 && number >= 0 && number <= 1 << 20, USAGE,
-              "%s=%s: expected a number from 0 to 1048576", key, value);
+    ATL_CHECK(end != value && *end == '\0' && errno == 0 && number >= 0 && number <= MAX_VALUE, USAGE,
+              "%s=%s: expected an integer from 0 to %d", key, value, MAX_VALUE);
     memcpy((char *)keys + the_keys[i].offset, &(int32_t){(int32_t)number}, sizeof(int32_t));
     return ATL_OK;
   }
@@ -137,11 +159,11 @@ static atl_status_t set_key(keys_t *keys, const char *key, const char *value) {
                   key);
 }
 
-static atl_status_t read_keys(const char *text, keys_t *keys) {
+static atl_status_t read_keys(const char *text, const char *base, keys_t *keys) {
   char copy[MAX_TEXT], *rest = copy;
   ATL_CHECK(strlen(text) < sizeof copy, USAGE, "the shape is longer than %d characters", MAX_TEXT - 1);
   memcpy(copy, text, strlen(text) + 1);
-  ATL_TRY(set_name(keys, "tiny"));
+  ATL_TRY(set_name(keys, base));
   for (char *item = strtok_r(copy, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
     char *equals = strchr(item, '=');
     if (equals == NULL) {
@@ -179,6 +201,7 @@ static atl_status_t set_layers(const keys_t *keys, atl_transformer_config_t *con
   return ATL_OK;
 }
 
+/* The side is the transformer's, checked: at most 256. More layers than a dVAE may have are left to its check. */
 static void set_vae(const keys_t *keys, atl_vae_config_t *vae) {
   *vae = (atl_vae_config_t){.image_size = keys->side << (keys->vae_layers < 16 ? keys->vae_layers : 0),
                             .n_layers = keys->vae_layers,
@@ -204,10 +227,11 @@ static void set_clip(atl_clip_config_t *clip) {
                               .text_layers = 12};
 }
 
-atl_status_t atl_shape_parse(const char *text, atl_shape_t *shape) {
+atl_status_t atl_shape_parse(const char *text, const char *base, atl_shape_t *shape) {
   keys_t keys;
   *shape = (atl_shape_t){0};
-  ATL_TRY(read_keys(text, &keys));
+  ATL_TRY(read_keys(text, base, &keys));
+  if (keys.head_size == 0 && keys.heads > 0) keys.head_size = keys.width / keys.heads;
   shape->transformer = (atl_transformer_config_t){.width = keys.width,
                                                   .n_layers = keys.layers,
                                                   .n_heads = keys.heads,
@@ -223,9 +247,9 @@ atl_status_t atl_shape_parse(const char *text, atl_shape_t *shape) {
                                                   .rotary = keys.rotary != 0,
                                                   .share_embeddings = keys.share != 0};
   ATL_TRY(set_layers(&keys, &shape->transformer));
+  ATL_TRY(atl_transformer_config_check(&shape->transformer, text));
   set_vae(&keys, &shape->vae);
   set_clip(&shape->clip);
   shape->has_clip = keys.clip != 0;
-  ATL_TRY(atl_transformer_config_check(&shape->transformer, text));
   return atl_vae_config_check(&shape->vae, text);
 }

@@ -1,11 +1,13 @@
-/* Shape: the sizes of a model as text, for models made of random numbers: a known name, KEY=VALUE overrides, or both.
+/* Shape: the sizes of a model as text, for plans and for models made of random numbers: a known name, KEY=VALUE
+ * overrides, or both.
  *
  *     atl_shape_t shape;
- *     ATL_TRY(atl_shape_parse("dalle-1024-full,layers=2,clip=1", &shape));
+ *     ATL_TRY(atl_shape_parse("dalle-1024-full,layers=2,clip=1", "tiny", &shape));
  *
- * Names: tiny, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, dalle-12b (of the paper). Keys: width layers heads
- * head_size text text_ids side codes attention (kinds joined by ':', repeated over the layers) rotary shift stable
- * sandwich reversible share vae_layers vae_blocks vae_width codebook clip.
+ * Names: tiny, dalle-512, dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, dalle-12b (of the paper). Keys: width
+ * layers heads head_size (0: width / heads) text text_ids side codes attention (kinds joined by ':', repeated over the
+ * layers) rotary shift stable sandwich reversible share vae_layers vae_blocks vae_width codebook clip. A key may be
+ * spelled with hyphens: head-size.
  */
 #ifndef ATL_MODEL_CHECKPOINT_SHAPE_H
 #define ATL_MODEL_CHECKPOINT_SHAPE_H
@@ -19,7 +21,7 @@ typedef struct {
   atl_clip_config_t clip; /* ViT-B/32 */
 } atl_shape_t;
 
-/* USAGE: an unknown name or key, a value that is no number or no attention; INPUT: sizes that do not fit each other. */
-atl_status_t atl_shape_parse(const char *text, atl_shape_t *shape);
+/* Keys alone change the shape named `base`. USAGE: an unknown name or key, a value that is no integer or no attention; INPUT: sizes that do not fit each other. */
+atl_status_t atl_shape_parse(const char *text, const char *base, atl_shape_t *shape);
 
 #endif

@@ -12,7 +12,7 @@
 
 static void test_shapes(void) {
   atl_shape_t shape;
-  TAP_STATUS(ATL_OK, atl_shape_parse("dalle-1024-sparse", &shape), "a known shape");
+  TAP_STATUS(ATL_OK, atl_shape_parse("dalle-1024-sparse", "tiny", &shape), "a known shape");
   const atl_transformer_config_t *c = &shape.transformer;
   TAP_OK(c->width == 1024 && c->n_layers == 12 && c->n_heads == 16 && c->head_size == 64 && c->text_length == 256 &&
              c->n_text_tokens == 10000 && c->image_side == 32 && c->n_image_tokens == 8192 && c->rotary &&
@@ -21,7 +21,8 @@ static void test_shapes(void) {
   TAP_OK(c->attention[0] == ATL_ATTENTION_AXIAL_ROW && c->attention[1] == ATL_ATTENTION_AXIAL_COL &&
              c->attention[5] == ATL_ATTENTION_AXIAL_COL && c->attention[11] == ATL_ATTENTION_CONV_LIKE,
          "and its attention");
-  TAP_STATUS(ATL_OK, atl_shape_parse("mindalle-1.3b,layers=5,attention=full:axial_col,clip=1", &shape), "overrides");
+  TAP_STATUS(ATL_OK, atl_shape_parse("mindalle-1.3b,layers=5,attention=full:axial_col,clip=1", "tiny", &shape),
+             "overrides");
   TAP_OK(c->n_layers == 5 && c->width == 1536 && c->attention[2] == ATL_ATTENTION_FULL &&
              c->attention[3] == ATL_ATTENTION_AXIAL_COL && shape.has_clip && shape.vae.image_size == 256,
          "take effect, attention repeated over the layers");
@@ -31,7 +32,16 @@ static void test_shapes(void) {
                                         "tiny,layers=",     "tiny,side=-1",
                                         "tiny,attention=:", "tiny,width=99999999999999999999"};
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-    TAP_STATUS(ATL_USAGE, atl_shape_parse(refused[i], &shape), refused[i]);
+    TAP_STATUS(ATL_USAGE, atl_shape_parse(refused[i], "tiny", &shape), refused[i]);
+  TAP_STATUS(ATL_OK, atl_shape_parse("layers=3,width=96,heads=6,head-size=8,text-ids=50", "dalle-512", &shape),
+             "keys alone change the base, and may have hyphens");
+  TAP_OK(c->n_layers == 3 && c->head_size == 8 && c->n_text_tokens == 50 && c->text_length == 256,
+         "sizes that are not given are the base's");
+  TAP_STATUS(ATL_OK, atl_shape_parse("width=96,heads=6", "dalle-512", &shape), "a head size may be left out");
+  TAP_OK(c->head_size == 16, "a head size that is left out is the width over the heads");
+  TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,side=1048576,vae_layers=15", "tiny", &shape),
+             "a picture too large for a number is refused");
+  TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,vae_layers=16", "tiny", &shape), "a dVAE of 16 layers is refused");
   TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,width=0", &shape), "sizes must make a model");
 }
 
