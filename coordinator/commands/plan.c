@@ -1,9 +1,7 @@
 /* atelier plan: who would do what, and how long it would take, without ranks or a cluster. The job is told as to
  * `generate`; the plan printed is the plan that runs. A model that exists only as sizes is told by --shape. */
-#include <math.h>
 #include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"

@@ -42,7 +42,7 @@ static void test_shapes(void) {
   TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,side=1048576,vae_layers=15", "tiny", &shape),
              "a picture too large for a number is refused");
   TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,vae_layers=16", "tiny", &shape), "a dVAE of 16 layers is refused");
-  TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,width=0", &shape), "sizes must make a model");
+  TAP_STATUS(ATL_INPUT, atl_shape_parse("tiny,width=0", "tiny", &shape), "sizes must make a model");
 }
 
 /* All logits of the begin symbol and one text row must be finite: the weights are of a sane size. */
