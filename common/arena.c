@@ -1,11 +1,11 @@
-/* Chunks of at least 64 KiB; a larger request gets a chunk of its own size. */
+/* Chunks of at least ATL_ARENA_CHUNK_BYTES; a larger request gets a chunk of its own size. */
 #include "common/arena.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, CHUNK_BYTES = 64 * 1024 };
+enum { ALIGNMENT = 64 };
 
 struct atl_arena_chunk {
   atl_arena_chunk_t *older;
@@ -15,7 +15,8 @@ struct atl_arena_chunk {
 
 static atl_status_t push_chunk(atl_arena_t *arena, size_t n_bytes) {
   atl_arena_chunk_t *chunk;
-  size_t capacity = n_bytes > CHUNK_BYTES ? (n_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : CHUNK_BYTES;
+  size_t capacity = ATL_ARENA_CHUNK_BYTES;
+  if (n_bytes > capacity) capacity = (n_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
   ATL_TRY(ATL_NEW(1, &chunk));
   atl_status_t status = ATL_NEW(capacity, &chunk->bytes);
   if (status != ATL_OK) {

@@ -10,6 +10,8 @@
 
 #include "common/memory.h"
 
+enum { ATL_ARENA_CHUNK_BYTES = 64 << 10 }; /* the least that an arena takes at once */
+
 typedef struct atl_arena_chunk atl_arena_chunk_t;
 typedef struct {
   atl_arena_chunk_t *chunks; /* newest first */

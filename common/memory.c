@@ -84,6 +84,8 @@ atl_status_t atl_memory_strdup(const char *text, char **copy) {
   return ATL_OK;
 }
 
+size_t atl_memory_rounding_bytes(size_t n_bytes) { return n_bytes < LEAST_HUGE_BYTES ? 0 : HUGE_PAGE_BYTES / 2; }
+
 size_t atl_memory_in_use_bytes(void) { return atomic_load(&the_heap.in_use); }
 
 size_t atl_memory_peak_bytes(void) { return atomic_load(&the_heap.peak); }

@@ -24,6 +24,9 @@ void atl_memory_destroy(void **block);
 /* A copy of a string. Caller owns. */
 atl_status_t atl_memory_strdup(const char *text, char **copy);
 
+/* What a block takes beside its contents, on average: half of a huge page for a large one. */
+size_t atl_memory_rounding_bytes(size_t n_bytes);
+
 size_t atl_memory_in_use_bytes(void);
 size_t atl_memory_peak_bytes(void);
 /* From here on the peak counts anew, from what is in use. */

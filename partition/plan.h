@@ -20,6 +20,10 @@
 #include "common/status.h"
 
 enum { ATL_MAX_STAGES = 256, ATL_MAX_RANKS = 65536, ATL_PLAN_WHY_BYTES = 160 };
+enum {
+  ATL_PREFILL_ROWS = 64,   /* a packet of text has room for at least so many rows */
+  ATL_PLAN_MICROBATCH = 32 /* the largest that is chosen unasked: weights are read once for so many rows */
+};
 
 /* Seconds, measured or estimated (partition/cost.h). Those of a microbatch are for `microbatch` candidates (all their
  * rows, also guidance's); the part called fixed, reading the weights, does not grow with them. */

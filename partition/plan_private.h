@@ -5,7 +5,6 @@
 #include "partition/plan.h"
 
 enum {
-  ATL_PLAN_MICROBATCH = 32,        /* the largest that is chosen unasked: weights are read once for so many rows */
   ATL_PLAN_MAX_SLOTS = 4096,       /* the largest that may be asked for */
   ATL_PLAN_MAX_MICROBATCH = 65536, /* likewise */
   /* of text stores: a candidate in flight each, and the null text */

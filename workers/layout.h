@@ -21,8 +21,6 @@ typedef struct {
   int32_t max_rows; /* of a packet */
 } atl_layout_t;
 
-enum { ATL_PREFILL_ROWS = 64 }; /* a packet of text has room for at least so many rows */
-
 /* Do its sizes fit one another? */
 bool atl_layout_is_valid(const atl_layout_t *layout);
 

@@ -1,9 +1,11 @@
 #include "coordinator/plan/planning.h"
 
+#include "common/arena.h"
+#include "common/memory.h"
+#include "model/clip/clip.h"
+#include "model/vae/dvae.h"
 #include "partition/cost.h"
 #include "partition/hop.h"
-
-enum { MICROBATCH = 32, PREFILL_ROWS = 64 }; /* costs are stated for one, packets have room for the other */
 
 /* What any rank takes beside its roles: program, libraries, MPI and its buffers (measured: 31 to 44 MiB with Open MPI
  * 4.1, oneDNN 2.6, and one to three ranks on a host). */
@@ -13,18 +15,16 @@ enum { PROCESS_BYTES = 34 << 20 };
  * for a million of one letter). MiB for each 1,024; fewer are within PROCESS_BYTES. */
 static int64_t prompts_bytes(int32_t n_prompts) { return (int64_t)(n_prompts / 1024) << 20; }
 
-/* What a linear takes beside its contents: an arena's rounding, and for a large one huge pages' (common/memory), half
- * of one on average. */
-enum { CHUNK_BYTES = 64 << 10, HUGE_PAGE_BYTES = 2 << 20 };
-
-static int64_t rounding_of(int64_t n_bytes) { return n_bytes >= 2 * HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES / 2 : 0; }
+/* What a linear takes beside its contents: what an arena and a large block round up. */
 static int64_t linear_rounding(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
-  return CHUNK_BYTES + rounding_of(n_out * n_in * (int64_t)atl_dtype_bytes(dtype));
+  size_t n_bytes = (size_t)n_out * (size_t)n_in * atl_dtype_bytes(dtype);
+  return (int64_t)(ATL_ARENA_CHUNK_BYTES + atl_memory_rounding_bytes(n_bytes));
 }
 
 static int32_t max_rows_of(const atl_planning_t *planning) {
-  int32_t b = planning->microbatch > 0 ? planning->microbatch : MICROBATCH, n = planning->is_guided ? 2 * b : b;
-  return n > PREFILL_ROWS ? n : PREFILL_ROWS;
+  int32_t b = planning->microbatch > 0 ? planning->microbatch : ATL_PLAN_MICROBATCH,
+          n = planning->is_guided ? 2 * b : b;
+  return n > ATL_PREFILL_ROWS ? n : ATL_PREFILL_ROWS;
 }
 
 static atl_transformer_bytes_t bytes_of(const atl_transformer_config_t *config, const atl_planning_t *planning,
@@ -88,41 +88,8 @@ static int64_t packet_bytes(const atl_planning_t *planning, const atl_transforme
   return (int64_t)atl_hop_bytes(&spec);
 }
 
-/* The dVAE's decoder: codebook, convolutions, the three buffers a picture is in, and what a doubling is made of. */
-static int64_t vae_items(const atl_vae_config_t *c) {
-  int64_t h = c->hidden_width, k = c->codebook_width, side = c->image_size, grid = side >> c->n_layers;
-  int64_t n = c->n_tokens * k + k * h + 19 * h * h * c->n_res_blocks + c->n_layers * 16 * h * h;
-  n += side * side * (c->n_channels + h / 4 + h / 16) + grid * grid * k;
-  for (int32_t i = 0; i < c->n_layers; i++) n += (grid << i) * (grid << i) * h;
-  return n + side * side / 4 * c->n_channels;
-}
-
-static int64_t linear_bytes(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
-  atl_linear_spec_t spec = {.n_out = n_out, .n_in = n_in, .dtype = dtype};
-  return (int64_t)atl_linear_get_bytes(&spec) + linear_rounding(n_out, n_in, dtype);
-}
-
-enum { ROWS_AT_ONCE = 512 }; /* of patches, as model/clip/vit takes them */
-
-/* A block of a CLIP transformer: queries, keys and values; out; up; down. */
-static int64_t block_bytes(int64_t width, atl_dtype_t dtype) {
-  return linear_bytes(3 * width, width, dtype) + linear_bytes(width, width, dtype) +
-         linear_bytes(4 * width, width, dtype) + linear_bytes(width, 4 * width, dtype);
-}
-
-static int64_t clip_bytes(const atl_clip_config_t *c, atl_dtype_t dtype) {
-  int64_t w = c->text_width, v = c->vision_width, n = 0;
-  n += (c->vocabulary + c->context_length) * w * (int64_t)sizeof(float);
-  n += c->text_layers * block_bytes(w, dtype) + linear_bytes(c->embedding_width, w, dtype);
-  if (!c->is_resnet)
-    return n + c->vision_layers * block_bytes(v, dtype) + linear_bytes(v, 3 * c->patch_size * c->patch_size, dtype) +
-           10 * ROWS_AT_ONCE * v * (int64_t)sizeof(float);
-  int32_t n_blocks = c->vision_blocks[0] + c->vision_blocks[1] + c->vision_blocks[2] + c->vision_blocks[3];
-  return n + 600 * v * v * n_blocks * (int64_t)atl_dtype_bytes(dtype);
-}
-
 static int64_t decoder_bytes(const atl_vae_config_t *vae, const atl_clip_config_t *clip, atl_dtype_t dtype) {
-  return (vae != NULL ? vae_items(vae) * (int64_t)sizeof(float) : 0) + (clip != NULL ? clip_bytes(clip, dtype) : 0);
+  return (int64_t)((vae != NULL ? atl_dvae_memory(vae) : 0) + (clip != NULL ? atl_clip_memory(clip, dtype) : 0));
 }
 
 /* FLOPs of one image through the dVAE's decoder: transposed 4x4 convolutions up to the full size, and res blocks on the
@@ -161,7 +128,7 @@ static void estimate_costs(const atl_planning_t *planning, const atl_transformer
                            .bytes = planning->core_bytes,
                            .hop_seconds = planning->hop_seconds,
                            .hop_bytes = planning->hop_bytes};
-  atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : MICROBATCH, costs);
+  atl_cost_estimate(&work, &machine, planning->microbatch ? planning->microbatch : ATL_PLAN_MICROBATCH, costs);
 }
 
 void atl_planning_request(const atl_planning_t *planning, atl_plan_request_t *request) {

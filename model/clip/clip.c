@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/memory.h"
 #include "model/clip/clip_private.h"
 #include "model/kernels/norm/norm.h"
@@ -138,4 +139,20 @@ float atl_clip_score(const atl_clip_t *clip, const float *image_features, const 
 size_t atl_clip_bytes(const atl_clip_t *clip) {
   return atl_clip_text_bytes(clip->text) +
          (clip->resnet ? atl_clip_resnet_bytes(clip->resnet) : atl_clip_vit_bytes(clip->vit));
+}
+
+/* A linear or convolution of a tensor, with what its arena and a large block round up. */
+static int64_t packed_bytes(const atl_table_entry_t *entry, const void *context) {
+  const atl_dtype_t *dtype = context;
+  const atl_linear_spec_t spec = {
+      .n_out = entry->shape[0], .n_in = (int64_t)atl_table_n_items(entry) / entry->shape[0], .dtype = *dtype};
+  return (int64_t)(atl_linear_get_bytes(&spec) + ATL_ARENA_CHUNK_BYTES +
+                   atl_memory_rounding_bytes(atl_table_n_items(entry) * atl_dtype_bytes(*dtype)));
+}
+
+size_t atl_clip_memory(const atl_clip_config_t *config, atl_dtype_t dtype) {
+  int64_t bytes = atl_table_sum(&atl_clip_table, config, 1 << ATL_TENSOR_WEIGHT, packed_bytes, &dtype);
+  int64_t n = atl_table_n_parameters(&atl_clip_table, config, "", 1 << ATL_TENSOR_TABLE);
+  n += config->is_resnet ? atl_clip_resnet_scratch_items(config) : atl_clip_vit_scratch_items(config);
+  return (size_t)bytes + (size_t)n * sizeof(float);
 }

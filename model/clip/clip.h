@@ -21,5 +21,8 @@ atl_status_t atl_clip_text_features(atl_clip_t *clip, float *features, const int
 /* exp(logit_scale) cos(image, text) of two normalised features(E). */
 float atl_clip_score(const atl_clip_t *clip, const float *image_features, const float *text_features);
 size_t atl_clip_bytes(const atl_clip_t *clip);
+/* Bytes that a CLIP of this configuration will take: embeddings, packed weights, and what pictures are computed in.
+ * Pure. */
+size_t atl_clip_memory(const atl_clip_config_t *config, atl_dtype_t dtype);
 
 #endif

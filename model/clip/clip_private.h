@@ -74,6 +74,7 @@ void atl_clip_vit_destroy(atl_clip_vit_t **vit);
 /* features(n,E) <- images(n,3,size,size). */
 void atl_clip_vit_run(atl_clip_vit_t *vit, float *features, const float *images, int32_t n);
 size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit);
+int64_t atl_clip_vit_scratch_items(const atl_clip_config_t *config); /* floats that pictures are computed in */
 
 typedef struct atl_clip_resnet atl_clip_resnet_t;
 atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
@@ -81,5 +82,6 @@ atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip
 void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet);
 void atl_clip_resnet_run(atl_clip_resnet_t *resnet, float *features, const float *images, int32_t n);
 size_t atl_clip_resnet_bytes(const atl_clip_resnet_t *resnet);
+int64_t atl_clip_resnet_scratch_items(const atl_clip_config_t *config);
 
 #endif

@@ -302,3 +302,9 @@ size_t atl_clip_resnet_bytes(const atl_clip_resnet_t *resnet) {
   return bytes + atl_linear_bytes(resnet->q) + atl_linear_bytes(resnet->k) + atl_linear_bytes(resnet->v) +
          atl_linear_bytes(resnet->project) + items * sizeof(float);
 }
+
+/* The largest picture in each buffer (`need`), of pixels side^2: stem and last block's result, width/4 each; stem,
+ * width/4; the path of the first stage that halves, width/8. */
+int64_t atl_clip_resnet_scratch_items(const atl_clip_config_t *config) {
+  return (int64_t)config->image_size * config->image_size * config->vision_width * 7 / 8;
+}

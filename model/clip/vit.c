@@ -125,3 +125,8 @@ size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit) {
   return atl_conv_bytes(vit->patches) + atl_clip_tower_bytes(vit->tower) + atl_linear_bytes(vit->projection) +
          scratch * sizeof(float);
 }
+
+/* x and, in the tower, 9 values of a width for each row. */
+int64_t atl_clip_vit_scratch_items(const atl_clip_config_t *config) {
+  return 10 * (int64_t)ROWS_AT_ONCE * config->vision_width + 3 * (int64_t)config->image_size * config->image_size;
+}

@@ -63,50 +63,93 @@ static float find_spread(const atl_table_scope_t *scope, const atl_init_t *init)
   return (float)sqrt((double)init->times / (double)read_size(scope, &over));
 }
 
-/* ---- listing ---- */
+/* ---- walking ---- */
 
-static atl_status_t add(const atl_table_t *table, atl_table_list_t *list, const atl_table_part_t *part, int32_t i_item,
-                        const atl_table_row_t *row, const atl_table_scope_t *scope) {
-  if (list->n == list->capacity) {
-    size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
-    ATL_TRY(ATL_RESIZE(capacity, &list->items));
-    list->capacity = capacity;
-  }
-  atl_table_entry_t *entry = &list->items[list->n++];
-  *entry = (atl_table_entry_t){.kind = row->kind,
-                               .init = row->init.kind,
-                               .spread = find_spread(scope, &row->init),
-                               .decays = (table->decays >> row->kind & 1) != 0,
-                               .array = part->array,
-                               .offset = row->offset};
-  if (part->array != NULL) entry->offset += (size_t)i_item * part->array->item_bytes;
+typedef atl_status_t (*visit_t)(void *context, const atl_table_entry_t *entry);
+
+static atl_table_entry_t entry_of(const atl_table_t *table, const atl_table_part_t *part, int32_t i_item,
+                                  const atl_table_row_t *row, const atl_table_scope_t *scope) {
+  atl_table_entry_t entry = {.kind = row->kind,
+                             .init = row->init.kind,
+                             .spread = find_spread(scope, &row->init),
+                             .decays = (table->decays >> row->kind & 1) != 0,
+                             .array = part->array,
+                             .offset = row->offset};
+  if (part->array != NULL) entry.offset += (size_t)i_item * part->array->item_bytes;
   const char *dot = scope->prefix[0] != '\0' ? "." : "";
-  int n = snprintf(entry->name, sizeof entry->name, "%s%s%s", scope->prefix, dot, row->name);
-  ATL_ASSERT(n > 0 && (size_t)n < sizeof entry->name);
-  read_shape(scope, row->shape, entry);
-  return ATL_OK;
+  int n = snprintf(entry.name, sizeof entry.name, "%s%s%s", scope->prefix, dot, row->name);
+  ATL_ASSERT(n > 0 && (size_t)n < sizeof entry.name);
+  read_shape(scope, row->shape, &entry);
+  return entry;
 }
 
-static atl_status_t list_item(const atl_table_t *table, const atl_table_part_t *part, const void *config,
-                              int32_t i_item, atl_table_list_t *list) {
+static atl_status_t walk_item(const atl_table_t *table, const atl_table_part_t *part, const void *config,
+                              int32_t i_item, visit_t visit, void *context) {
   atl_table_scope_t scope = {0};
   table->describe(config, i_item, &scope);
   if (part->describe != NULL) part->describe(config, i_item, &scope);
-  for (size_t i = 0; i < part->n_rows; i++)
-    if ((part->rows[i].needs & ~scope.has) == 0) ATL_TRY(add(table, list, part, i_item, &part->rows[i], &scope));
+  for (size_t i = 0; i < part->n_rows; i++) {
+    if ((part->rows[i].needs & ~scope.has) != 0) continue;
+    atl_table_entry_t entry = entry_of(table, part, i_item, &part->rows[i], &scope);
+    ATL_TRY(visit(context, &entry));
+  }
   return ATL_OK;
 }
 
-atl_status_t atl_table_list(const atl_table_t *table, const void *config, atl_table_list_t *list) {
+static atl_status_t walk(const atl_table_t *table, const void *config, visit_t visit, void *context) {
   for (size_t first = 0, end; first < table->n_parts; first = end) {
     const atl_table_array_t *array = table->parts[first].array;
     end = first + 1;
     while (array != NULL && end < table->n_parts && table->parts[end].array == array) end++;
     int32_t n_items = array != NULL ? array->count(config) : 1;
     for (int32_t i = 0; i < n_items; i++)
-      for (size_t p = first; p < end; p++) ATL_TRY(list_item(table, &table->parts[p], config, i, list));
+      for (size_t p = first; p < end; p++) ATL_TRY(walk_item(table, &table->parts[p], config, i, visit, context));
   }
   return ATL_OK;
+}
+
+static atl_status_t add_to_list(void *context, const atl_table_entry_t *entry) {
+  atl_table_list_t *list = context;
+  if (list->n == list->capacity) {
+    size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
+    ATL_TRY(ATL_RESIZE(capacity, &list->items));
+    list->capacity = capacity;
+  }
+  list->items[list->n++] = *entry;
+  return ATL_OK;
+}
+
+atl_status_t atl_table_list(const atl_table_t *table, const void *config, atl_table_list_t *list) {
+  return walk(table, config, add_to_list, list);
+}
+
+typedef struct {
+  const char *prefix;
+  uint32_t kinds;
+  int64_t (*measure)(const atl_table_entry_t *entry, const void *context);
+  const void *context;
+  int64_t sum;
+} sum_t;
+
+static atl_status_t add_to_sum(void *context, const atl_table_entry_t *entry) {
+  sum_t *sum = context;
+  if ((sum->kinds >> entry->kind & 1) == 0 || strncmp(entry->name, sum->prefix, strlen(sum->prefix)) != 0)
+    return ATL_OK;
+  sum->sum += sum->measure != NULL ? sum->measure(entry, sum->context) : (int64_t)atl_table_n_items(entry);
+  return ATL_OK;
+}
+
+int64_t atl_table_n_parameters(const atl_table_t *table, const void *config, const char *prefix, uint32_t kinds) {
+  sum_t sum = {.prefix = prefix, .kinds = kinds};
+  ATL_ASSERT(walk(table, config, add_to_sum, &sum) == ATL_OK);
+  return sum.sum;
+}
+
+int64_t atl_table_sum(const atl_table_t *table, const void *config, uint32_t kinds,
+                      int64_t (*measure)(const atl_table_entry_t *entry, const void *context), const void *context) {
+  sum_t sum = {.prefix = "", .kinds = kinds, .measure = measure, .context = context};
+  ATL_ASSERT(walk(table, config, add_to_sum, &sum) == ATL_OK);
+  return sum.sum;
 }
 
 void atl_table_clear_list(atl_table_list_t *list) {

@@ -142,6 +142,11 @@ void atl_table_set_letter(atl_table_scope_t *scope, const char *name, int64_t va
  */
 atl_status_t atl_table_list(const atl_table_t *table, const void *config, atl_table_list_t *list);
 void atl_table_clear_list(atl_table_list_t *list);
+/* Parameters of the kinds (1 << ATL_TENSOR_WEIGHT | ...) whose names begin with the prefix. Pure. */
+int64_t atl_table_n_parameters(const atl_table_t *table, const void *config, const char *prefix, uint32_t kinds);
+/* The sum of a measure over the tensors of the kinds. Pure. */
+int64_t atl_table_sum(const atl_table_t *table, const void *config, uint32_t kinds,
+                      int64_t (*measure)(const atl_table_entry_t *entry, const void *context), const void *context);
 size_t atl_table_n_items(const atl_table_entry_t *entry);
 
 /* Makes the arrays of a weights struct, all zero. MEMORY. The arena owns. */

@@ -242,3 +242,12 @@ size_t atl_dvae_bytes(const atl_dvae_t *vae) {
   size_t pixels = vae->to_pixels ? atl_conv_bytes(vae->to_pixels) : 0;
   return pixels + chain_bytes(&vae->encoder) + chain_bytes(&vae->decoder) + codebook * sizeof(float);
 }
+
+size_t atl_dvae_memory(const atl_vae_config_t *config) {
+  int64_t h = config->hidden_width, side = config->image_size, grid = side >> config->n_layers;
+  int64_t n = atl_table_n_parameters(&atl_dvae_table, config, "codebook", 1 << ATL_TENSOR_TABLE) +
+              atl_table_n_parameters(&atl_dvae_table, config, "decoder", 1 << ATL_TENSOR_WEIGHT);
+  n += side * side * (config->n_channels + h / 4 + h / 16) + grid * grid * config->codebook_width; /* buffers */
+  for (int32_t i = 0; i < config->n_layers; i++) n += (grid << i) * (grid << i) * h; /* a doubling's products */
+  return (size_t)(n + side * side / 4 * config->n_channels) * sizeof(float);
+}

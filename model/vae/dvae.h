@@ -20,5 +20,8 @@ void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t 
  * rounded to nearest. */
 void atl_dvae_get_bytes(const atl_dvae_t *vae, uint8_t *rgb, const float *pixels);
 size_t atl_dvae_bytes(const atl_dvae_t *vae); /* memory it holds */
+/* Bytes that a decoder of this configuration will hold: codebook, packed convolutions, the three buffers a picture is
+ * in, and what a doubling works in. Pure. */
+size_t atl_dvae_memory(const atl_vae_config_t *config);
 
 #endif
