@@ -53,27 +53,61 @@ static bool has_entries(const char *path) {
   return found;
 }
 
-/* The nearest folder above `path` that exists must let us make others in it. */
+/* Each name in the path must be short enough for the file system of `parent`. */
+static atl_status_t check_names(const char *folder, const char *parent) {
+  long max_bytes = pathconf(parent, _PC_NAME_MAX);
+  for (const char *name = folder; max_bytes > 0 && *name;) {
+    size_t n = strcspn(name, "/");
+    ATL_CHECK(n <= (size_t)max_bytes, INPUT, "--out %.60s...: expected names of at most %ld bytes, found one of %zu",
+              folder, max_bytes, n);
+    name += n + (name[n] == '/');
+  }
+  return ATL_OK;
+}
+
+/* Creates a folder in `parent` and removes it: permissions alone do not tell about /proc, quotas and the like. */
+static atl_status_t try_mkdir(const char *folder, const char *parent) {
+  char name[32], path[ATL_PATH_BYTES];
+  snprintf(name, sizeof name, ".atelier-%ld", (long)getpid());
+  ATL_TRY(atl_runfolder_path(parent, name, path));
+  bool is_made = mkdir(path, 0777) == 0;
+  ATL_CHECK(is_made || errno == EEXIST, INPUT, "--out %s: cannot be made in %s: %s; choose another --out", folder,
+            parent, strerror(errno));
+  if (is_made) rmdir(path);
+  return ATL_OK;
+}
+
+/* The nearest existing folder at or above `folder` must let us create folders in it. */
 static atl_status_t check_parent(const char *folder) {
   char path[ATL_PATH_BYTES];
   ATL_TRY(atl_runfolder_path(folder, "", path)); /* ends in '/' */
-  while (path[0] && !atl_file_exists(path)) {
+  while (path[0] && !atl_file_exists_itself(path)) {
     char *slash = strrchr(path, '/');
     if (slash)
       slash[slash == path] = 0; /* the root keeps its slash */
     else
-      path[0] = 0; /* here */
+      path[0] = 0; /* the working directory */
   }
   const char *parent = path[0] ? path : ".";
+  ATL_CHECK(atl_file_exists(parent), INPUT, "--out %s: %s is a link that leads nowhere; choose another --out", folder,
+            parent);
   ATL_CHECK(atl_file_is_directory(parent), INPUT, "--out %s: expected a folder to make it in, found that %s is a file",
             folder, parent);
-  ATL_CHECK(access(parent, W_OK | X_OK) == 0, INPUT, "--out %s: cannot be made in %s: %s; choose another --out", folder,
-            parent, strerror(errno));
+  ATL_TRY(check_names(folder, parent));
+  return try_mkdir(folder, parent);
+}
+
+/* Paths in the run folder and their temporaries are longer than the folder's own. */
+static atl_status_t check_length(const char *folder) {
+  enum { MAX_BYTES = ATL_PATH_BYTES - 256 };
+  ATL_CHECK(strlen(folder) <= MAX_BYTES, INPUT, "--out %.60s...: expected a path of at most %d bytes, found %zu",
+            folder, MAX_BYTES, strlen(folder));
   return ATL_OK;
 }
 
 atl_status_t atl_output_check(const char *folder) {
   ATL_CHECK(folder && *folder, USAGE, "expected --out DIR, a new folder for the pictures, found none");
+  ATL_TRY(check_length(folder));
   ATL_CHECK(!atl_file_exists(folder) || atl_file_is_directory(folder), INPUT,
             "--out %s: expected a new folder, found a file of that name; choose another --out", folder);
   char holder[1024];
@@ -81,8 +115,7 @@ atl_status_t atl_output_check(const char *folder) {
   ATL_CHECK(!has_entries(folder), INPUT,
             "--out %s: expected a new or empty folder, found one with files in it; choose another --out, or remove it",
             folder);
-  ATL_TRY(check_parent(folder));
-  return ATL_OK;
+  return check_parent(folder);
 }
 
 static json_t *describe_prompts(const atl_output_request_t *request) {

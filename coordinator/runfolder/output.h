@@ -32,8 +32,8 @@ typedef struct {
   const json_t *machine; /* object, or NULL */
 } atl_output_request_t;
 
-/* INPUT when the folder exists and is not empty (the message says whose run it is, when one has its lock), or cannot be
- * made (nothing is made). */
+/* INPUT when the folder exists and is not empty (if a run holds its lock, the message names that run), or when it cannot
+ * be made. Tries to create a folder where it would be made, and removes it at once. */
 atl_status_t atl_output_check(const char *folder);
 /* Makes the folder, its lock (runfolder/lock), run.json, and a reserve of disk space for the last run.json. INPUT as
  * above. Caller owns. */

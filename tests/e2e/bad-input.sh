@@ -85,6 +85,16 @@ touch "$folder/full/file"
 refuses "an output folder that exists" "expected a new or empty folder" --prompt a --out "$folder/full"
 refuses "an output folder that is a file" "found a file of that name" --prompt a --out "$folder/full/file"
 refuses "an output folder in a file" "is a file" --prompt a --out "$folder/full/file/out"
+ln -s "$folder/nowhere" "$folder/dangling"
+refuses "an output folder that is a dangling link" "leads nowhere" --prompt a --out "$folder/dangling"
+refuses "an output folder below a dangling link" "leads nowhere" --prompt a --out "$folder/dangling/out"
+refuses "an output folder in /proc" "cannot be made in /proc" --prompt a --out /proc/x
+name=$(printf '%0256d' 0)
+refuses "an output folder whose name has 256 bytes" "expected names of at most 255 bytes, found one of 256" --prompt a --out "$folder/$name"
+refuses "a long name deep down" "expected names of at most 255 bytes" --prompt a --out "$folder/new/$name/out"
+refuses "an output folder whose path is too long" "expected a path of at most" --prompt a --out "$folder$(printf '/%0200d' {1..20})"
+report "$([ ! -e "$folder/nowhere" ] && [ ! -e "$folder/new" ] && [ -z "$(ls -d "$folder"/000* 2>/dev/null)" ] && [ -z "$(ls -A "$folder" | grep '^\.')" ]; echo $?)" \
+  "bad output folders leave nothing behind"
 if [ "$(id -u)" = 0 ]; then
   n=$((n + 1))
   echo "ok $n - an output folder without permission # SKIP root may write everywhere"
