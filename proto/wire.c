@@ -163,8 +163,9 @@ static atl_status_t check_failure(const atl_failure_t *failure) {
 }
 
 static atl_status_t check_report(const atl_report_t *report) {
-  const double seconds[] = {report->busy,   report->waiting, report->draw,  report->io,   report->poke, report->prefill,
-                            report->credit, report->before,  report->after, report->last, report->score};
+  const double seconds[] = {report->busy,     report->waiting, report->draw,         report->io,
+                            report->progress, report->prefill, report->backpressure, report->before,
+                            report->after,    report->last,    report->score};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
     ATL_CHECK(isfinite(seconds[i]) && seconds[i] >= 0, INPUT, "a report of rank %d has %g seconds", (int)report->rank,
               seconds[i]);
@@ -358,9 +359,9 @@ static void fill_report(const atl_report_t *report, report_message_t *filled) {
   message.n_steps = report->n_steps;
   message.peak_bytes = report->peak_bytes;
   message.resident_bytes = report->resident_bytes;
-  message.poke = report->poke;
+  message.progress = report->progress;
   message.prefill = report->prefill;
-  message.credit = report->credit;
+  message.backpressure = report->backpressure;
   message.before = report->before;
   message.after = report->after;
   message.last = report->last;
@@ -409,9 +410,9 @@ static atl_status_t get_report(const Atelier__Report *message, atl_report_t *rep
                            .n_steps = message->n_steps,
                            .peak_bytes = message->peak_bytes,
                            .resident_bytes = message->resident_bytes,
-                           .poke = message->poke,
+                           .progress = message->progress,
                            .prefill = message->prefill,
-                           .credit = message->credit,
+                           .backpressure = message->backpressure,
                            .before = message->before,
                            .after = message->after,
                            .last = message->last,

@@ -121,9 +121,9 @@ typedef struct {
   uint64_t n_rows, n_steps;
   uint64_t peak_bytes;     /* its rank's: what the program has asked for at most */
   uint64_t resident_bytes; /* its rank's: what the system has given the process at most; 0: not known */
-  double poke;             /* of busy: moving messages on */
+  double progress;         /* of busy: moving messages on */
   double prefill;          /* of busy: packets of text */
-  double credit;           /* of waiting: with work to do and no packet buffer free */
+  double backpressure;     /* of waiting: with work to do and no packet buffer free */
   double before, after;    /* of waiting: before its first step, and since its last */
   double last;             /* when its last step ended */
   double score;            /* of busy: CLIP */

@@ -250,7 +250,7 @@ static void progress(void *context) {
   atl_stage_t *s = context;
   double start = atl_timer_now();
   atl_hop_progress(s->hop);
-  s->report.poke += atl_timer_now() - start;
+  s->report.progress += atl_timer_now() - start;
 }
 
 static void trace(const atl_stage_t *s, atl_trace_kind_t kind, const atl_packet_t *packet, double start, double end) {

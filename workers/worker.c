@@ -192,7 +192,7 @@ int atl_worker_get_reports(const atl_worker_t *w, atl_report_t reports[2]) {
     reports[i].resident_bytes = atl_resident_peak_bytes();
   }
   if (w->stage == NULL) return n;
-  reports[0].credit = totals.backpressure;
+  reports[0].backpressure = totals.backpressure;
   reports[0].before = totals.before;
   reports[0].after = totals.after;
   reports[0].last = totals.last > 0 ? totals.last - w->started : 0;

@@ -50,7 +50,7 @@ static void read_stage(reading_t *r, const atl_report_t *report) {
   atl_diagnosis_t *d = r->d;
   double waiting = report->waiting, before = clamp(report->before, waiting);
   double after = clamp(report->after, waiting - before), tail = clamp(r->summary->seconds - r->drawn, after);
-  double between = waiting - before - after, credit = clamp(report->credit, between);
+  double between = waiting - before - after, credit = clamp(report->backpressure, between);
   double imbalance = clamp(slowest_of(r->summary, report->role.i_pipeline) - report->busy, between - credit);
   d->work += report->busy - report->prefill;
   d->prefill += report->prefill;

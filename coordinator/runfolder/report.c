@@ -153,8 +153,8 @@ static void print_roles(const atl_run_summary_t *summary, const atl_report_t **s
   for (int32_t i = 0; i < summary->n_reports; i++) {
     const atl_report_t *report = sorted[i];
     char role[ATL_ROLE_BYTES];
-    const double parts[] = {report->busy, report->waiting, report->credit, report->prefill,
-                            report->draw, report->poke,    report->score,  report->io};
+    const double parts[] = {report->busy, report->waiting,  report->backpressure, report->prefill,
+                            report->draw, report->progress, report->score,        report->io};
     fprintf(out, "%6" PRId32 " %-14s", report->rank, atl_role_describe(&report->role, role));
     for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) print_seconds(parts[j], summary->seconds, out);
     double planned = summary->plan != NULL ? (double)atl_plan_bytes_of_rank(summary->plan, report->rank) : 0;

@@ -134,7 +134,7 @@ static void test_back_pressure(void) {
                                   .role = {.kind = ATL_ROLE_STAGE},
                                   .busy = 57,
                                   .waiting = 43,
-                                  .credit = 41,
+                                  .backpressure = 41,
                                   .before = 1,
                                   .last = 99,
                                   .n_steps = 1000};

@@ -219,9 +219,9 @@ static atl_report_t make_report(void) {
                         .n_steps = 256,
                         .peak_bytes = 1 << 20,
                         .resident_bytes = 1 << 21,
-                        .poke = 0.5,
+                        .progress = 0.5,
                         .prefill = 0.75,
-                        .credit = 0.3,
+                        .backpressure = 0.3,
                         .before = 0.2,
                         .after = 0.1,
                         .last = 9.5,
@@ -242,9 +242,9 @@ static void test_report(void) {
   TAP_STATUS(ATL_OK, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "a report is unpacked");
   TAP_OK(got.rank == 5 && is_same_role(&got.role, &report.role) && got.busy == 1.5 && got.waiting == 2.5 &&
              got.draw == 0.25 && got.io == 0.125 && got.n_rows == 1000 && got.n_steps == 256 &&
-             got.peak_bytes == 1 << 20 && got.resident_bytes == 1 << 21 && got.poke == 0.5 && got.prefill == 0.75,
+             got.peak_bytes == 1 << 20 && got.resident_bytes == 1 << 21 && got.progress == 0.5 && got.prefill == 0.75,
          "a report survives");
-  TAP_OK(got.credit == 0.3 && got.before == 0.2 && got.after == 0.1 && got.last == 9.5 && got.score == 0.4 &&
+  TAP_OK(got.backpressure == 0.3 && got.before == 0.2 && got.after == 0.1 && got.last == 9.5 && got.score == 0.4 &&
              got.n_prefills == 7,
          "its waits survive");
   static const char kind[] = "\x08\x05\x12\x08\x08"; /* rank 5, role of 8 bytes, its kind */
