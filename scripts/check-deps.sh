@@ -1,7 +1,8 @@
 #!/bin/sh
-# check-deps.sh [build|check|all]: names what of scripts/packages.txt is missing, a line each with the packages that have it.
-# check-deps.sh --packages debian|fedora [build|check|all]: only the missing packages' names.
-# Exit code 1 when something is missing. With MPI=0 nothing of MPI is needed. Packages named in $HAVE count as there: their flags are given by hand.
+# check-deps.sh [build|check|all]: lists what is missing of scripts/packages.txt, one line each with the packages to install.
+# check-deps.sh --packages debian|fedora [build|check|all]: prints only the names of the missing packages.
+# Exit code 1 if anything is missing. With MPI=0 in the environment MPI is not needed. Libraries in $HAVE count as present, because
+# the user has set their flags.
 here=$(dirname "$0")
 column=
 if [ "$1" = --packages ]; then
@@ -10,13 +11,13 @@ if [ "$1" = --packages ]; then
 fi
 need=${1:-build}
 
-has_header() { # header, or header@compiler
+has_header() { # HEADER or HEADER@COMPILER
   compiler=${MPICC:-mpicc}
   case $1 in *@*) compiler=${1#*@} ;; esac
   echo "#include <${1%@*}>" | $compiler -fopenmp -fsyntax-only -x c - >/dev/null 2>&1
 }
 
-is_there() { # how name
+is_there() { # HOW NAME
   case $1 in
   pc) ${PKG_CONFIG:-pkg-config} --exists "$2" 2>/dev/null ;;
   command) command -v "$2" >/dev/null 2>&1 ;;

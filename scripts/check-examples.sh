@@ -1,10 +1,10 @@
 #!/bin/bash
-# check-examples.sh: the example in each header's opening comment compiles. Prints what does not.
+# check-examples.sh: checks that the example in each header's opening comment compiles. Prints the compiler's errors.
 #
-# An example is the indented text of a header's first comment (five blanks after the star), when it calls an atl_ function and has a
-# semicolon; formats, formulas and pictures are none. All examples become functions of one source, which includes every
-# public header, and gcc reads it. A variable that an example does not declare stands for something the reader has; so does a
-# function that is not ours. Every atl_ and ATL_ name must exist, and calls must fit their declarations. In an example,
+# An example is the text of a header's first comment that is indented by five blanks after the star, calls an atl_ function and has
+# a semicolon. Formats, formulas and diagrams are skipped. Each example becomes a function in one source file that includes all
+# public headers, and the compiler checks its syntax. Variables that an example does not declare, and functions without our prefix,
+# may be undeclared. Every atl_ and ATL_ name must exist, and calls must match their declarations. In an example,
 #     -- words, or two blanks and words after a semicolon     is a comment
 #     ... words ...    ...;    ...,                            stands for other code
 cd "$(dirname "$0")/.." || exit 1
@@ -50,7 +50,7 @@ mapfile -t headers < <(git ls-files --cached --others --exclude-standard -- '*.h
 ${MPICC:-mpicc} -std=gnu11 -I. -Ibuild/release/gen -D_GNU_SOURCE -fopenmp -Wno-psabi -Wno-unused "${packages[@]}" -fmax-errors=0 -fsyntax-only \
   "$scratch/examples.c" 2>"$scratch/log"
 n=$(sed -n 's/^\/\* \([0-9]*\) examples.*/\1/p' "$scratch/examples.c")
-# What counts: errors, and warnings about calls, but for names that are the reader's.
+# Errors and warnings count, except for undeclared names without our prefix.
 if grep -E '(error|warning): ' "$scratch/log" | grep -vE "error: '[^']*' undeclared|error: ‘[^’]*’ undeclared|implicit declaration of function" >"$scratch/bad" ||
   grep -E "(error|warning): .*(‘|')(atl_|ATL_)[A-Za-z0-9_]*(’|') undeclared|implicit declaration of function (‘|')(atl_|ATL_)" "$scratch/log" >>"$scratch/bad"; then
   grep -E "(‘|')(atl_|ATL_)[A-Za-z0-9_]*(’|') undeclared|implicit declaration of function (‘|')(atl_|ATL_)" "$scratch/log" >>"$scratch/bad"

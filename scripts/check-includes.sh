@@ -1,5 +1,6 @@
 #!/bin/bash
-# check-includes.sh: who may include whom (docs/architecture.md), and that headers stand alone. Prints what breaks a rule.
+# check-includes.sh: checks which folder includes which (docs/architecture.md), that MPI names stay in partition/, and that each
+# header compiles alone. Prints one line per violation.
 cd "$(dirname "$0")/.." || exit 1
 rc=0
 complain() {
@@ -7,7 +8,7 @@ complain() {
   rc=1
 }
 
-# Our folders that a folder's files may include.
+# may_include FOLDER: prints the folders whose headers files in FOLDER may include.
 may_include() {
   case $1 in
   common) echo common ;;
@@ -28,14 +29,14 @@ for file in $sources; do
     target=${included%%/*}
     case $included in
     */*) ;;
-    *) complain "$file:$line: includes \"$included\"; write the path from the root" && continue ;;
+    *) complain "$file:$line: includes \"$included\"; expected a path from the root of the repository" && continue ;;
     esac
     [ "$file" = coordinator/main.c ] && [ "$target" = workers ] && continue
-    case "$allowed" in *" $target "*) ;; *) complain "$file:$line: $folder may not include $target ($included)" ;; esac
-    case "$included" in *.pb-c.h) [ "$file" = proto/wire.c ] || complain "$file:$line: only proto/wire.c includes $included" ;; esac
+    case "$allowed" in *" $target "*) ;; *) complain "$file:$line: files in $folder/ may not include $target/ ($included)" ;; esac
+    case "$included" in *.pb-c.h) [ "$file" = proto/wire.c ] || complain "$file:$line: only proto/wire.c may include $included" ;; esac
   done < <(grep -nE '^ *# *include +"' "$file" | sed -E 's/^([0-9]+):[^"]*"([^"]*)".*/\1 \2/')
 
-  # A source includes its own header first.
+  # Each source includes its own header first.
   own=${file%.c}.h
   if [ "$file" != "$own" ] && [ -f "$own" ]; then
     first=$(grep -m1 -E '^ *# *include' "$file")
@@ -43,13 +44,13 @@ for file in $sources; do
   fi
 done
 
-# The names of MPI, BLACS and ScaLAPACK live in partition/ alone.
-# shellcheck disable=SC2046 # a file a word
+# Names of MPI, BLACS and ScaLAPACK may appear only in partition/.
+# shellcheck disable=SC2046 # one file per word
 grep -nE '\bMPIX?_[A-Z]|<mpi\.h>|\b(Cblacs_|Csys2blacs|Cfree_blacs|numroc_|descinit_|p[sd](gemm|syev|gels|potr))' \
   $(for f in $sources; do [ -f "$f" ] && case $f in partition/*) ;; *) echo "$f" ;; esac; done) /dev/null |
   grep -vE ':[0-9]+: *(/?\*|//)' && complain "MPI, BLACS and ScaLAPACK names belong to partition/"
 
-# Each header compiles alone. Headers that are parts of one source say so by their name.
+# Each header compiles alone, except headers that are part of one source, which their suffix marks.
 for header in $(echo "$sources" | grep '\.h$'); do
   [ -f "$header" ] || continue
   case $header in *_instances.h | *_tiles.h | *_private.h | *_impl.h) continue ;; esac
@@ -57,5 +58,5 @@ for header in $(echo "$sources" | grep '\.h$'); do
     { complain "$header does not compile alone:" && head -5 /tmp/header.$$; }
 done
 rm -f /tmp/header.$$
-[ $rc = 0 ] && echo "includes: $(echo "$sources" | wc -l) files keep the rules"
+[ $rc = 0 ] && echo "includes: $(echo "$sources" | wc -l) files follow the rules"
 exit $rc

@@ -1,11 +1,11 @@
 #!/bin/bash
-# check-names.sh: what comments and documents name exists: atl_ functions and types, ATL_ tags and macros, files. Prints what does not.
+# check-names.sh: checks that every atl_ name, ATL_ name, file and test that comments and documents mention exists. Prints those
+# that do not.
 #
-# Read are comments of C files and of shell scripts, the Makefile's too, and all of the Markdown files. A name exists when it stands
-# in code; NAME_* and NAME_ stand for any name that begins so. A path exists when it is a file or a folder of the repository,
-# with or without its ending; a test may be named without tests/ (unit/rng). A path with capitals
-# that stand for something (DIR, NAME) is not looked at, nor one below build/.
-# A document that speaks of what is planned says so in the same line.
+# It reads the comments of C files, shell scripts and the Makefile, and all Markdown files. A name exists if it appears in code;
+# NAME_* and NAME_ match any name with that prefix. A path exists if it is a file or folder of the repository, with or without
+# its extension; a test may be named without tests/, as in unit/rng. Paths with placeholders in capitals (DIR, NAME) and paths
+# below build/ are skipped. A line of a document that mentions something planned must contain the word "planned".
 cd "$(dirname "$0")/.." || exit 1
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/bash
-# check-words.sh [FILE ...]: lines that use a word of scripts/words.txt, with what to write instead; of all sources, scripts and documents,
-# or of the given files. Exit code 1 when there are any; the last line counts them.
+# check-words.sh [FILE ...]: prints the lines that use a word of scripts/words.txt, with its replacement. Reads all sources, scripts
+# and documents, or the given files. The last line counts the lines found; exit code 1 if there are any.
 cd "$(dirname "$0")/.." || exit 1
 if [ $# -gt 0 ]; then files=("$@"); else
   mapfile -t files < <(git ls-files --cached --others --exclude-standard | grep -E '\.(c|h|sh|md|proto|html|txt|sbatch)$|^Makefile$|^tests/run$|^\.ci/run$' |
@@ -15,5 +15,5 @@ while IFS=$'\t' read -r pattern instead; do
   n=$((n + $(wc -l <<<"$found")))
   sed "s|\$|   [$instead]|" <<<"$found"
 done <scripts/words.txt
-echo "words: $n lines to mend"
+echo "words: $n lines to fix"
 [ $n = 0 ]

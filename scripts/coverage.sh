@@ -1,9 +1,9 @@
 #!/bin/bash
-# coverage.sh [MAKE]: runs all tests in a counting build and prints the line coverage of our folders.
+# coverage.sh [MAKE]: runs all tests in the coverage build and prints the line coverage of each folder.
 cd "$(dirname "$0")/.." || exit 1
 make=${1:-make}
 find build/coverage -name '*.gcda' -delete 2>/dev/null
-$make --no-print-directory MODE=coverage check || echo "coverage: some tests failed; lines are counted all the same"
+$make --no-print-directory MODE=coverage check || echo "coverage: some tests failed; their lines are counted nevertheless"
 gcovr --root . --object-directory build/coverage --exclude 'build/' --exclude 'tests/' --sort-uncovered \
   --gcov-ignore-parse-errors --print-summary 2>/dev/null | tee build/coverage/lines.txt
 for folder in common model partition proto workers coordinator; do

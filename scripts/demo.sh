@@ -1,13 +1,13 @@
 #!/bin/bash
-# demo.sh [MAKE]: from a fresh clone to ranked pictures. Installs libraries when some are missing, builds, draws 32 candidates of
-# three prompts with the small model in weights/emoji on four ranks, and says where the gallery is: in $DEMO_OUT, out/demo when
-# that is not set. A folder of an earlier run there is removed, anything else is left alone.
+# demo.sh [MAKE]: goes from a fresh clone to ranked pictures. Installs missing libraries, builds, draws 32 candidates for each of
+# three prompts with the small model in weights/emoji on four ranks, and prints the path of the gallery. The run folder is
+# $DEMO_OUT [out/demo]. The run folder of an earlier demo is replaced; any other file or folder of that name is refused.
 cd "$(dirname "$0")/.." || exit 1
 make=${1:-make}
 out=${DEMO_OUT:-out/demo}
 if [ -e "$out" ] || [ -L "$out" ]; then
   if [ -L "$out" ] || ! grep -q '"program": "atelier"' "$out/run.json" 2>/dev/null; then
-    echo "demo: $out exists and is not a folder that atelier has written; move it away, or set DEMO_OUT to another name" >&2
+    echo "demo: $out exists and was not written by atelier; move it away, or set DEMO_OUT to another folder" >&2
     exit 2
   fi
 fi

@@ -1,13 +1,12 @@
 #!/bin/bash
-# digests.sh [PROGRAM]: one line "NAME SHA256" for everything whose bytes must not change when the code is only rearranged: converted
-# and random model directories, probe outputs, pictures, results.jsonl, and pictures' records. Two builds agree when the
-# outputs of this script agree:
+# digests.sh [PROGRAM]: prints a line "NAME SHA256" for each output whose bytes a refactoring must not change: converted and random
+# model directories, probe outputs, pictures and results.jsonl. Two builds agree if this script prints the same for both:
 #
 #     scripts/digests.sh OLD/build/release/atelier >before
 #     scripts/digests.sh build/release/atelier >after
 #     diff before after
 #
-# Digests depend on the processor and on oneDNN's version (docs/model.md), so they are compared on one machine and never kept.
+# Digests depend on the processor and on the version of oneDNN (docs/model.md): compare them on one machine, and do not store them.
 program=$(realpath "${1:-build/release/atelier}") || exit 1
 cd "$(dirname "$0")/.." || exit 1
 . scripts/mpi-env.sh
@@ -16,13 +15,13 @@ scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 export XDG_CACHE_HOME=$scratch/cache OMP_NUM_THREADS=1
 
-# digest NAME FILE...: of the files' bytes.
+# digest NAME FILE...: prints the digest of the files' bytes.
 digest() {
   local name=$1
   shift
   printf '%s %s\n' "$name" "$(cat "$@" 2>/dev/null | sha256sum | cut -d' ' -f1)"
 }
-ranks() { # N, arguments of the program
+ranks() { # N ARGUMENTS OF THE PROGRAM...
   local n=$1
   shift
   if [ "$n" = 1 ]; then "$program" "$@"; else ${MPIRUN:-mpirun} -n "$n" "$program" "$@"; fi
@@ -41,7 +40,7 @@ probe() { # NAME RANKS MODEL INPUT OPTIONS...
 }
 pictures() { # NAME RANKS MODEL OPTIONS...
   quietly ranks "$2" generate --model "$3" --quiet --seed 5 --out "$scratch/run" "${@:4}"
-  # shellcheck disable=SC2046 # a file a word; no name has blanks
+  # shellcheck disable=SC2046 # one file per word; no name has blanks
   digest "pictures/$1" $(find "$scratch/run" -name '*.png' -o -name results.jsonl | sort)
   rm -rf "$scratch/run"
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# fuzz.sh FOLDER SECONDS: runs each fuzzer of a folder for some seconds, from the seeds in tests/fuzz/NAME. What crashes one is kept
-# in build/fuzz/NAME and named. The last line counts fuzzers: N passed, N failed.
+# fuzz.sh FOLDER SECONDS: runs each fuzzer in FOLDER for SECONDS, starting from the seeds in tests/fuzz/NAME if there are any.
+# Inputs that crash a fuzzer are kept in build/fuzz/NAME and named in the output. The last line counts fuzzers: N passed, N failed.
 cd "$(dirname "$0")/.." || exit 1
 n_passed=0 n_failed=0
 export ASAN_OPTIONS=${ASAN_OPTIONS:-fast_unwind_on_malloc=0:detect_leaks=1:allocator_may_return_null=1}

@@ -1,13 +1,13 @@
 #!/bin/bash
-# lint.sh: layout, include rule, warnings of two compilers as errors, static checks of C and shell, examples in headers, names in
-# comments and documents, spelling. Runs all, then says what failed.
-# The last line counts the steps: N passed, N failed. A tool that is missing fails its step and is named.
+# lint.sh: checks formatting, include rules, warnings of two compilers, static analysis of C and shell, examples in headers, names
+# in comments and documents, and spelling. Runs all steps even if one fails. A missing tool fails its step.
+# The last line counts the steps: N passed, N failed.
 cd "$(dirname "$0")/.." || exit 1
 n_passed=0 n_failed=0
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 
-step() { # name, command...
+step() { # NAME COMMAND...
   local name=$1
   shift
   if "$@" >"$scratch/log" 2>&1; then
@@ -28,7 +28,7 @@ done)
 
 layout() { clang-format --dry-run -Werror "${files[@]}"; }
 
-compile() { # compiler, flags...
+compile() { # COMPILER FLAGS...
   local compiler=$1 rc=0 packages
   shift
   read -ra packages < <(make -s print-PACKAGE_CFLAGS)
@@ -50,16 +50,16 @@ spelling() {
     while read -r f; do [ -f "$f" ] && echo "$f"; done | xargs codespell --ignore-words scripts/codespell.txt
 }
 
-# A commit holds no leftovers of a merge and no trailing blanks.
+# Text files contain neither merge conflict markers nor trailing blanks.
 tidy() { ! git grep -nIE '^(<<<<<<<|>>>>>>>) |[[:blank:]]$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; }
 
-step "layout (make format mends it)" layout
-step "include rule" scripts/check-includes.sh
-step "gcc without a warning" compile gcc -Wno-psabi
-step "clang without a warning" compile clang -Wno-psabi -Wno-string-conversion
+step "formatting (make format fixes it)" layout
+step "include rules" scripts/check-includes.sh
+step "gcc without warnings" compile gcc -Wno-psabi
+step "clang without warnings" compile clang -Wno-psabi -Wno-string-conversion
 step "cppcheck" static_checks
 step "shellcheck" shellcheck -x -S warning "${scripts[@]}"
-step "examples of headers compile" scripts/check-examples.sh
+step "examples in headers compile" scripts/check-examples.sh
 step "names in comments and documents exist" scripts/check-names.sh
 step "spelling" spelling
 step "tidy text" tidy

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes model/tokenizer/html_entities.c from Python's table of HTML 5 character references. Run when the standard grows:
+"""Writes model/tokenizer/html_entities.c from Python's table of HTML 5 character references. Run it when the standard adds names:
     python3 scripts/make_html_entities.py > model/tokenizer/html_entities.c"""
 import html.entities
 
 
 def quote(text):
     octets = text.encode()
-    # a letter after a hexadecimal escape would be read as part of it: octal escapes have three digits at most
+    # octal escapes, because they end after three digits; a hexadecimal escape would absorb a following letter
     return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else "\\%03o" % b for b in octets) + '"'
 
 

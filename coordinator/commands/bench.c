@@ -1,5 +1,5 @@
-/* atelier bench: what this machine can do at most, and how near to it a model's parts come. Under mpirun the ring is
- * measured between all ranks; then the others end and the first one measures the rest alone. */
+/* atelier bench: measures this machine's ceilings and how close the parts of a model come to them. Under mpirun all
+ * ranks measure the ring together; then the other ranks end and rank 0 measures the rest alone. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,40 +20,47 @@ typedef struct {
   bool backends;
 } settings_t;
 
-#define THE_KINDS "ring,linears,attention,layers,steps,sampling,images,job"
+#define ALL_KINDS "ring,linears,attention,layers,steps,sampling,images,job"
 
 #define FIELD(name) offsetof(settings_t, name)
-static const atl_option_t the_options[] = {
+static const atl_option_t options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL,
-     "model directory; atelier convert --random makes one of any shape. Without: the machine's ceilings only"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "f32, or bf16 for weights"},
+     "model directory (default: none, measure only the machine's ceilings); `atelier convert --random` writes one of "
+     "any "
+     "shape"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "dtype of the weights: f32 or bf16"},
     {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
-     "numbers of the cache: f32, bf16, or int8, which takes half of bf16's memory"},
+     "dtype of the cache: auto (as --dtype), f32, bf16, or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "LIST", "auto",
-     "of linear layers: " ATL_BACKEND_NAMES ", joined by commas, or all; networks take the first, or auto with all"},
-    {"backends", ATL_OPTION_FLAG, FIELD(backends), NULL, NULL, "only list the kernels' backends: which this CPU has"},
-    {"rows", ATL_OPTION_TEXT, FIELD(rows), "LIST", "1,8,32,64,128,512", "rows a linear layer is given"},
-    {"batch", ATL_OPTION_TEXT, FIELD(batch), "LIST", "1,8,32", "samples of a step"},
-    {"only", ATL_OPTION_TEXT, FIELD(only), "LIST", THE_KINDS,
-     "what to measure; ring needs two ranks or more, job is arithmetic on the ceilings"},
-    {"seconds", ATL_OPTION_REAL, FIELD(seconds), "S", "0.3", "to repeat each measurement for"},
+     "backends of linear layers to measure: " ATL_BACKEND_NAMES
+     ", separated by commas, or all; whole networks use the first one, or auto with all"},
+    {"backends", ATL_OPTION_FLAG, FIELD(backends), NULL, NULL,
+     "list the backends and whether this build and CPU have them, then exit"},
+    {"rows", ATL_OPTION_TEXT, FIELD(rows), "LIST", "1,8,32,64,128,512", "row counts to measure linear layers with"},
+    {"batch", ATL_OPTION_TEXT, FIELD(batch), "LIST", "1,8,32", "batch sizes, in samples, to measure steps with"},
+    {"only", ATL_OPTION_TEXT, FIELD(only), "LIST", ALL_KINDS,
+     "what to measure; ring needs two or more ranks; job is computed from the ceilings"},
+    {"seconds", ATL_OPTION_REAL, FIELD(seconds), "S", "0.3", "repeat each measurement for S seconds"},
     {"working-set", ATL_OPTION_BYTES, FIELD(working_set), "BYTES", NULL,
-     "to go through before anything is read again; without: four times the last-level caches, from 256M to 1G"},
-    {"json", ATL_OPTION_TEXT, FIELD(json), "FILE", NULL, "write the numbers here"},
-    {"compare", ATL_OPTION_TEXT, FIELD(compare), "FILE", NULL, "numbers of an earlier --json, shown beside the new"},
+     "bytes to read before any byte is read again (default: four times the last-level caches, at least 256M and at "
+     "most "
+     "1G)"},
+    {"json", ATL_OPTION_TEXT, FIELD(json), "FILE", NULL, "write the results to FILE as JSON"},
+    {"compare", ATL_OPTION_TEXT, FIELD(compare), "FILE", NULL,
+     "show the results of an earlier --json FILE beside the new ones"},
     {0},
 };
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "bench",
     .synopsis = "[--model DIR] [options]",
-    .summary = "Measures this machine's ceilings and how near to them a model's parts come.",
+    .summary = "Measures this machine's ceilings and how close the parts of a model come to them.",
     .examples =
         "  atelier convert --random dalle-1024-full --storage bf16 --out bench-model\n"
         "  OMP_NUM_THREADS=2 atelier bench --model bench-model --dtype bf16 --kernels avx512,onednn --json now.json\n"
         "  atelier bench --model bench-model --only steps --compare now.json\n"
         "  mpirun -n 2 --bind-to none atelier bench --model bench-model --only ring\n",
-    .options = the_options,
+    .options = options,
 };
 
 enum { MAX_LIST = 16, MAX_TEXT = 256 };
@@ -62,14 +69,14 @@ typedef struct {
   atl_bench_t bench;
   atl_bench_report_t report;
   atl_model_t *model;
-  json_t *before; /* of --compare; NULL without */
+  json_t *before; /* results of --compare; NULL: none */
   const char *only;
   atl_backend_t backends[MAX_LIST];
   int64_t rows[MAX_LIST], batches[MAX_LIST];
   int n_backends, n_rows, n_batches;
 } run_t;
 
-enum { N_ROUNDS = 200 }; /* of the ring, for each batch */
+enum { N_ROUNDS = 200 }; /* rounds of the ring per batch size */
 
 /* ---- reading the options ---- */
 
@@ -80,8 +87,8 @@ static atl_status_t read_numbers(const char *option, const char *text, int64_t *
     errno = 0;
     long long number = strtoll(next, &end, 10);
     ATL_CHECK(end != next && (*end == ',' || *end == '\0') && errno == 0 && number >= 1 && number <= 4096, USAGE,
-              "--%s %s: expected numbers from 1 to 4096 joined by commas", option, text);
-    ATL_CHECK(*n < MAX_LIST, USAGE, "--%s %s: more than %d numbers", option, text, MAX_LIST);
+              "--%s %s: expected integers from 1 to 4096, separated by commas", option, text);
+    ATL_CHECK(*n < MAX_LIST, USAGE, "--%s %s: expected at most %d integers", option, text, MAX_LIST);
     numbers[(*n)++] = number;
     if (*end == '\0') return ATL_OK;
   }
@@ -102,7 +109,7 @@ static atl_status_t read_backends(const char *text, run_t *run) {
     take_all_backends(run);
   else
     for (char *name = strtok_r(copy, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
-      ATL_CHECK(run->n_backends < MAX_LIST, USAGE, "--kernels: more than %d names", MAX_LIST);
+      ATL_CHECK(run->n_backends < MAX_LIST, USAGE, "--kernels: expected at most %d names", MAX_LIST);
       ATL_TRY(atl_backend_find(name, &run->backends[run->n_backends]));
       ATL_CHECK(atl_backend_is_available(run->backends[run->n_backends], run->bench.dtype), UNSUPPORTED,
                 "--kernels %s: this processor cannot run it with %s; try all", name, atl_dtype_name(run->bench.dtype));
@@ -127,8 +134,8 @@ static atl_status_t check_wanted(const char *only) {
     char name[16];
     size_t n = strcspn(word, ",");
     snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
-    ATL_CHECK(n < sizeof name && is_wanted(THE_KINDS, name), USAGE, "--only '%s': expected some of %s", name,
-              THE_KINDS);
+    ATL_CHECK(n < sizeof name && is_wanted(ALL_KINDS, name), USAGE, "--only '%s': expected one or more of %s", name,
+              ALL_KINDS);
     word += n + (word[n] == ',');
   }
   return ATL_OK;
@@ -156,7 +163,8 @@ static atl_status_t read_settings(const settings_t *settings, run_t *run) {
 
 /* ---- the run ---- */
 
-/* A hop carries a microbatch's packet one way and its codes back. */
+/* Measures the ring for each batch size: packets of a microbatch travel forwards through hops, its image tokens
+ * return. */
 static atl_status_t measure_hops(run_t *run, const atl_comm_t *world) {
   for (int i = 0; i < run->n_batches; i++) {
     const atl_ring_load_t load = {.n_rows = (int32_t)run->batches[i],
@@ -172,13 +180,15 @@ static atl_status_t measure_hops(run_t *run, const atl_comm_t *world) {
   return ATL_OK;
 }
 
-/* All ranks measure the ring; what follows is rank 0's alone. */
+/* Collective over the launch: measures the ring if has_ring, then stops MPI. Everything after it runs on rank 0
+ * alone. */
 static atl_status_t measure_together(run_t *run, bool has_ring, int argc, char **argv) {
   atl_comm_t *world;
   ATL_TRY(atl_comm_start(&argc, &argv, &world));
   int size = atl_comm_size(world);
   atl_status_t status = has_ring && size > 1 ? measure_hops(run, world) : ATL_OK;
-  if (has_ring && size == 1) printf("ring: needs two ranks or more, mpirun -n 2 --bind-to none atelier bench ...\n\n");
+  if (has_ring && size == 1)
+    printf("ring: needs two ranks or more; try mpirun -n 2 --bind-to none atelier bench ...\n\n");
   atl_comm_stop(&world);
   return status;
 }
@@ -233,9 +243,9 @@ atl_status_t atl_command_bench(int argc, char **argv, const atl_worker_ops_t *wo
   run_t run = {0};
   bool wants_help;
   (void)worker_ops;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &settings, NULL, &wants_help));
+  ATL_TRY(atl_options_parse(&usage, argc, argv, &settings, NULL, &wants_help));
   if (wants_help) {
-    atl_options_help(&the_usage, stdout);
+    atl_options_help(&usage, stdout);
     return ATL_OK;
   }
   if (settings.backends) {

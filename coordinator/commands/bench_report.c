@@ -9,7 +9,7 @@
 #include "common/version.h"
 #include "model/kernels/cpu.h"
 
-static const double MUCH = 1.25; /* between two measurements of a ceiling */
+static const double drift_ratio = 1.25; /* of two measurements of a ceiling: above it the report warns */
 
 atl_status_t atl_bench_report_load(const char *path, json_t **before) {
   json_t *root, *entry;
@@ -41,13 +41,13 @@ void atl_bench_report_backends(void) {
   printf("\n");
 }
 
-/* Caches that may hold a part of what comes from memory make all that is said of reading too fast. */
+/* Warns if the caches may hold part of the working set: measured read bandwidths are then too high. */
 static void print_working_set(const atl_bench_t *b) {
   double mib = 1 << 20;
   printf("working set %.0f MiB, last-level caches %.0f MiB", (double)b->working_set_bytes / mib,
          (double)b->cache_bytes / mib);
   if (atl_ceiling_is_cached(b->working_set_bytes, b->cache_bytes))
-    printf(": the caches may hold a part of it, so rates of reading may be too high; try a larger --working-set");
+    printf(": the caches may hold part of it, so read bandwidths may be too high; try a larger --working-set");
   printf("\n\n");
 }
 
@@ -69,7 +69,7 @@ void atl_bench_report_heading(const atl_bench_report_t *report) {
          report->before != NULL ? "     before  before/now" : "");
 }
 
-/* A number, or a dash where there is none. */
+/* Prints a positive value with its unit, or a dash. */
 static void print_number(int width, int digits, double value, const char *unit) {
   if (value > 0)
     printf(" %*.*f%s", width, digits, value, unit);
@@ -87,7 +87,7 @@ static void print_entry(const atl_bench_report_t *report, const atl_bench_entry_
   json_t *before = report->before != NULL ? json_object_get(report->before, entry->name) : NULL;
   if (before != NULL)
     printf(" %10.1f %11.2f", json_number_value(before) * 1e6, json_number_value(before) / entry->seconds);
-  if (entry->is_cached) printf("   caches may hold a part");
+  if (entry->is_cached) printf("   caches may hold part of it");
   if (entry->of_step > 0) printf("   %.2f%% of a step", 100 * entry->of_step);
   printf("\n");
 }
@@ -98,10 +98,10 @@ void atl_bench_report_new(atl_bench_report_t *report) {
   fflush(stdout);
 }
 
-/* ---- own kernels and libraries ---- */
+/* ---- our kernels against libraries ---- */
 
-static const char *const the_layers[] = {"to_qkv", "to_out", "net.0", "net.3", "head"};
-enum { N_LAYERS = sizeof the_layers / sizeof the_layers[0] };
+static const char *const layer_names[] = {"to_qkv", "to_out", "net.0", "net.3", "head"};
+enum { N_LAYERS = sizeof layer_names / sizeof layer_names[0] };
 
 static double linear_seconds(const atl_bench_t *bench, const char *layer, atl_backend_t backend, int64_t n_rows) {
   char name[96];
@@ -124,15 +124,15 @@ void atl_bench_report_ratios(const atl_bench_report_t *report, const atl_backend
                              const int64_t *rows, int n_rows) {
   for (int i = 0; i < n_backends; i++) {
     if (!atl_backend_is_library(backends[i]) ||
-        fastest_own(report->bench, the_layers[0], backends, n_backends, rows[0]) <= 0)
+        fastest_own(report->bench, layer_names[0], backends, n_backends, rows[0]) <= 0)
       continue;
-    printf("\n%s's time over the fastest own kernel's; rows", atl_backend_name(backends[i]));
+    printf("\n%s: its time divided by our fastest kernel's; rows", atl_backend_name(backends[i]));
     for (int r = 0; r < n_rows; r++) printf(" %6lld", (long long)rows[r]);
     for (int layer = 0; layer < N_LAYERS; layer++) {
-      printf("\n  %-46s", the_layers[layer]);
+      printf("\n  %-46s", layer_names[layer]);
       for (int r = 0; r < n_rows; r++)
-        printf(" %6.2f", linear_seconds(report->bench, the_layers[layer], backends[i], rows[r]) /
-                             fastest_own(report->bench, the_layers[layer], backends, n_backends, rows[r]));
+        printf(" %6.2f", linear_seconds(report->bench, layer_names[layer], backends[i], rows[r]) /
+                             fastest_own(report->bench, layer_names[layer], backends, n_backends, rows[r]));
     }
     printf("\n");
   }
@@ -143,9 +143,10 @@ void atl_bench_report_ratios(const atl_bench_report_t *report, const atl_backend
 
 void atl_bench_report_jobs(const atl_bench_report_t *report) {
   if (report->bench->n_jobs == 0) return;
-  printf("\nA whole image at most, by the ceilings of all threads: everything overlapping (the roofline), and kernel "
-         "after kernel\n%-24s %12s %12s %12s %12s\n",
-         "", "tokens/s", "s/image", "tokens/s", "s/image");
+  printf(
+      "\nUpper bounds for a whole image, from the ceilings of all threads: everything overlapped (the roofline), and "
+      "kernel after kernel\n%-24s %12s %12s %12s %12s\n",
+      "", "tokens/s", "s/image", "tokens/s", "s/image");
   for (size_t i = 0; i < report->bench->n_jobs; i++) {
     const atl_bench_job_t *job = &report->bench->jobs[i];
     double batch = (double)job->batch, steps_an_image = job->n_positions / batch;
@@ -158,9 +159,9 @@ void atl_bench_report_jobs(const atl_bench_report_t *report) {
 
 void atl_bench_report_end(const atl_bench_report_t *report) {
   double before = report->bench->all.read_bytes / 1e9, after = report->bench->end.read_bytes / 1e9;
-  bool has_changed = after > MUCH * before || before > MUCH * after;
-  printf("\nReading memory when all was done: %.1f GB/s, %.1f before%s\n", after, before,
-         has_changed ? ": the machine has changed, and shares are worth little; run it again" : "");
+  bool has_changed = after > drift_ratio * before || before > drift_ratio * after;
+  printf("\nMemory read bandwidth at the end: %.1f GB/s; at the start: %.1f GB/s%s\n", after, before,
+         has_changed ? ": the machine's load has changed, so the shares of bound are unreliable; run bench again" : "");
 }
 
 /* ---- JSON ---- */

@@ -1,9 +1,10 @@
-/* What `atelier bench` says: a table as things are measured, and JSON that a later run can be compared with.
+/* Bench report: the output of `atelier bench`, a table printed while it measures, and JSON that --compare reads in a
+ * later run. Local.
  *
  *     atl_bench_report_t report = {.bench = &bench, .before = before};
  *     atl_bench_report_ceilings(&report);
  *     ... measure ...
- *     atl_bench_report_new(&report);               -- prints what was measured since the last call
+ *     atl_bench_report_new(&report);               -- prints the entries added since the last call
  *     ATL_TRY(atl_bench_report_save(&report, "model", "now.json"));
  */
 #ifndef ATL_COORDINATOR_COMMANDS_BENCH_REPORT_H
@@ -14,26 +15,31 @@
 
 typedef struct {
   const atl_bench_t *bench;
-  json_t *before;   /* name -> seconds of an earlier run; NULL without. Borrowed */
-  size_t n_printed; /* entries */
+  json_t *before;   /* name -> seconds in an earlier run; NULL: none. Borrowed */
+  size_t n_printed; /* entries printed so far */
 } atl_bench_report_t;
 
-/* The seconds of a file's entries by name, for `before`. INPUT. The caller's (json_decref), also after a failure. */
+/* Reads name -> seconds from a file that atl_bench_report_save wrote, for `before`. INPUT. Caller owns *before
+ * (json_decref), also when the file has no entries and the call fails. */
 atl_status_t atl_bench_report_load(const char *path, json_t **before);
 
-/* The kernels' backends, one a line: which this build and CPU have, and what `auto` comes to. */
+/* Prints one line per backend: whether this build and CPU have it, and which one `auto` selects. */
 void atl_bench_report_backends(void);
+/* Prints the CPU, the working set and the measured ceilings. */
 void atl_bench_report_ceilings(const atl_bench_report_t *report);
+/* Prints the column headings of the entries. */
 void atl_bench_report_heading(const atl_bench_report_t *report);
-/* The entries added since the last call. */
+/* Prints the entries added since the last call. */
 void atl_bench_report_new(atl_bench_report_t *report);
-/* Each library's time for a linear layer over that of the fastest own kernel; nothing without both. */
+/* Prints, per linear layer and row count, each library's time divided by that of our fastest kernel. Prints nothing for
+ * a library that was not measured together with one of our kernels. */
 void atl_bench_report_ratios(const atl_bench_report_t *report, const atl_backend_t *backends, int n_backends,
                              const int64_t *rows, int n_rows);
+/* Prints the upper bounds of whole images; nothing without any. */
 void atl_bench_report_jobs(const atl_bench_report_t *report);
-/* How fast memory is read at the end, next to the start. */
+/* Prints the memory read bandwidth at the end and at the start, and warns if it has changed. */
 void atl_bench_report_end(const atl_bench_report_t *report);
-/* model_name NULL: without one. */
+/* Writes everything as JSON to path. model_name: NULL if only ceilings were measured. IO. */
 atl_status_t atl_bench_report_save(const atl_bench_report_t *report, const char *model_name, const char *path);
 
 #endif

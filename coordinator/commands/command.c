@@ -11,7 +11,8 @@ static atl_status_t run(const atl_usage_t *usage, int argc, char **argv, void *s
   return ATL_OK;
 }
 
-/* Settings and operands may hold lists of thousands of pointers: too much for the stack. */
+/* Settings and operands are on the heap: each may hold lists of ATL_MAX_TEXTS pointers, which are too large for the
+ * stack. */
 atl_status_t atl_command_run(const atl_usage_t *usage, int argc, char **argv, size_t settings_bytes,
                              atl_command_body_t body) {
   void *settings;

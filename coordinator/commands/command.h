@@ -1,5 +1,6 @@
-/* Command: what `atelier NAME` runs. Each command is one file in coordinator/commands/ with one function; main.c has
- * the table. A command parses argv[1..] with its own option table and returns a status; it never exits. */
+/* Commands: one function and one file NAME.c in coordinator/commands/ for each `atelier NAME`. coordinator/main.c
+ * builds its table of commands from ATL_COMMANDS. A command parses argv[1..] with its own option table and returns a
+ * status; it never exits. */
 #ifndef ATL_COORDINATOR_COMMANDS_COMMAND_H
 #define ATL_COORDINATOR_COMMANDS_COMMAND_H
 
@@ -7,19 +8,20 @@
 #include "common/status.h"
 #include "coordinator/job/worker_ops.h"
 
-/* name, summary; a command is added here and as coordinator/commands/NAME.c. LAUNCHED ones run on every rank of an
- * mpirun or srun and are given the roles; LOCAL ones run in one process. */
+/* Name and summary of every command. To add one, add a line here and a file coordinator/commands/NAME.c. LAUNCHED
+ * commands run on every rank of an mpirun or srun and receive the functions of a worker; LOCAL commands run in one
+ * process. */
 #define ATL_COMMANDS(LAUNCHED, LOCAL)                                                                                  \
-  LAUNCHED(generate, "draw ranked pictures for prompts")                                                               \
-  LAUNCHED(probe, "a model's numbers for given inputs, for tests")                                                     \
-  LAUNCHED(bench, "what this machine can do, and how near a model comes")                                              \
-  LOCAL(plan, "who would do what on so many ranks, and how long it takes")                                             \
-  LOCAL(convert, "checkpoints of other programs -> a model directory")                                                 \
-  LOCAL(inspect, "what a checkpoint, tensor file, tokenizer or model directory holds")                                 \
-  LOCAL(score, "CLIP scores of pictures against texts; the best label of each picture")                                \
-  LOCAL(encode, "pictures -> image codes")                                                                             \
-  LOCAL(decode, "image codes -> pictures")                                                                             \
-  LOCAL(tokenize, "texts -> ids of a model's tokenizer, and back")
+  LAUNCHED(generate, "draw pictures for text prompts, score and rank them")                                            \
+  LAUNCHED(probe, "compute logits, pixels and features from given tensors, for tests")                                 \
+  LAUNCHED(bench, "measure this machine's ceilings and how close a model comes to them")                               \
+  LOCAL(plan, "assign roles to ranks and predict time and memory")                                                     \
+  LOCAL(convert, "convert checkpoints into a model directory")                                                         \
+  LOCAL(inspect, "list the contents of a checkpoint, tensor file, tokenizer or model directory")                       \
+  LOCAL(score, "score pictures against texts with CLIP, or find each picture's best label")                            \
+  LOCAL(encode, "turn pictures into image tokens")                                                                     \
+  LOCAL(decode, "turn image tokens into pictures")                                                                     \
+  LOCAL(tokenize, "show the token ids of texts")
 
 #define LAUNCHED(name, summary)                                                                                        \
   atl_status_t atl_command_##name(int argc, char **argv, const atl_worker_ops_t *worker_ops);
@@ -28,10 +30,11 @@ ATL_COMMANDS(LAUNCHED, LOCAL)
 #undef LAUNCHED
 #undef LOCAL
 
-/* What a LOCAL command does once its words are read: `settings` is a struct of its own; `operands` are NULL unless its
- * usage has some. Borrows. */
+/* The body of a LOCAL command, called after its arguments are parsed. settings: the command's own struct. operands:
+ * NULL unless its usage names operands. Borrows both. */
 typedef atl_status_t (*atl_command_body_t)(const void *settings, const atl_text_list_t *operands);
-/* Reads the words into settings_bytes of settings, then prints the help or runs the body. */
+/* Allocates settings_bytes of settings and parses argv into them; then prints the help page if it was asked for, else
+ * calls the body. USAGE, MEMORY, or the body's status. */
 atl_status_t atl_command_run(const atl_usage_t *usage, int argc, char **argv, size_t settings_bytes,
                              atl_command_body_t body);
 

@@ -1,4 +1,5 @@
-/* decode: image codes -> PNG pictures. Codes come from a tensor file or JSON lines, as `encode` writes them. */
+/* atelier decode: turns image tokens into PNG pictures. Reads a tensor file or JSON lines, as `atelier encode` writes
+ * them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,24 +18,25 @@ typedef struct {
   const char *model, *tokens, *out;
 } settings_t;
 
-static const atl_option_t the_options[] = {
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory (atelier convert)"},
-    {"tokens", ATL_OPTION_TEXT, offsetof(settings_t, tokens), "FILE", NULL,
-     ".safetensors with codes(pictures, codes), or JSON lines {\"codes\": [...]}"},
-    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL, "new folder for 00001.png, 00002.png, ..."},
-    {0}};
+static const atl_option_t options[] = {{"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
+                                        "model directory with a dVAE, as `atelier convert` writes it"},
+                                       {"tokens", ATL_OPTION_TEXT, offsetof(settings_t, tokens), "FILE", NULL,
+                                        "read image tokens from FILE: .safetensors with a tensor codes (pictures, "
+                                        "tokens), or JSON lines {\"codes\": [...]}"},
+                                       {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL,
+                                        "write 00001.png, 00002.png, ... into DIR, which must be new or empty"},
+                                       {0}};
 
-static const atl_usage_t the_usage = {.command = "decode",
-                                      .synopsis = "--model DIR --tokens FILE --out DIR",
-                                      .summary = "Image codes to PNG pictures.",
-                                      .examples =
-                                          "atelier encode --model weights/emoji heart.png > heart.jsonl\n"
-                                          "atelier decode --model weights/emoji --tokens heart.jsonl --out again",
-                                      .options = the_options};
+static const atl_usage_t usage = {.command = "decode",
+                                  .synopsis = "--model DIR --tokens FILE --out DIR",
+                                  .summary = "Turns image tokens into PNG pictures.",
+                                  .examples = "atelier encode --model weights/emoji heart.png > heart.jsonl\n"
+                                              "atelier decode --model weights/emoji --tokens heart.jsonl --out again",
+                                  .options = options};
 
 typedef struct {
   const char *where;
-  size_t length; /* codes a picture */
+  size_t length; /* image tokens per picture */
   int32_t *codes;
   size_t n_pictures, capacity; /* in pictures */
 } grids_t;
@@ -74,7 +76,8 @@ static atl_status_t take_tensor(const atl_tensor_t *tensor, grids_t *grids) {
   ATL_TRY(ATL_NEW(grids->n_pictures * grids->length, &grids->codes));
   for (size_t i = 0; i < grids->n_pictures * grids->length; i++) {
     int64_t code = get_code(tensor, i);
-    grids->codes[i] = code < 0 || code > INT32_MAX ? -1 : (int32_t)code; /* refused by the decoder, with its place */
+    grids->codes[i] =
+        code < 0 || code > INT32_MAX ? -1 : (int32_t)code; /* check_grids refuses -1 and names its position */
   }
   return ATL_OK;
 }
@@ -92,7 +95,7 @@ static atl_status_t load_tensor(grids_t *grids) {
 static atl_status_t take_object(const json_t *object, int64_t n_line, grids_t *grids) {
   const json_t *list = json_object_get(object, "codes");
   ATL_CHECK(json_is_array(list) && json_array_size(list) == grids->length, INPUT,
-            "%s, line %lld: expected \"codes\" with %zu numbers, found %zu", grids->where, (long long)n_line,
+            "%s, line %lld: expected \"codes\" with %zu image tokens, found %zu", grids->where, (long long)n_line,
             grids->length, json_array_size(list));
   ATL_TRY(add_grid(grids));
   int32_t *codes = grids->codes + (grids->n_pictures - 1) * grids->length;
@@ -100,7 +103,7 @@ static atl_status_t take_object(const json_t *object, int64_t n_line, grids_t *g
     const json_t *item = json_array_get(list, i);
     json_int_t code = json_integer_value(item);
     ATL_CHECK(json_is_integer(item) && code >= 0 && code <= INT32_MAX, INPUT,
-              "%s, line %lld: code %zu is not a number of the codebook", grids->where, (long long)n_line, i);
+              "%s, line %lld: image token %zu: expected an integer of at least 0", grids->where, (long long)n_line, i);
     codes[i] = (int32_t)code;
   }
   return ATL_OK;
@@ -122,7 +125,7 @@ static atl_status_t parse_lines(const char *text, size_t n_bytes, grids_t *grids
     }
     text = stop + 1;
   }
-  ATL_CHECK(grids->n_pictures > 0, INPUT, "%s: expected a line of codes, found none", grids->where);
+  ATL_CHECK(grids->n_pictures > 0, INPUT, "%s: expected JSON lines with \"codes\", found none", grids->where);
   return ATL_OK;
 }
 
@@ -135,7 +138,8 @@ static atl_status_t load_lines(grids_t *grids) {
   return status;
 }
 
-/* A tensor file begins with the size of its header, whose last bytes are zero; text has no zeros. */
+/* A tensor file begins with its header size as 8 little-endian bytes, the upper ones of which are zero; text has no
+ * zero bytes. */
 static atl_status_t load_grids(grids_t *grids) {
   atl_file_map_t map;
   ATL_TRY(atl_file_map(grids->where, &map));
@@ -172,8 +176,8 @@ static atl_status_t decode_grids(const atl_model_t *model, const settings_t *set
 static atl_status_t check_grids(const atl_vae_config_t *config, const grids_t *grids) {
   for (size_t i = 0; i < grids->n_pictures * grids->length; i++)
     ATL_CHECK(grids->codes[i] >= 0 && grids->codes[i] < config->n_tokens, INPUT,
-              "%s: code %zu of picture %zu is %d; the codebook has 0..%d", grids->where, i % grids->length,
-              i / grids->length + 1, grids->codes[i], config->n_tokens - 1);
+              "%s: image token %zu of picture %zu: expected 0 to %d, found %d", grids->where, i % grids->length,
+              i / grids->length + 1, config->n_tokens - 1, grids->codes[i]);
   return ATL_OK;
 }
 
@@ -198,7 +202,7 @@ static atl_status_t run(const void *context, const atl_text_list_t *operands) {
   (void)operands;
   const settings_t *settings = context;
   ATL_CHECK(settings->model && settings->tokens && settings->out, USAGE,
-            "decode needs --model DIR, --tokens FILE and --out DIR; see atelier decode --help");
+            "expected --model DIR, --tokens FILE and --out DIR; see atelier decode --help");
   ATL_TRY(atl_output_check(settings->out));
   atl_model_t *model;
   ATL_TRY(atl_model_open(settings->model, &model));
@@ -210,5 +214,5 @@ static atl_status_t run(const void *context, const atl_text_list_t *operands) {
 }
 
 atl_status_t atl_command_decode(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

@@ -1,4 +1,4 @@
-/* encode: pictures -> image codes, as JSON lines or a tensor file, which `decode` reads back. */
+/* atelier encode: turns pictures into image tokens, as JSON lines or a tensor file, which `atelier decode` reads. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,27 +12,29 @@ typedef struct {
   const char *model, *out;
 } settings_t;
 
-static const atl_option_t the_options[] = {
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory (atelier convert)"},
+static const atl_option_t options[] = {
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
+     "model directory with a dVAE, as `atelier convert` writes it"},
     {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "FILE", "-",
-     "write codes(pictures, codes) to this .safetensors file; - prints a JSON line a picture"},
+     "write a tensor codes (pictures, tokens) to a .safetensors FILE; - prints one JSON line per picture"},
     {0}};
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "encode",
     .synopsis = "--model DIR [--out FILE.safetensors] IMAGE ...",
     .summary =
-        "PNG pictures to image codes; each is resized to the model's size as Pillow does it, the centre cut out.",
+        "Turns PNG pictures into image tokens. Each picture is resized to the model's size as Pillow does it, and the "
+        "centre is cropped.",
     .examples = "atelier encode --model weights/emoji heart.png dog.png\n"
                 "atelier encode --model weights/emoji heart.png --out heart.safetensors",
-    .options = the_options,
+    .options = options,
     .operands = "IMAGE ..."};
 
 static atl_status_t print_line(const char *path, const int32_t *codes, size_t n) {
   json_t *list = json_array(), *line = NULL;
   for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(codes[i]));
   if (list) line = json_pack("{s:s, s:o}", "image", path, "codes", list);
-  ATL_CHECK(line, INPUT, "%s: the file's name is not UTF-8, or there is no memory for its %zu codes", path, n);
+  ATL_CHECK(line, INPUT, "%s: the file's name is not UTF-8, or there is no memory for its %zu image tokens", path, n);
   int result = json_dumpf(line, stdout, JSON_COMPACT);
   json_decref(line);
   ATL_CHECK(result == 0 && putchar('\n') != EOF, IO, "standard output cannot be written");
@@ -66,8 +68,8 @@ static atl_status_t encode_all(const atl_model_t *model, const settings_t *setti
 
 static atl_status_t run(const void *context, const atl_text_list_t *images) {
   const settings_t *settings = context;
-  ATL_CHECK(settings->model, USAGE, "encode needs --model DIR; see atelier encode --help");
-  ATL_CHECK(images->n > 0, USAGE, "encode needs at least one PNG picture; see atelier encode --help");
+  ATL_CHECK(settings->model, USAGE, "expected --model DIR; see atelier encode --help");
+  ATL_CHECK(images->n > 0, USAGE, "expected at least one PNG picture; see atelier encode --help");
   atl_model_t *model;
   ATL_TRY(atl_model_open(settings->model, &model));
   atl_status_t status = encode_all(model, settings, images);
@@ -76,5 +78,5 @@ static atl_status_t run(const void *context, const atl_text_list_t *images) {
 }
 
 atl_status_t atl_command_encode(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

@@ -1,4 +1,5 @@
-/* atelier generate: prompts in, ranked pictures out. Rank 0 reads and checks everything before any weight is loaded. */
+/* atelier generate: draws, scores and ranks pictures for prompts. Rank 0 reads and checks all input before any rank
+ * loads weights. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,66 +36,74 @@ typedef struct {
 } settings_t;
 
 #define FIELD(name) offsetof(settings_t, name)
-static const atl_option_t the_options[] = {
+static const atl_option_t options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "What to draw"},
-    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory (atelier convert makes one)"},
-    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
+    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory, as `atelier convert` writes it"},
+    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "prompt to draw; repeatable"},
     {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL,
-     "prompts, one a line, or JSON lines with prompt, id, samples, seed"},
+     "read prompts from FILE: one per line, or JSON lines with prompt, id, samples and seed"},
     {"shard", ATL_OPTION_TEXT, FIELD(shard), "I/N", NULL,
-     "take part I of N of the prompts (ids stay those of the file)"},
+     "draw only part I of N of the prompts; ids stay those of the whole file"},
     {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
-    {"top", ATL_OPTION_INT, FIELD(top), "K", "16", "pictures to keep per prompt, the best first"},
-    {"out", ATL_OPTION_TEXT, FIELD(out), "DIR", "out", "run folder; must not exist"},
-    {"negative", ATL_OPTION_TEXT, FIELD(negative), "TEXT", NULL, "what guidance leads away from, instead of no text"},
-    {"prime", ATL_OPTION_TEXT, FIELD(prime), "IMAGE", NULL, "a PNG whose top part every candidate begins with"},
-    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0", "so many of its tokens (default 43.75 %)"},
-    {"prime-rows", ATL_OPTION_INT, FIELD(prime_rows), "N", "0", "so many of its rows of tokens"},
+    {"top", ATL_OPTION_INT, FIELD(top), "K", "16", "pictures to keep per prompt, best first"},
+    {"out", ATL_OPTION_TEXT, FIELD(out), "DIR", "out", "run folder to write; must be new or empty"},
+    {"negative", ATL_OPTION_TEXT, FIELD(negative), "TEXT", NULL,
+     "text that guidance leads away from (default: the empty text)"},
+    {"prime", ATL_OPTION_TEXT, FIELD(prime), "IMAGE", NULL, "begin every candidate with the top part of a PNG picture"},
+    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0",
+     "take N image tokens from the --prime picture (0: 43.75 % of them)"},
+    {"prime-rows", ATL_OPTION_INT, FIELD(prime_rows), "N", "0",
+     "take N rows of image tokens from the --prime picture (0: see --prime-tokens)"},
     {"truncate", ATL_OPTION_FLAG, FIELD(truncate), NULL, NULL,
      "cut prompts that are too long instead of refusing them"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Sampling"},
     {"seed", ATL_OPTION_INT, FIELD(seed), "N", "0",
-     "the same seed, prompt id and sample give the same picture anywhere"},
-    {"temperature", ATL_OPTION_REAL, FIELD(temperature), "X", "1", "lower is safer, higher is wilder"},
-    {"top-k", ATL_OPTION_INT, FIELD(top_k), "K", "0", "draw from the K likeliest tokens (0: all)"},
-    {"top-p", ATL_OPTION_REAL, FIELD(top_p), "P", "1", "draw from the likeliest tokens with total probability P"},
+     "seed; the same seed, prompt id and sample give the same picture on any layout"},
+    {"temperature", ATL_OPTION_REAL, FIELD(temperature), "X", "1",
+     "divide the logits by X before drawing; lower is safer, higher is more varied"},
+    {"top-k", ATL_OPTION_INT, FIELD(top_k), "K", "0", "draw from the K most likely tokens (0: all)"},
+    {"top-p", ATL_OPTION_REAL, FIELD(top_p), "P", "1",
+     "draw from the most likely tokens whose probabilities add up to P"},
     {"filter-thres", ATL_OPTION_REAL, FIELD(filter_thres), "F", "-1",
-     "DALLE-pytorch's fraction of the whole vocabulary to leave out (-1: off)"},
-    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "classifier-free guidance (1: none)"},
-    {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "always take the likeliest token"},
-    {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP; keep the samples' order"},
-    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what (never changes a picture)"},
+     "leave out fraction F of the vocabulary, least likely tokens first, as DALLE-pytorch does (-1: off)"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "scale of classifier-free guidance (1: no guidance)"},
+    {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "take the most likely token instead of drawing"},
+    {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP; keep the order of the samples"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Layout and precision (the layout never changes a picture)"},
     ATL_LAYOUT_OPTIONS(FIELD(layout)),
-    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: what is free at the start)"},
-    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "a plan as `atelier plan --json` prints it"},
-    {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL, "print the plan before running it"},
+    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0",
+     "memory that a rank may use (0: what is free at the start)"},
+    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "read the plan from FILE, as `atelier plan --json` prints it"},
+    {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL,
+     "print the plan to standard error before running it"},
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
-    {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL, "record what every rank does when, for ui.perfetto.dev"},
-    {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression, 0 to 9"},
+    {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL,
+     "write a timeline of all ranks to FILE, for ui.perfetto.dev"},
+    {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression level, 0 to 9"},
     {"patience", ATL_OPTION_REAL, FIELD(patience), "SECONDS", "0",
-     "end the run when a rank has been silent for so long (0: wait for ever; a warning names it after 30 s)"},
-    {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "no progress line"},
-    {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "lines per rank about host, cores, threads and roles"},
+     "end the run when a rank has been silent for SECONDS (0: never; a warning names the rank after 30 s)"},
+    {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "print neither a progress line nor the final summary"},
+    {"verbose", ATL_OPTION_FLAG, FIELD(verbose), NULL, NULL, "log host, cores, threads and roles of every rank"},
     {0},
 };
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "generate",
     .synopsis = "--model DIR --prompt TEXT [options]",
-    .summary = "Draws candidates for each prompt, scores them with CLIP and keeps the best.",
+    .summary = "Draws candidates for each prompt, scores them with CLIP and keeps the best ones.",
     .examples = "  atelier generate --model weights/emoji --prompt \"red heart\" --samples 32 --temperature 0.7\n"
                 "  mpirun -n 4 atelier generate --model weights/emoji --prompts prompts.txt --out out/run1\n",
-    .options = the_options,
+    .options = options,
 };
 
 typedef struct {
   settings_t settings;
   atl_arena_t arena;
   atl_prompts_t prompts;
-  const atl_model_t *model; /* the launch's */
+  const atl_model_t *model; /* owned by the launch */
   atl_plan_request_t request;
   atl_costs_subject_t costs;
   json_t *pixels, *plan, *machine;
@@ -107,7 +116,8 @@ typedef struct {
 
 /* ---- check ---- */
 
-/* run.json holds the text, as JSON and a prompt do. */
+/* Texts that go into run.json obey the limits of a prompt: UTF-8 of at most ATL_MAX_PROMPT_BYTES bytes. NULL is
+ * fine. */
 static atl_status_t check_text(const char *option, const char *text) {
   if (text == NULL) return ATL_OK;
   size_t n = strlen(text), n_good = atl_utf8_find_error(text, n);
@@ -119,23 +129,24 @@ static atl_status_t check_text(const char *option, const char *text) {
 }
 
 static atl_status_t check_settings(const settings_t *s) {
-  ATL_CHECK(s->model != NULL, USAGE, "--model DIR is needed; the model that ships with atelier is weights/emoji");
-  ATL_CHECK((s->prompt.n > 0) != (s->prompts != NULL), USAGE, "give either --prompt TEXT or --prompts FILE");
+  ATL_CHECK(s->model != NULL, USAGE, "expected --model DIR; the model that ships with atelier is weights/emoji");
+  ATL_CHECK((s->prompt.n > 0) != (s->prompts != NULL), USAGE, "expected either --prompt TEXT or --prompts FILE");
   ATL_CHECK(s->samples >= 1 && s->samples <= ATL_MAX_SAMPLES, USAGE, "--samples %lld: expected 1 to %d",
             (long long)s->samples, ATL_MAX_SAMPLES);
-  ATL_CHECK(s->top >= 1 && s->top <= ATL_MAX_SAMPLES, USAGE, "--top %lld: expected 1 or more", (long long)s->top);
+  ATL_CHECK(s->top >= 1 && s->top <= ATL_MAX_SAMPLES, USAGE, "--top %lld: expected 1 to %d", (long long)s->top,
+            ATL_MAX_SAMPLES);
   ATL_CHECK(s->seed >= 0, USAGE, "--seed %lld: expected 0 or more", (long long)s->seed);
   ATL_CHECK(s->png_level >= 0 && s->png_level <= 9, USAGE, "--png-level %lld: expected 0 to 9",
             (long long)s->png_level);
   ATL_CHECK(s->prime != NULL || (s->prime_tokens == 0 && s->prime_rows == 0), USAGE,
             "--prime-tokens and --prime-rows need --prime IMAGE");
-  ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "give either --prime-tokens or --prime-rows");
-  ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative works through guidance; add --guidance 2");
+  ATL_CHECK(s->prime_tokens == 0 || s->prime_rows == 0, USAGE, "expected --prime-tokens or --prime-rows, not both");
+  ATL_CHECK(s->negative == NULL || s->guidance != 1, USAGE, "--negative needs guidance; add --guidance 2");
   ATL_TRY(check_text("model", s->model));
   ATL_TRY(check_text("negative", s->negative));
   ATL_TRY(check_text("prime", s->prime));
   ATL_CHECK(s->patience == 0 || (s->patience >= 2 && s->patience <= 1e9), USAGE,
-            "--patience %g: expected at least 2 seconds, as ranks report every second, or 0", s->patience);
+            "--patience %g: expected 0, or at least 2 seconds, because ranks report every second", s->patience);
   ATL_CHECK(s->top_k >= 0 && s->top_k <= INT32_MAX, USAGE, "--top-k %lld: expected 1 or more, or 0 for all",
             (long long)s->top_k);
   return atl_layout_options_check(&s->layout, s->plan);
@@ -160,7 +171,7 @@ static atl_status_t sample_by(const settings_t *s, atl_job_t *job) {
   return atl_status_prefix(atl_sampling_check(&job->sampling), "--");
 }
 
-/* Whether the trace can be written is better known before anything is drawn. */
+/* Checks before anything is drawn that the trace file can be written. */
 static atl_status_t check_trace(const char *path) {
   atl_file_writer_t file;
   if (path == NULL) return ATL_OK;
@@ -170,7 +181,7 @@ static atl_status_t check_trace(const char *path) {
   return ATL_OK;
 }
 
-/* Everything that needs no file of the model. */
+/* Checks everything that needs no file of the model. */
 static atl_status_t check(const settings_t *s, atl_job_t *job) {
   ATL_TRY(check_settings(s));
   ATL_TRY(compute_in(s, job));
@@ -179,7 +190,7 @@ static atl_status_t check(const settings_t *s, atl_job_t *job) {
   return check_trace(s->trace);
 }
 
-/* ---- prepare: the job and what its plan is made for ---- */
+/* ---- prepare: the job and the request for its plan ---- */
 
 static atl_status_t read_prompts(generate_t *g) {
   const settings_t *s = &g->settings;
@@ -196,14 +207,16 @@ static atl_status_t read_prompts(generate_t *g) {
 static atl_status_t open_model(const settings_t *s, atl_job_t *job, atl_model_t **model) {
   ATL_TRY(atl_model_open(s->model, model));
   const atl_model_t *m = *model;
-  ATL_CHECK(m->has_transformer && m->has_vae, INPUT, "%s lacks a %s; generate needs both (atelier convert joins them)",
-            s->model, m->has_transformer ? "VAE" : "transformer");
+  ATL_CHECK(m->has_transformer && m->has_vae, INPUT,
+            "%s: expected a transformer and a VAE, found no %s; `atelier convert` joins them", s->model,
+            m->has_transformer ? "VAE" : "transformer");
   bool has_ranking = m->has_clip && m->clip_tokenizer_path != NULL;
   job->is_ranked = has_ranking && !s->no_rank;
   if (!has_ranking && !s->no_rank)
     ATL_LOG(WARN,
-            "%s has no CLIP with its tokenizer: the candidates are not ranked (convert with --clip and "
-            "--clip-tokenizer to change that)",
+            "%s has no CLIP with a tokenizer, so candidates are not ranked; convert again with --clip and "
+            "--clip-tokenizer to "
+            "rank them",
             s->model);
   return ATL_OK;
 }
@@ -231,7 +244,7 @@ static void make_request(generate_t *g, int n_ranks, const atl_place_t *place, c
   atl_planning_request(&planning, &g->request);
 }
 
-/* Asks for measured costs when none are known and the job is long enough to find them. */
+/* Looks up measured costs. Asks the ranks to measure them if there are none and the job is long enough to pay off. */
 static atl_status_t find_costs(generate_t *g, const atl_place_t *place, atl_job_t *job) {
   bool is_known;
   g->costs = (atl_costs_subject_t){.spec = atl_measuring_spec(job, g->request.costs.microbatch),
@@ -286,7 +299,7 @@ static void take_report(void *context, const atl_report_t *report) {
   atl_utilization_add(&g->utilization, report);
 }
 
-/* The command that the gallery completes to redo one picture: what decides the pixels, and nothing else. */
+/* Builds the command that the gallery completes to draw one picture again: only the options that decide its pixels. */
 static atl_status_t describe_command(generate_t *g) {
   settings_t s = g->settings;
   char *text;
@@ -299,7 +312,7 @@ static atl_status_t describe_command(generate_t *g) {
   s.memory = 0;
   s.patience = 0;
   s.quiet = s.verbose = s.print_plan = false;
-  ATL_TRY(atl_options_summary(&the_usage, &s, &g->arena, &text));
+  ATL_TRY(atl_options_summary(&usage, &s, &g->arena, &text));
   return atl_arena_printf(&g->arena, &g->command, "atelier generate %s", text);
 }
 
@@ -349,8 +362,8 @@ static atl_status_t finish(void *context, const atl_run_summary_t *summary) {
   ATL_TRY(atl_output_finish(g->output, summary));
   ATL_CHECK(
       !summary->is_stopped, STOPPED,
-      "stopped by a signal (%s): %lld of %lld images are done; the complete prompts are in %s, the others can be drawn "
-      "by another run with the same seed and ids",
+      "stopped by a signal (%s) after %lld of %lld images; complete prompts are in %s; draw the others in another run "
+      "with the same seed and ids",
       atl_stop_signal(), (long long)atl_output_n_done(g->output), (long long)g->n_images, g->settings.out);
   if (g->settings.quiet) return ATL_OK;
   char duration[32];
@@ -378,11 +391,11 @@ atl_status_t atl_command_generate(int argc, char **argv, const atl_worker_ops_t 
   generate_t *g;
   bool wants_help;
   ATL_TRY(ATL_NEW(1, &g));
-  atl_status_t status = atl_options_parse(&the_usage, argc, argv, &g->settings, NULL, &wants_help);
+  atl_status_t status = atl_options_parse(&usage, argc, argv, &g->settings, NULL, &wants_help);
   if (status == ATL_OK && wants_help) {
-    atl_options_help(&the_usage, stdout);
+    atl_options_help(&usage, stdout);
   } else if (status == ATL_OK) {
-    if (g->settings.verbose) atl_log_set_level(ATL_LOG_DEBUG); /* on every rank, before the first line */
+    if (g->settings.verbose) atl_log_set_level(ATL_LOG_DEBUG); /* on every rank, before it logs anything */
     atl_task_t task = {.context = g,
                        .patience = g->settings.patience,
                        .wants_hops = true,

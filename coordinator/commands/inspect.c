@@ -1,4 +1,4 @@
-/* atelier inspect: what files are and what they hold. */
+/* atelier inspect: lists the contents of files without executing anything in them. */
 #include "common/memory.h"
 #include "common/options.h"
 #include "coordinator/commands/command.h"
@@ -8,22 +8,23 @@ typedef struct {
   bool json, brief, verify;
 } settings_t;
 
-static const atl_option_t the_options[] = {
-    {"json", ATL_OPTION_FLAG, offsetof(settings_t, json), NULL, NULL, "one JSON object per file"},
+static const atl_option_t options[] = {
+    {"json", ATL_OPTION_FLAG, offsetof(settings_t, json), NULL, NULL, "print one JSON object per file"},
     {"brief", ATL_OPTION_FLAG, offsetof(settings_t, brief), NULL, NULL, "leave out the table of tensors"},
     {"verify", ATL_OPTION_FLAG, offsetof(settings_t, verify), NULL, NULL,
-     "hash the files of a model directory and compare with its model.json"},
+     "compare the hashes of a model directory's files with its model.json, and check shapes and values of all tensors"},
     {0}};
 
-static const atl_usage_t the_usage = {
-    .command = "inspect",
-    .synopsis = "FILE ... [options]",
-    .summary = "Tells what a PyTorch file, safetensors file, tokenizer or model directory holds; runs nothing in it.",
-    .examples = "  atelier inspect dalle.pt\n"
-                "  atelier inspect weights/emoji --verify --brief\n"
-                "  atelier inspect out.safetensors --json\n",
-    .options = the_options,
-    .operands = "FILE ..."};
+static const atl_usage_t usage = {.command = "inspect",
+                                  .synopsis = "FILE ... [options]",
+                                  .summary = "Lists the contents of PyTorch files, safetensors files, tokenizers and "
+                                             "model directories, without executing anything "
+                                             "in them.",
+                                  .examples = "  atelier inspect dalle.pt\n"
+                                              "  atelier inspect weights/emoji --verify --brief\n"
+                                              "  atelier inspect out.safetensors --json\n",
+                                  .options = options,
+                                  .operands = "FILE ..."};
 
 static atl_status_t inspect(const settings_t *settings, const char *path) {
   json_t *report;
@@ -40,11 +41,11 @@ static atl_status_t inspect(const settings_t *settings, const char *path) {
 }
 
 static atl_status_t run(const void *settings, const atl_text_list_t *files) {
-  ATL_CHECK(files->n > 0, USAGE, "expected a file to inspect; atelier inspect --help tells more");
+  ATL_CHECK(files->n > 0, USAGE, "expected a file to inspect, found none; see atelier inspect --help");
   for (int i = 0; i < files->n; i++) ATL_TRY(inspect(settings, files->items[i]));
   return ATL_OK;
 }
 
 atl_status_t atl_command_inspect(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

@@ -1,5 +1,5 @@
-/* Files are hostile: a pickle may share one list a million times, so the values copied out are counted and what is
- * beyond is left out and said so. */
+/* Files are untrusted: a pickle may reference one list a million times. At most MAX_VALUES values, nested at most
+ * MAX_DEPTH deep, are copied into the report; a note marks where the count was reached. */
 #include "coordinator/commands/inspection.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ enum { MAX_VALUES = 20000, MAX_DEPTH = 32, PATH_BYTES = 4096 };
 
 /* ---- tensors ---- */
 
-/* Appends a tensor, named PART/NAME in a model directory, and adds to the sums. */
+/* Appends a tensor, named PART/NAME if part is not NULL, and adds it to the report's n_numbers and tensor_bytes. */
 static atl_status_t add_tensor(json_t *report, const char *part, const atl_tensor_t *tensor) {
   size_t n_items, n_bytes;
   char name[PATH_BYTES];
@@ -48,7 +48,7 @@ static atl_status_t add_safetensors(json_t *report, const char *part, const atl_
 
 static json_t *value_to_json(const atl_value_t *value, int depth, int *n_left);
 
-/* What every TorchScript module carries and tells nobody anything. */
+/* Is item i an attribute that every TorchScript module has and that says nothing about the model? */
 static bool is_noise(const atl_value_t *value, size_t i) {
   const atl_value_t *key = value->kind == ATL_VALUE_OBJECT ? value->keys[i] : NULL;
   return key != NULL && key->kind == ATL_VALUE_TEXT &&
@@ -71,11 +71,11 @@ static json_t *items_to_json(const atl_value_t *value, int depth, int *n_left) {
       json_object_set_new(made, "(a key that is not UTF-8)", json_null());
   }
   if (value->n_items == 0 || json_array_size(made) + json_object_size(made) > 0) return made;
-  json_decref(made); /* only tensors in it */
+  json_decref(made); /* it holds only tensors */
   return NULL;
 }
 
-/* NULL for tensors and for what holds nothing else: those are in the table. */
+/* NULL for tensors and for containers of tensors only: the table of tensors lists them. */
 static json_t *value_to_json(const atl_value_t *value, int depth, int *n_left) {
   if (value->kind == ATL_VALUE_TENSOR) return NULL;
   if (depth > MAX_DEPTH || --*n_left < 0) return *n_left == -1 ? json_string("(more is left out)") : NULL;
@@ -119,20 +119,22 @@ static atl_status_t verify_file(const char *directory, const char *name, const j
   const char *wanted = json_string_value(json_object_get(part, "sha256"));
   char path[PATH_BYTES], found[65];
   atl_file_map_t map;
-  ATL_CHECK(wanted != NULL, INPUT, "%s: model.json has no sha256 for the %s; nothing to verify against", directory,
-            name);
+  ATL_CHECK(wanted != NULL, INPUT, "%s: model.json: expected a sha256 for the %s, found none; convert again to verify",
+            directory, name);
   int n = snprintf(path, sizeof path, "%s/%s", directory, file);
-  ATL_CHECK(file != NULL && n > 0 && (size_t)n < sizeof path, INPUT, "%s: no file for the %s", directory, name);
+  ATL_CHECK(file != NULL && n > 0 && (size_t)n < sizeof path, INPUT, "%s: model.json: expected a file name for the %s",
+            directory, name);
   ATL_TRY(atl_file_map(path, &map));
   atl_file_sha256(map.bytes, map.n_bytes, found);
   atl_file_unmap(&map);
   ATL_CHECK(strcmp(wanted, found) == 0, INPUT,
-            "%s: its SHA-256 is %s, but model.json says %s: the file was changed or damaged; convert again", path,
-            found, wanted);
+            "%s: expected SHA-256 %s as in model.json, found %s: the file was changed or damaged; convert again", path,
+            wanted, found);
   return ATL_OK;
 }
 
-/* Hashes, then what a network would find when it binds: shapes as configured, numbers that are finite. */
+/* Compares all hashes with model.json, then opens the directory as a checkpoint, which checks that every tensor has the
+ * configured shape and only finite values. */
 static atl_status_t verify_all(const char *directory, const json_t *root) {
   static const char *const names[] = {"transformer", "vae", "clip", "tokenizer", "clip_tokenizer"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -145,7 +147,8 @@ static atl_status_t verify_all(const char *directory, const json_t *root) {
   return ATL_OK;
 }
 
-/* The tensors of a part and, under "parts", how many numbers and bytes they are. */
+/* Adds the tensors of a part, and its number of parameters and bytes under "parts". file: NULL if there is no such
+ * part. */
 static atl_status_t add_part(json_t *report, const char *name, const atl_safetensors_t *file, const char *words) {
   if (file == NULL) return ATL_OK;
   const json_t *numbers = json_object_get(report, "n_numbers"), *bytes = json_object_get(report, "tensor_bytes");
@@ -203,7 +206,7 @@ static atl_status_t inspect_tokenizer(const char *path, json_t *report) {
   if (atl_tokenizer_open(path, &tokenizer) != ATL_OK)
     return ATL_FAIL(
         INPUT,
-        "%s: expected a PyTorch file, a safetensors file, a tokenizer or a model directory; it is none that "
+        "%s: expected a PyTorch file, a safetensors file, a tokenizer or a model directory, found none that "
         "atelier can read (as a tokenizer: %s)",
         path, atl_status_message());
   json_object_set_new(report, "kind", json_string("tokenizer"));
@@ -227,7 +230,7 @@ atl_status_t atl_inspection_new(const char *path, bool verify, json_t **report) 
   *report = NULL;
   json_t *made = json_object();
   ATL_CHECK(made != NULL && json_object_set_new(made, "path", json_string(path)) == 0, INPUT,
-            "the path is not UTF-8 text: %s", path);
+            "expected a path in UTF-8, found %s", path);
   atl_status_t status = atl_file_is_directory(path) ? inspect_model(path, verify, made) : inspect_file(path, made);
   if (status != ATL_OK) {
     json_decref(made);

@@ -1,4 +1,4 @@
-/* The report of an inspection for people: values as an indented outline, tensors as a table. */
+/* Prints an inspection as text: values as an indented outline, tensors as a table. */
 #include <stdint.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 
 enum { MAX_LIST = 16, TEXT_BYTES = 160 };
 
-/* A terminal obeys control characters; names from a file must not speak to it. A long text is cut between characters. */
+/* Prints at most TEXT_BYTES bytes, cut between characters, and replaces control characters: names from a file must not
+ * control the terminal. */
 static void print_text(FILE *out, const char *text) {
   char copy[TEXT_BYTES + 1];
   size_t n = strlen(text), n_kept = n < TEXT_BYTES ? n : TEXT_BYTES;
@@ -85,7 +86,7 @@ static void print_parts(FILE *out, const json_t *parts) {
   json_t *part;
   char bytes[32];
   json_object_foreach((json_t *)(uintptr_t)parts, name, part) fprintf(
-      out, "  %-12s %lld numbers, %s: %s\n", name, (long long)json_integer_value(json_object_get(part, "n_numbers")),
+      out, "  %-12s %lld parameters, %s: %s\n", name, (long long)json_integer_value(json_object_get(part, "n_numbers")),
       atl_bytes_format(json_integer_value(json_object_get(part, "bytes")), bytes),
       json_string_value(json_object_get(part, "description")));
 }
@@ -97,11 +98,11 @@ void atl_inspection_print(const json_t *report, bool with_tensors, FILE *out) {
   print_text(out, json_string_value(json_object_get(report, "path")));
   fprintf(out, ": %s", json_string_value(json_object_get(report, "kind")));
   if (bytes != NULL) fprintf(out, ", %s", atl_bytes_format(json_integer_value(bytes), text));
-  fputs(json_object_get(report, "verified") != NULL ? ", all files as model.json says\n" : "\n", out);
+  fputs(json_object_get(report, "verified") != NULL ? ", all files match model.json\n" : "\n", out);
   print_parts(out, json_object_get(report, "parts"));
   if (values != NULL) print_value(out, "values", values, 1);
   if (tensors == NULL) return;
-  fprintf(out, "  tensors: %zu of %lld numbers, %s\n", json_array_size(tensors),
+  fprintf(out, "  tensors: %zu with %lld elements, %s\n", json_array_size(tensors),
           (long long)json_integer_value(json_object_get(report, "n_numbers")),
           atl_bytes_format(json_integer_value(json_object_get(report, "tensor_bytes")), text));
   size_t i;

@@ -1,5 +1,6 @@
-/* atelier plan: who would do what, and how long it would take, without ranks or a cluster. The job is told as to
- * `generate`; the plan printed is the plan that runs. A model that exists only as sizes is told by --shape. */
+/* atelier plan: assigns roles to ranks and predicts time and memory, without MPI unless --measure is given. The options
+ * that describe the job are those of `generate`, and the printed plan is the plan that `generate` would run. --shape
+ * describes a model by its sizes alone. */
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,50 +30,54 @@ typedef struct {
 } settings_t;
 
 #define FIELD(name) offsetof(settings_t, name)
-static const atl_option_t the_options[] = {
+static const atl_option_t options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The model"},
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
     {"shape", ATL_OPTION_TEXT, FIELD(shape), "SHAPE", NULL,
-     "or its sizes: a name (dalle-512, dalle-12b, mindalle-1.3b, ...), KEY=VALUE,... (width layers heads head_size "
-     "text "
-     "text_ids side codes ... as `convert --random` takes them; head-size is understood too), or both"},
+     "plan for a model of this shape instead: a name (dalle-512, dalle-12b, mindalle-1.3b, ...), KEY=VALUE,... (width "
+     "layers heads head_size text text_ids side codes ... as in `convert --random`), or a name followed by them"},
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The job"},
-    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "a prompt; repeatable"},
-    {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL, "prompts, as `generate` reads them"},
-    {"prompt-count", ATL_OPTION_INT, FIELD(prompt_count), "N", "1", "or only how many there are"},
+    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "prompt to draw; repeatable"},
+    {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL, "read prompts from FILE, as `generate` does"},
+    {"prompt-count", ATL_OPTION_INT, FIELD(prompt_count), "N", "1",
+     "number of prompts, without --prompt and --prompts"},
     {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
-    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "classifier-free guidance (1: none)"},
-    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0", "tokens every candidate begins with"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "scale of classifier-free guidance (1: no guidance)"},
+    {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0",
+     "image tokens of a prime that every candidate begins with"},
     {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The machine"},
     {"ranks", ATL_OPTION_INT, FIELD(ranks), "N", "1", "ranks of the launch"},
     {"ranks-per-node", ATL_OPTION_INT, FIELD(ranks_per_node), "N", "0",
-     "that share a node's memory (0: as many as this machine has cores for)"},
-    {"cores", ATL_OPTION_INT, FIELD(cores), "C", "1", "cores of a rank"},
-    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory a rank may use (0: no limit)"},
-    {"cache", ATL_OPTION_BYTES, FIELD(cache), "BYTES", "0", "a rank's last-level cache (0: not counted on)"},
-    {"flops", ATL_OPTION_REAL, FIELD(flops), "GFLOPS", "0", "of a core in linear layers (0: 50)"},
-    {"bandwidth", ATL_OPTION_REAL, FIELD(bandwidth), "GB/S", "0", "a core reads from memory (0: 10)"},
-    {"decode-seconds", ATL_OPTION_REAL, FIELD(decode_seconds), "S", "0", "to decode and score an image (0: estimate)"},
+     "ranks that share a node's memory (0: as many as this machine has cores for)"},
+    {"cores", ATL_OPTION_INT, FIELD(cores), "C", "1", "cores per rank"},
+    {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0", "memory that a rank may use (0: no limit)"},
+    {"cache", ATL_OPTION_BYTES, FIELD(cache), "BYTES", "0", "last-level cache of a rank (0: assume none)"},
+    {"flops", ATL_OPTION_REAL, FIELD(flops), "GFLOPS", "0", "speed of a core in linear layers (0: 50)"},
+    {"bandwidth", ATL_OPTION_REAL, FIELD(bandwidth), "GB/S", "0", "memory bandwidth of a core (0: 10)"},
+    {"decode-seconds", ATL_OPTION_REAL, FIELD(decode_seconds), "S", "0",
+     "time to decode and score one image, in seconds (0: estimate)"},
     {"measure", ATL_OPTION_FLAG, FIELD(measure), NULL, NULL,
-     "measure the model's costs on this machine first, with as many threads as cores; under mpirun on all its ranks at "
-     "once, as they share the memory"},
-    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Who does what"},
+     "first measure the model's costs on this machine, with --cores threads per rank; under mpirun on all ranks at "
+     "once, "
+     "because they share the memory"},
+    {"", ATL_OPTION_FLAG, 0, NULL, NULL, "The layout"},
     ATL_LAYOUT_OPTIONS(FIELD(layout)),
-    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "judge this plan instead of making one"},
+    {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL,
+     "predict time and memory of the plan in FILE instead of searching for one"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
-    {"json", ATL_OPTION_FLAG, FIELD(json), NULL, NULL, "JSON, as `generate --plan FILE` reads it"},
-    {"simulate", ATL_OPTION_FLAG, FIELD(simulate), NULL, NULL, "also play the schedule step by step"},
-    {"jitter", ATL_OPTION_REAL, FIELD(jitter), "X", "0", "with --simulate: steps vary by this share"},
+    {"json", ATL_OPTION_FLAG, FIELD(json), NULL, NULL, "print JSON, as `generate --plan FILE` reads it"},
+    {"simulate", ATL_OPTION_FLAG, FIELD(simulate), NULL, NULL, "also simulate the schedule step by step"},
+    {"jitter", ATL_OPTION_REAL, FIELD(jitter), "X", "0", "with --simulate: let step times vary by fraction X"},
     {0},
 };
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "plan",
     .synopsis = "(--model DIR | --shape SIZES) --ranks N [options]",
-    .summary = "Says who would do what on so many ranks, how long it would take and how much memory, without MPI.",
+    .summary = "Assigns roles to ranks and predicts time and memory, without MPI.",
     .examples =
         "  atelier plan --model weights/emoji --ranks 16 --cores 4 --samples 512\n"
         "  atelier plan --shape layers=24,width=2048,heads=32,text=256,side=32,text-ids=16384,codes=8192 \\\n"
@@ -80,7 +85,7 @@ static const atl_usage_t the_usage = {
         "  atelier plan --shape dalle-12b --dtype bf16 --ranks 4096 --cores 16 --memory 16G --prompt-count 256 \\\n"
         "      --samples 512 --simulate\n"
         "  mpirun -n 2 --bind-to core atelier plan --model weights/emoji --ranks 2 --measure --simulate\n",
-    .options = the_options,
+    .options = options,
 };
 
 /* ---- the job ---- */
@@ -103,31 +108,32 @@ static atl_status_t count_images(const settings_t *s, atl_planning_t *planning) 
 }
 
 static atl_status_t check_settings(const settings_t *s) {
-  ATL_CHECK((s->model != NULL) != (s->shape != NULL), USAGE, "give a model by --model DIR or its sizes by --shape");
+  ATL_CHECK((s->model != NULL) != (s->shape != NULL), USAGE, "expected either --model DIR or --shape SIZES");
   ATL_CHECK(s->ranks >= 1 && s->ranks <= ATL_MAX_RANKS, USAGE, "--ranks %lld: expected 1 to %d", (long long)s->ranks,
             ATL_MAX_RANKS);
   ATL_CHECK(s->ranks_per_node >= 0 && s->ranks_per_node <= ATL_MAX_RANKS, USAGE,
-            "--ranks-per-node %lld: expected 1 to %d, or 0", (long long)s->ranks_per_node, ATL_MAX_RANKS);
+            "--ranks-per-node %lld: expected 0 to %d", (long long)s->ranks_per_node, ATL_MAX_RANKS);
   ATL_CHECK(s->cores >= 1 && s->cores <= 4096, USAGE, "--cores %lld: expected 1 to 4096", (long long)s->cores);
-  ATL_CHECK(s->memory >= 0 && s->cache >= 0, USAGE, "--memory and --cache are not negative");
+  ATL_CHECK(s->memory >= 0 && s->cache >= 0, USAGE, "--memory and --cache: expected 0 or more");
   ATL_CHECK(s->flops >= 0 && s->bandwidth >= 0 && s->decode_seconds >= 0, USAGE,
-            "--flops, --bandwidth and --decode-seconds are not negative");
+            "--flops, --bandwidth and --decode-seconds: expected 0 or more");
   ATL_CHECK(!s->measure || (s->model != NULL && s->flops == 0 && s->bandwidth == 0 && s->cache == 0), USAGE,
-            "--measure is for a --model on this machine: not with --shape, --flops, --bandwidth or --cache");
-  ATL_CHECK(s->jitter >= 0 && s->jitter < 1, USAGE, "--jitter %g: expected 0 to below 1", s->jitter);
+            "--measure needs --model and measures this machine; remove --shape, --flops, --bandwidth and --cache");
+  ATL_CHECK(s->jitter >= 0 && s->jitter < 1, USAGE, "--jitter %g: expected at least 0 and less than 1", s->jitter);
   return atl_layout_options_check(&s->layout, s->plan);
 }
 
-/* What is planned for. Without a dVAE nothing is decoded, unless --decode-seconds says how long it takes. */
+/* The model to plan for. Without a dVAE the plan has no decoders, unless --decode-seconds gives their time. Borrows
+ * all. */
 typedef struct {
   const atl_transformer_config_t *config;
-  const atl_vae_config_t *vae;   /* NULL: not known */
+  const atl_vae_config_t *vae;   /* NULL: unknown */
   const atl_clip_config_t *clip; /* NULL: none */
   const atl_model_t *model;      /* NULL with --shape */
   const atl_comm_t *world;       /* NULL without --measure */
 } subject_t;
 
-/* How many ranks of a node compute at once: they share its memory. */
+/* The number of ranks that share a node's memory and compute at the same time. */
 static int count_node_ranks(const settings_t *s) {
   int64_t n = omp_get_num_procs() / s->cores;
   if (n > s->ranks) n = s->ranks;
@@ -137,23 +143,25 @@ static int count_node_ranks(const settings_t *s) {
 
 static atl_status_t check_ranks_per_node(const settings_t *s, int n_here) {
   ATL_CHECK(s->ranks_per_node == 0 || s->ranks_per_node == n_here, USAGE,
-            "--ranks-per-node %lld --measure: on a node %d measure; try mpirun -n %lld atelier plan ...",
+            "--ranks-per-node %lld --measure: expected that many ranks on this node, found %d; try mpirun -n %lld "
+            "atelier plan ...",
             (long long)s->ranks_per_node, n_here, (long long)s->ranks_per_node);
   int n_wanted = count_node_ranks(s);
   if (n_here < n_wanted)
     ATL_LOG_ROOT(WARN,
-                 "%d ranks will share this node's memory and %d measures, which promises too much; try mpirun -n %d "
-                 "atelier plan ...",
+                 "%d ranks will share this node's memory, but the number that measure is %d, so predicted times will "
+                 "be too short; try "
+                 "mpirun -n %d atelier plan ...",
                  n_wanted, n_here, n_wanted);
   return ATL_OK;
 }
 
-/* A launch that measures goes on together. */
+/* With --measure collective: all ranks continue or all fail. Without (world NULL) it returns the status. */
 static atl_status_t agree(const atl_comm_t *world, atl_status_t status) {
   return world == NULL ? status : atl_comm_agree(world, status);
 }
 
-/* Collective over the launch. */
+/* Collective over the launch. Rank 0 stores the costs and puts them into its request. */
 static atl_status_t measure(const settings_t *s, const subject_t *subject, atl_costs_subject_t *costs,
                             atl_plan_request_t *request) {
   atl_place_t place;
@@ -166,7 +174,8 @@ static atl_status_t measure(const settings_t *s, const subject_t *subject, atl_c
   return atl_costs_store(subject->model, costs, &calibration, request);
 }
 
-/* Costs as `generate` would have them on this machine, unless another one is described. */
+/* Puts the measured costs that `generate` would use on this machine into the request. Keeps the estimates for a --shape
+ * or when --flops, --bandwidth or --cache describe another machine. */
 static atl_status_t find_costs(const settings_t *s, const subject_t *subject, atl_costs_subject_t *costs,
                                atl_plan_request_t *request) {
   bool is_known, is_here = s->flops == 0 && s->bandwidth == 0 && s->cache == 0;
@@ -176,7 +185,7 @@ static atl_status_t find_costs(const settings_t *s, const subject_t *subject, at
   return atl_costs_lookup(subject->model, costs, request, &is_known);
 }
 
-/* With estimated costs, and what measured ones would be of. */
+/* Fills the request, with estimated costs, and costs with the subject that measured costs are looked up by. */
 static atl_status_t make_request(const settings_t *s, const subject_t *subject, atl_plan_request_t *request,
                                  atl_costs_subject_t *costs) {
   const atl_model_t *model = subject->model;
@@ -236,7 +245,7 @@ static atl_status_t print_json(const atl_plan_t *plan, const atl_simulation_t *s
 }
 
 static void print_model(const settings_t *s, const atl_transformer_config_t *c, const atl_plan_request_t *q) {
-  printf("%s: %d layers of width %d, %d heads of %d, text %d, image %d x %d of %d codes, %s\n",
+  printf("%s: %d layers of width %d, %d heads of %d, text %d, image %d x %d tokens of a codebook of %d, %s\n",
          s->model != NULL ? s->model : "--shape", (int)c->n_layers, (int)c->width, (int)c->n_heads, (int)c->head_size,
          (int)c->text_length, (int)c->image_side, (int)c->image_side, (int)c->n_image_tokens, s->compute.dtype);
   printf("%lld images of %d prompt%s%s\n", (long long)q->n_images, (int)q->n_prompts, q->n_prompts == 1 ? "" : "s",
@@ -251,7 +260,7 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
   ATL_TRY(agree(subject->world, make_request(s, subject, &request, &costs)));
   ATL_TRY(find_costs(s, subject, &costs, &request));
   if (s->decode_seconds > 0) request.costs.decode = s->decode_seconds, request.costs.score = 0;
-  if (atl_comm_world_rank() > 0) return ATL_OK; /* has helped to measure */
+  if (atl_comm_world_rank() > 0) return ATL_OK; /* it only helped to measure */
   ATL_TRY(atl_planning_make_plan(s->plan, &request, &plan));
   if (s->simulate) ATL_TRY(atl_simulate_run(&plan, &request, s->jitter, &simulation));
   if (s->json) return print_json(&plan, s->simulate ? &simulation : NULL);
@@ -263,7 +272,7 @@ static atl_status_t plan_for(const settings_t *s, const subject_t *subject) {
 
 static atl_status_t open_model(const char *path, atl_model_t **model) {
   ATL_TRY(atl_model_open(path, model));
-  ATL_CHECK((*model)->has_transformer, INPUT, "%s has no transformer to plan for", path);
+  ATL_CHECK((*model)->has_transformer, INPUT, "%s: expected a transformer, found none", path);
   return ATL_OK;
 }
 
@@ -308,5 +317,5 @@ static atl_status_t run(const void *context, const atl_text_list_t *operands) {
 }
 
 atl_status_t atl_command_plan(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

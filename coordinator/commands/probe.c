@@ -1,5 +1,6 @@
-/* atelier probe: a model's numbers for given tensors, to compare with a reference. Text goes through the stages of a
- * plan as `generate` would send it; pictures are computed on rank 0. The same bytes on any number of ranks. */
+/* atelier probe: computes logits, pixels and features from given tensors, for comparison with a reference. Text runs
+ * through the stages of a plan as in `generate`; pictures are computed on rank 0. The output has the same bytes on any
+ * number of ranks. */
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -22,29 +23,33 @@ typedef struct {
 } settings_t;
 
 #define FIELD(name) offsetof(settings_t, name)
-static const atl_option_t the_options[] = {
+static const atl_option_t options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
     {"in", ATL_OPTION_TEXT, FIELD(in), "FILE", NULL,
-     "safetensors: text [image, or with --greedy prime], codes, rgb, clip_rgb, clip_text (any of them)"},
+     "read tensors from a safetensors FILE: any of text (with image, or prime if --greedy), codes, rgb, clip_rgb, "
+     "clip_text"},
     {"out", ATL_OPTION_TEXT, FIELD(out), "FILE", NULL,
-     "safetensors: logits or greedy, pixels, rgb_codes, preprocessed, image_features, text_features, scores"},
-    {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "draw the text's pictures by argmax instead of its logits"},
-    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "with --greedy: l_null + G (l - l_null)"},
+     "write a safetensors FILE: logits or greedy, pixels, rgb_codes, preprocessed, image_features, text_features, "
+     "scores"},
+    {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL,
+     "write the image tokens that argmax draws instead of the logits"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1",
+     "with --greedy: scale of classifier-free guidance (1: no guidance)"},
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
-    {"stages", ATL_OPTION_INT, FIELD(layout.stages), "S", "0", "stages (0: a stage per rank)"},
-    {"pipelines", ATL_OPTION_INT, FIELD(layout.pipelines), "P", "1", "pipelines"},
-    {"slots", ATL_OPTION_INT, FIELD(layout.slots), "M", "0", "microbatches in flight (0: decide)"},
-    {"microbatch", ATL_OPTION_INT, FIELD(layout.microbatch), "B", "0", "texts a microbatch (0: decide)"},
+    {"stages", ATL_OPTION_INT, FIELD(layout.stages), "S", "0", "stages per pipeline (0: one per rank)"},
+    {"pipelines", ATL_OPTION_INT, FIELD(layout.pipelines), "P", "1", "number of pipelines"},
+    {"slots", ATL_OPTION_INT, FIELD(layout.slots), "M", "0", "microbatches in flight per pipeline (0: automatic)"},
+    {"microbatch", ATL_OPTION_INT, FIELD(layout.microbatch), "B", "0", "texts per microbatch (0: automatic)"},
     {0},
 };
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "probe",
     .synopsis = "--model DIR --in FILE --out FILE [--greedy]",
-    .summary = "Computes a model's numbers from the tensors of a file, for comparison with a reference.",
-    .options = the_options,
+    .summary = "Computes logits, pixels and features from the tensors of a file, for comparison with a reference.",
+    .options = options,
 };
 
 enum { MAX_RESULTS = 16 };
@@ -54,18 +59,19 @@ typedef struct {
   atl_compute_t compute;
   atl_arena_t arena;
   atl_safetensors_t *in;
-  const atl_model_t *model; /* the launch's, or run_alone's */
+  const atl_model_t *model; /* owned by the launch or by open_and_save */
   atl_tensor_t results[MAX_RESULTS];
   size_t n_results;
   atl_plan_request_t request;
   /* text */
-  int32_t n_texts, n_codes; /* B; image codes given with each */
-  int32_t n_rows;           /* rows of logits of each text */
+  int32_t n_texts, n_codes; /* B; image tokens given with each text */
+  int32_t n_rows;           /* rows of logits per text */
   float *logits;            /* (B, n_rows, V) */
   int32_t *greedy;          /* (B, I) */
 } probe_t;
 
-/* A tensor of the input, checked: dtype, dimensions, each size where `shape` is not -1. NULL when it is not there. */
+/* Finds a tensor of the input and checks its dtype, its number of dimensions, and each size where shape is not -1.
+ * *found is NULL if there is none. INPUT: it does not fit. */
 static atl_status_t find_input(const probe_t *p, const char *name, atl_dtype_t dtype, int n_dims, const int64_t *shape,
                                const atl_tensor_t **found) {
   char text[128];
@@ -75,12 +81,12 @@ static atl_status_t find_input(const probe_t *p, const char *name, atl_dtype_t d
   bool fits = tensor->dtype == dtype && tensor->n_dims == n_dims;
   for (int i = 0; fits && i < n_dims; i++)
     fits = shape[i] < 0 ? tensor->shape[i] < INT32_MAX : tensor->shape[i] == shape[i];
-  ATL_CHECK(fits, INPUT, "%s: %s is %s; expected %s with %d dimensions that fit the model", p->settings.in, name,
-            atl_tensor_describe(tensor, text, sizeof text), atl_dtype_name(dtype), n_dims);
+  ATL_CHECK(fits, INPUT, "%s: %s: expected %s with %d dimensions that fit the model, found %s", p->settings.in, name,
+            atl_dtype_name(dtype), n_dims, atl_tensor_describe(tensor, text, sizeof text));
   return ATL_OK;
 }
 
-/* Room for a result, in the arena. */
+/* Adds a result and takes its memory from the arena. */
 static atl_status_t new_result(probe_t *p, const char *name, atl_dtype_t dtype, int n_dims, const int64_t *shape,
                                void **data) {
   atl_tensor_t *result = &p->results[p->n_results++];
@@ -93,15 +99,15 @@ static atl_status_t new_result(probe_t *p, const char *name, atl_dtype_t dtype, 
   return ATL_OK;
 }
 
-/* A copy of an i32 tensor, aligned, every number in [0, limit). */
+/* Copies an I32 tensor into aligned memory of the arena. INPUT: a value outside [0, limit). */
 static atl_status_t copy_codes(probe_t *p, const atl_tensor_t *tensor, int32_t limit, int32_t **codes) {
   size_t n;
   ATL_TRY(atl_tensor_n_items(tensor, &n));
   ATL_TRY(ATL_TAKE(&p->arena, n, codes));
   memcpy(*codes, tensor->data, n * sizeof **codes);
   for (size_t i = 0; i < n; i++)
-    ATL_CHECK((*codes)[i] >= 0 && (*codes)[i] < limit, INPUT, "%s: %s[%zu] is %d; expected 0 to %d", p->settings.in,
-              tensor->name, i, (*codes)[i], limit - 1);
+    ATL_CHECK((*codes)[i] >= 0 && (*codes)[i] < limit, INPUT, "%s: %s[%zu]: expected 0 to %d, found %d", p->settings.in,
+              tensor->name, i, limit - 1, (*codes)[i]);
   return ATL_OK;
 }
 
@@ -110,11 +116,11 @@ static atl_status_t copy_codes(probe_t *p, const atl_tensor_t *tensor, int32_t l
 static atl_status_t read_texts(probe_t *p, atl_job_t *job) {
   const atl_transformer_config_t *c = &p->model->transformer_config;
   const atl_tensor_t *text, *image;
-  ATL_CHECK(p->model->has_transformer, INPUT, "%s has no transformer for the text", p->settings.model);
+  ATL_CHECK(p->model->has_transformer, INPUT, "%s: expected a transformer for the text, found none", p->settings.model);
   ATL_TRY(find_input(p, "text", ATL_I32, 2, (int64_t[]){-1, c->text_length}, &text));
   ATL_TRY(find_input(p, "image", ATL_I32, 2, (int64_t[]){text->shape[0], -1}, &image));
   p->n_texts = (int32_t)text->shape[0];
-  ATL_CHECK(p->n_texts > 0, INPUT, "%s: text has no rows", p->settings.in);
+  ATL_CHECK(p->n_texts > 0, INPUT, "%s: text: expected at least one row, found none", p->settings.in);
   p->n_codes = image == NULL || p->settings.greedy ? 0 : (int32_t)image->shape[1];
   int32_t *ids, *codes = NULL;
   atl_prompt_t *prompts;
@@ -138,7 +144,7 @@ static atl_status_t read_texts(probe_t *p, atl_job_t *job) {
   return ATL_OK;
 }
 
-/* Codes that every greedy picture begins with. */
+/* Reads the image tokens that every greedy picture begins with. */
 static atl_status_t read_prime(probe_t *p, atl_job_t *job) {
   const atl_transformer_config_t *c = &p->model->transformer_config;
   const atl_tensor_t *prime;
@@ -146,15 +152,16 @@ static atl_status_t read_prime(probe_t *p, atl_job_t *job) {
   if (!p->settings.greedy) return ATL_OK;
   ATL_TRY(find_input(p, "prime", ATL_I32, 1, (int64_t[]){-1}, &prime));
   if (prime == NULL) return ATL_OK;
-  ATL_CHECK(prime->shape[0] >= 1 && prime->shape[0] <= n_most, INPUT, "%s: prime has %lld codes; expected 1 to %d",
-            p->settings.in, (long long)prime->shape[0], n_most);
+  ATL_CHECK(prime->shape[0] >= 1 && prime->shape[0] <= n_most, INPUT,
+            "%s: prime: expected 1 to %d image tokens, found %lld", p->settings.in, n_most, (long long)prime->shape[0]);
   ATL_TRY(copy_codes(p, prime, c->n_image_tokens, &codes));
   job->prime = codes;
   job->n_prime = (int32_t)prime->shape[0];
   return ATL_OK;
 }
 
-/* For logits every text has a store of its own, numbered as the texts are: one slot that holds them all. */
+/* For logits every text needs a cache of its own, whose sequence number is the text's index: one pipeline with one slot
+ * holds all texts. */
 static void make_request(probe_t *p, int n_ranks, const atl_job_t *job) {
   const settings_t *s = &p->settings;
   int32_t n_layers = p->model->transformer_config.n_layers, n_stages = n_ranks / (int32_t)s->layout.pipelines;
@@ -171,7 +178,7 @@ static void make_request(probe_t *p, int n_ranks, const atl_job_t *job) {
 }
 
 static atl_status_t make_plan(void *context, const atl_calibration_t *measured, atl_plan_t *plan) {
-  (void)measured; /* nothing was asked for: a probe is not about time */
+  (void)measured; /* NULL: a probe does not measure costs */
   const probe_t *p = context;
   return atl_planning_make_plan(NULL, &p->request, plan);
 }
@@ -206,7 +213,7 @@ static atl_status_t take_logits(void *context, int32_t sequence, int32_t positio
   probe_t *p = context;
   size_t width = (size_t)atl_config_vocabulary(&p->model->transformer_config);
   ATL_CHECK(n == width && sequence >= 0 && sequence < p->n_texts && position >= 0 && position < p->n_rows, INPUT,
-            "%zu logits came for text %d at position %d", n, sequence, position);
+            "unexpected message: %zu logits for text %d at position %d", n, sequence, position);
   memcpy(p->logits + ((size_t)sequence * (size_t)p->n_rows + (size_t)position) * width, logits, n * sizeof *logits);
   return ATL_OK;
 }
@@ -237,7 +244,7 @@ static atl_status_t begin(void *context, const atl_job_t *job, const atl_plan_t 
                     (void **)&p->logits);
 }
 
-/* ---- pictures, here ---- */
+/* ---- pictures, on rank 0 ---- */
 
 static atl_status_t probe_vae(probe_t *p) {
   const atl_vae_config_t *c = &p->model->vae_config;
@@ -311,7 +318,7 @@ static atl_status_t probe_clip(probe_t *p) {
   ATL_TRY(find_input(p, "clip_text", ATL_I32, 2, (int64_t[]){-1, p->model->clip_config.context_length}, &text));
   if (rgb == NULL && text == NULL) return ATL_OK;
   ATL_CHECK(rgb == NULL || (rgb->shape[1] > 0 && rgb->shape[2] > 0), INPUT,
-            "%s: clip_rgb has pictures of %lld x %lld pixels; expected at least 1 x 1", p->settings.in,
+            "%s: clip_rgb: expected pictures of at least 1 x 1 pixels, found %lld x %lld", p->settings.in,
             (long long)rgb->shape[2], (long long)rgb->shape[1]);
   atl_clip_t *clip;
   float *images = NULL, *texts = NULL;
@@ -328,7 +335,8 @@ static atl_status_t save(probe_t *p) {
   if (p->model->has_vae) ATL_TRY(probe_vae(p));
   if (p->model->has_clip) ATL_TRY(probe_clip(p));
   ATL_CHECK(p->n_results > 0, INPUT,
-            "%s has nothing this model computes; expected text, codes, rgb, clip_rgb or clip_text", p->settings.in);
+            "%s: expected text, codes, rgb, clip_rgb or clip_text, found none that this model computes from",
+            p->settings.in);
   return atl_safetensors_save(p->settings.out, p->results, p->n_results, NULL, 0);
 }
 
@@ -346,7 +354,7 @@ static atl_status_t open_and_save(probe_t *p) {
   return status;
 }
 
-/* What needs no pipeline is computed by rank 0 alone. */
+/* Without text no pipeline is needed and rank 0 computes alone. Collective over the launch, if there is one. */
 static atl_status_t run_alone(probe_t *p) {
   if (!atl_comm_is_launched()) return open_and_save(p);
   atl_comm_t *world;
@@ -358,9 +366,10 @@ static atl_status_t run_alone(probe_t *p) {
 
 static atl_status_t run(probe_t *p, int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   const settings_t *s = &p->settings;
-  ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE, "--model, --in and --out are needed");
+  ATL_CHECK(s->model != NULL && s->in != NULL && s->out != NULL, USAGE,
+            "expected --model DIR, --in FILE and --out FILE; see atelier probe --help");
   ATL_CHECK(s->layout.pipelines >= 1 && s->layout.pipelines <= ATL_MAX_RANKS, USAGE,
-            "--pipelines %lld: expected 1 or more", (long long)s->layout.pipelines);
+            "--pipelines %lld: expected 1 to %d", (long long)s->layout.pipelines, ATL_MAX_RANKS);
   ATL_TRY(atl_layout_options_check(&s->layout, NULL));
   ATL_TRY(atl_compute_parse(&s->compute, &p->compute));
   ATL_TRY(atl_safetensors_open(s->in, &p->in));
@@ -372,9 +381,9 @@ static atl_status_t run(probe_t *p, int argc, char **argv, const atl_worker_ops_
 atl_status_t atl_command_probe(int argc, char **argv, const atl_worker_ops_t *worker_ops) {
   probe_t p = {0};
   bool wants_help;
-  ATL_TRY(atl_options_parse(&the_usage, argc, argv, &p.settings, NULL, &wants_help));
+  ATL_TRY(atl_options_parse(&usage, argc, argv, &p.settings, NULL, &wants_help));
   if (wants_help) {
-    atl_options_help(&the_usage, stdout);
+    atl_options_help(&usage, stdout);
     return ATL_OK;
   }
   atl_status_t status = run(&p, argc, argv, worker_ops);

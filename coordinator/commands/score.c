@@ -1,4 +1,4 @@
-/* score: how well pictures fit texts, by CLIP, and which of a list of labels fits each best. */
+/* atelier score: scores pictures against texts with CLIP, or finds the best label of each picture. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,25 +21,28 @@ typedef struct {
   bool json, truncate;
 } settings_t;
 
-static const atl_option_t the_options[] = {
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory with a CLIP"},
-    {"image", ATL_OPTION_TEXTS, offsetof(settings_t, images), "FILE", NULL, "a PNG picture; repeatable"},
-    {"text", ATL_OPTION_TEXTS, offsetof(settings_t, texts), "TEXT", NULL, "a text to score against; repeatable"},
+static const atl_option_t options[] = {
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
+     "model directory with a CLIP and its tokenizer"},
+    {"image", ATL_OPTION_TEXTS, offsetof(settings_t, images), "FILE", NULL, "PNG picture to score; repeatable"},
+    {"text", ATL_OPTION_TEXTS, offsetof(settings_t, texts), "TEXT", NULL, "text to score against; repeatable"},
     {"labels", ATL_OPTION_TEXT, offsetof(settings_t, labels), "FILE", NULL,
-     "zero-shot classification: a label a line; prints the best of each picture"},
-    {"truncate", ATL_OPTION_FLAG, offsetof(settings_t, truncate), NULL, NULL, "cut texts that are too long"},
-    {"json", ATL_OPTION_FLAG, offsetof(settings_t, json), NULL, NULL, "a JSON line a picture, with all scores"},
+     "read labels from FILE, one per line, and print the best one of each picture (zero-shot classification)"},
+    {"truncate", ATL_OPTION_FLAG, offsetof(settings_t, truncate), NULL, NULL,
+     "cut texts that are too long instead of refusing them"},
+    {"json", ATL_OPTION_FLAG, offsetof(settings_t, json), NULL, NULL,
+     "print one JSON line per picture, with all scores"},
     {0}};
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "score",
     .synopsis = "--model DIR --image FILE ... (--text TEXT ... | --labels FILE) [--json]",
-    .summary = "CLIP scores of pictures against texts, and their softmax over the texts of a picture.",
+    .summary = "Prints CLIP scores of pictures against texts, and their softmax over the texts of each picture.",
     .examples = "atelier score --model weights/emoji --image heart.png --text \"red heart\" --text pizza\n"
                 "atelier score --model weights/emoji --image heart.png --labels names.txt --json",
-    .options = the_options};
+    .options = options};
 
-/* Everything lives in the arena. Scores and probabilities are (n_images, n_texts). */
+/* All memory is in the arena. scores and probabilities are (n_images, n_texts), features (n, width). */
 typedef struct {
   atl_arena_t arena;
   const settings_t *settings;
@@ -51,7 +54,8 @@ typedef struct {
 
 /* ---- texts ---- */
 
-/* Lines of `text` that are not empty, cut in place, into lines (or counted when lines is NULL). */
+/* Returns the number of non-empty lines of text. Unless lines is NULL, also cuts them in place and stores their
+ * starts. */
 static size_t split_lines(char *text, const char **lines) {
   size_t n = 0;
   while (*text) {
@@ -73,7 +77,7 @@ static atl_status_t take_labels(job_t *job, const char *path, char *file, size_t
   ATL_CHECK(strlen(file) == n_bytes, INPUT, "%s: expected lines of text, found a NUL byte", path);
   ATL_TRY(atl_arena_strndup(&job->arena, file, n_bytes, &text));
   size_t n_given = (size_t)job->settings->texts.n, n_labels = split_lines(text, NULL);
-  ATL_CHECK(n_labels > 0, INPUT, "%s: expected a label a line, found none", path);
+  ATL_CHECK(n_labels > 0, INPUT, "%s: expected one label per line, found none", path);
   ATL_TRY(ATL_TAKE(&job->arena, n_given + n_labels, &job->texts));
   memcpy(job->texts, job->settings->texts.items, n_given * sizeof *job->texts);
   job->n_texts = n_given + split_lines(text, job->texts + n_given);
@@ -179,7 +183,7 @@ static atl_status_t print_json(const job_t *job, size_t i_image) {
   return ATL_OK;
 }
 
-/* All texts of a picture, or with --labels its best one. */
+/* Prints one row per text of a picture, or with --labels only its best text. */
 static void print_rows(const job_t *job, size_t i_image, int name_width) {
   size_t best = best_text(job, i_image);
   for (size_t j = 0; j < job->n_texts; j++) {
@@ -238,10 +242,10 @@ static atl_status_t run_model(const settings_t *settings, const atl_model_t *mod
 static atl_status_t run(const void *context, const atl_text_list_t *operands) {
   (void)operands;
   const settings_t *settings = context;
-  ATL_CHECK(settings->model, USAGE, "score needs --model DIR; see atelier score --help");
-  ATL_CHECK(settings->images.n > 0, USAGE, "score needs --image FILE; see atelier score --help");
+  ATL_CHECK(settings->model, USAGE, "expected --model DIR; see atelier score --help");
+  ATL_CHECK(settings->images.n > 0, USAGE, "expected at least one --image FILE; see atelier score --help");
   ATL_CHECK(settings->texts.n > 0 || settings->labels, USAGE,
-            "score needs --text TEXT or --labels FILE; see atelier score --help");
+            "expected --text TEXT or --labels FILE; see atelier score --help");
   atl_model_t *model;
   ATL_TRY(atl_model_open(settings->model, &model));
   atl_status_t status = run_model(settings, model);
@@ -250,5 +254,5 @@ static atl_status_t run(const void *context, const atl_text_list_t *operands) {
 }
 
 atl_status_t atl_command_score(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

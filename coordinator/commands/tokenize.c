@@ -1,4 +1,4 @@
-/* tokenize: texts -> ids and back, one JSON line each. */
+/* atelier tokenize: prints the token ids of texts and the text they decode to, as one JSON line per text. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,20 +16,20 @@ typedef struct {
   bool clip;
 } settings_t;
 
-static const atl_option_t the_options[] = {
+static const atl_option_t options[] = {
     {"tokenizer", ATL_OPTION_TEXT, offsetof(settings_t, tokenizer), "FILE", NULL,
-     "CLIP's merges (plain or .gz) or a Hugging Face tokenizer.json"},
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "take the tokenizer of a model directory"},
-    {"clip", ATL_OPTION_FLAG, offsetof(settings_t, clip), NULL, NULL, "of that model, take CLIP's tokenizer"},
+     "read the tokenizer from FILE: CLIP merges (plain or .gz) or a Hugging Face tokenizer.json"},
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "use the tokenizer of a model directory"},
+    {"clip", ATL_OPTION_FLAG, offsetof(settings_t, clip), NULL, NULL, "use the CLIP tokenizer of the model directory"},
     {0}};
 
-static const atl_usage_t the_usage = {
+static const atl_usage_t usage = {
     .command = "tokenize",
     .synopsis = "(--tokenizer FILE | --model DIR [--clip]) [TEXT ...]",
-    .summary = "Texts, or the lines of standard input, to ids and back: a JSON line each with text, ids and decoded.",
+    .summary = "Prints one JSON line per TEXT, or per line of standard input, with text, ids and decoded.",
     .examples = "atelier tokenize --model weights/emoji \"red heart\"\n"
                 "atelier tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz < prompts.txt",
-    .options = the_options,
+    .options = options,
     .operands = "TEXT ..."};
 
 static atl_status_t write_line(const char *text, const int32_t *ids, size_t n, const char *decoded) {
@@ -52,7 +52,8 @@ static atl_status_t run_text(atl_tokenizer_t *tokenizer, const char *text) {
   return write_line(text, ids, n, decoded);
 }
 
-/* The next line of standard input without its end; false after the last. INPUT when it is longer than a text may be. */
+/* Reads the next line of standard input, without its end; *is_read is false after the last one. INPUT: it is too long or has
+ * a NUL byte. */
 static atl_status_t read_line(char line[MAX_LINE_BYTES + 2], size_t number, bool *is_read) {
   size_t n = 0;
   int c;
@@ -103,9 +104,8 @@ static atl_status_t open_of_model(const settings_t *settings, atl_tokenizer_t **
 static atl_status_t run(const void *context, const atl_text_list_t *texts) {
   const settings_t *settings = context;
   ATL_CHECK(!settings->tokenizer != !settings->model, USAGE,
-            "tokenize expects one of --tokenizer FILE and --model DIR; see atelier tokenize --help");
-  ATL_CHECK(!settings->clip || settings->model, USAGE,
-            "--clip chooses among a model's tokenizers; it goes with --model DIR");
+            "expected either --tokenizer FILE or --model DIR; see atelier tokenize --help");
+  ATL_CHECK(!settings->clip || settings->model, USAGE, "--clip selects a model's CLIP tokenizer and needs --model DIR");
   atl_tokenizer_t *tokenizer = NULL;
   if (settings->model)
     ATL_TRY(open_of_model(settings, &tokenizer));
@@ -117,5 +117,5 @@ static atl_status_t run(const void *context, const atl_text_list_t *texts) {
 }
 
 atl_status_t atl_command_tokenize(int argc, char **argv) {
-  return atl_command_run(&the_usage, argc, argv, sizeof(settings_t), run);
+  return atl_command_run(&usage, argc, argv, sizeof(settings_t), run);
 }

@@ -1,4 +1,5 @@
-/* Time a picture takes in the dVAE's decoder and in CLIP, in calls of several pictures: the median of REPEATS calls.
+/* pictures: measures the time per picture of dVAE decoding and of CLIP, for calls of several pictures. Prints the
+ * median and the fastest of REPEATS calls.
  *
  *     OMP_NUM_THREADS=1 build/release/tests/bench/pictures MODEL [bf16]
  */
@@ -10,27 +11,27 @@
 #include "model/clip/clip.h"
 #include "model/vae/dvae.h"
 
-enum { REPEATS = 5, MOST = 8 };
+enum { REPEATS = 5, MAX_BATCH = 8 };
 
-static const int32_t the_batches[] = {1, 4, MOST};
+static const int32_t batches[] = {1, 4, MAX_BATCH};
 
 typedef struct {
   const atl_model_t *model;
   atl_dtype_t dtype;
   atl_dvae_t *vae;
   atl_clip_t *clip;
-  int32_t *codes, *ids; /* (MOST,I), (context) */
+  int32_t *codes, *ids; /* (MAX_BATCH,I), (context) */
   float *pixels, *images, *features;
 } bench_t;
 
 static void report(const char *what, int32_t n, double *seconds) {
-  double median = atl_sort_median(seconds, REPEATS); /* and the fastest is the first now */
-  printf("%-12s batch %d: %6.1f ms a picture (fastest %.1f)\n", what, n, 1e3 * median / n, 1e3 * seconds[0] / n);
+  double median = atl_sort_median(seconds, REPEATS); /* sorts: seconds[0] is the fastest */
+  printf("%-12s batch %d: %6.1f ms per picture (fastest %.1f)\n", what, n, 1e3 * median / n, 1e3 * seconds[0] / n);
 }
 
 static void decode(bench_t *b, int32_t n) { (void)atl_dvae_decode(b->vae, b->pixels, b->codes, n); }
-static void see(bench_t *b, int32_t n) { atl_clip_image_features(b->clip, b->features, b->images, n); }
-static void read_text(bench_t *b, int32_t n) { (void)atl_clip_text_features(b->clip, b->features, b->ids, n); }
+static void embed_images(bench_t *b, int32_t n) { atl_clip_image_features(b->clip, b->features, b->images, n); }
+static void embed_text(bench_t *b, int32_t n) { (void)atl_clip_text_features(b->clip, b->features, b->ids, n); }
 
 static void measure(bench_t *b, const char *what, void (*call)(bench_t *, int32_t), int32_t n) {
   double seconds[REPEATS];
@@ -48,14 +49,14 @@ static atl_status_t take_memory(bench_t *b) {
   const atl_clip_config_t *clip = &b->model->clip_config;
   int64_t side = vae->image_size >> vae->n_layers, n_pixels = (int64_t)vae->image_size * vae->image_size;
   int64_t image = 3 * (int64_t)clip->image_size * clip->image_size;
-  ATL_TRY(ATL_NEW(MOST * side * side, &b->codes));
-  ATL_TRY(ATL_NEW(MOST * n_pixels * vae->n_channels, &b->pixels));
-  ATL_TRY(ATL_NEW(MOST * image, &b->images));
+  ATL_TRY(ATL_NEW(MAX_BATCH * side * side, &b->codes));
+  ATL_TRY(ATL_NEW(MAX_BATCH * n_pixels * vae->n_channels, &b->pixels));
+  ATL_TRY(ATL_NEW(MAX_BATCH * image, &b->images));
   ATL_TRY(ATL_NEW(clip->context_length, &b->ids));
-  ATL_TRY(ATL_NEW(MOST * clip->embedding_width, &b->features));
-  for (int64_t i = 0; i < MOST * side * side; i++) b->codes[i] = (int32_t)(i * 7919 % vae->n_tokens);
-  for (int64_t i = 0; i < MOST * image; i++) b->images[i] = (float)(i * 7919 % 1001) / 500 - 1;
-  for (int32_t i = 0; i < 7; i++) b->ids[i] = 100 + i; /* a short text; the last id is its end */
+  ATL_TRY(ATL_NEW(MAX_BATCH * clip->embedding_width, &b->features));
+  for (int64_t i = 0; i < MAX_BATCH * side * side; i++) b->codes[i] = (int32_t)(i * 7919 % vae->n_tokens);
+  for (int64_t i = 0; i < MAX_BATCH * image; i++) b->images[i] = (float)(i * 7919 % 1001) / 500 - 1;
+  for (int32_t i = 0; i < 7; i++) b->ids[i] = 100 + i; /* a short text; the last id ends it */
   return ATL_OK;
 }
 
@@ -63,10 +64,9 @@ static atl_status_t run(bench_t *b) {
   ATL_TRY(atl_dvae_new(b->model, ATL_DVAE_DECODER, &b->vae));
   ATL_TRY(atl_clip_new(b->model, b->dtype, &b->clip));
   ATL_TRY(take_memory(b));
-  for (size_t i = 0; i < sizeof the_batches / sizeof *the_batches; i++)
-    measure(b, "dVAE decode", decode, the_batches[i]);
-  for (size_t i = 0; i < sizeof the_batches / sizeof *the_batches; i++) measure(b, "CLIP image", see, the_batches[i]);
-  measure(b, "CLIP text", read_text, 1);
+  for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) measure(b, "dVAE decode", decode, batches[i]);
+  for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) measure(b, "CLIP image", embed_images, batches[i]);
+  measure(b, "CLIP text", embed_text, 1);
   return ATL_OK;
 }
 

@@ -1,5 +1,6 @@
-/* Time of one step of drawing, along the image: a random model of width 1024 with 12 layers of 16 heads of 64, 256 text
- * and 1024 image tokens, 32 samples of one prompt. Prints tokens a second, and where a step's time goes.
+/* steps: measures one sampling step at three positions of the image, with a random model of 12 layers of width 1024, 16
+ * heads of 64, 256 text and 1024 image tokens, and SAMPLES [32] samples of one prompt. Prints tokens/s and the time of
+ * each part of a step. ATTENTION is a number of atl_attention_t [0: full].
  *
  *     build/release/tests/bench/steps [bf16] [ATTENTION] [SAMPLES] [int8]
  */
@@ -20,7 +21,8 @@ typedef struct {
   int n;
 } clock_parts_t;
 
-/* Parts of a layer, in the order of its pokes. */
+/* Progress callback of the transformer: adds the time since the last call to one of a layer's five parts, which it
+ * calls between in a fixed order. */
 static void tick(void *context) {
   clock_parts_t *parts = context;
   double t = now();

@@ -25,7 +25,7 @@ check "attention" says "attention axial_row batch=3 position=15"
 check "softmax" says "softmax rows=3"
 check "draws as a share of a step" grep -q 'draw all codes=64 batch=3 .*% of a step' "$scratch/out"
 check "a job's roofline" says "job batch=3"
-check "whether the machine has changed" says "Reading memory when all was done"
+check "whether the machine has changed" says "Memory read bandwidth at the end"
 for field in machine cpu threads one_thread all_threads all_threads_at_end entries jobs model dtype; do
   check "JSON: $field" holds "\"$field\":"
 done
@@ -36,7 +36,7 @@ done
 check "beside an earlier run" bench --dtype bf16 --only steps --compare "$now"
 check "it is said" grep -q "step batch=3 position=0 .*%  *[0-9.][0-9.]*  *[0-9.][0-9.]*$" "$scratch/out"
 check "own kernels and a library" bench --rows 1,2 --kernels plain,openblas --only linears
-check "their ratio" says "openblas's time over the fastest own kernel's; rows"
+check "their ratio" says "openblas: its time divided by our fastest kernel's; rows"
 check "--backends lists them and measures nothing" eval "'$ATELIER' bench --backends | grep -c : | grep -qx 6"
 check "two ranks measure a ring" eval "ranks 2 '$ATELIER' bench --model '$m' --batch 3 --working-set 16M --only ring --json '$now' >'$scratch/out'"
 check "its hop" says "ring hop ranks=2 rows=3"

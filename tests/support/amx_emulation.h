@@ -1,6 +1,6 @@
-/* AMX in plain C, for testing the tile kernel where the processor has none: the state ldtilecfg sets up and the five
- * instructions the kernel uses, by their names, as Intel's manual defines them. Shapes are checked as the processor
- * would fault on them. */
+/* AMX emulation: the five tile instructions that the AMX kernel uses, in plain C under the names of the intrinsics,
+ * with the state that ldtilecfg sets. Tests run the kernel with it on processors without AMX. Semantics are those of
+ * Intel's manual; a shape on which the processor would fault fails an assertion. */
 #ifndef ATL_TESTS_SUPPORT_AMX_EMULATION_H
 #define ATL_TESTS_SUPPORT_AMX_EMULATION_H
 
@@ -49,7 +49,7 @@ static inline float tap_amx_half(uint32_t pair, int is_odd) {
   return atl_f32_from_bf16((uint16_t)(is_odd ? pair >> 16 : pair & 0xffffU));
 }
 
-/* sums(M,N) += a(M,K pairs) . b(K,N pairs), even products before odd. */
+/* sums(M,N) += a(M,2K) b(2K,N), K pairs of bf16 per row: of each pair the even product is added first. */
 static inline void _tile_dpbf16ps(int sums, int a, int b) {
   int n_pairs = tap_amx.row_bytes[a] / 4, n_columns = tap_amx.row_bytes[sums] / 4;
   ATL_ASSERT(tap_amx.is_configured && tap_amx.n_rows[sums] == tap_amx.n_rows[a]);

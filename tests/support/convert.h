@@ -1,5 +1,10 @@
-/* Convert, for tests: a checkpoint becomes a model directory in a temporary folder and is opened; closing removes both.
- * A model directory is opened where it lies. */
+/* Convert, for tests: converts a checkpoint into a model directory in a temporary folder and opens it; closing it
+ * removes the folder. A source that is already a model directory is opened in place.
+ *
+ *     converted_t converted;
+ *     ATL_TRY(converted_open(&converted, path));     -- converted.model is open
+ *     converted_close(&converted);                   -- also after a failure
+ */
 #ifndef ATL_TESTS_SUPPORT_CONVERT_H
 #define ATL_TESTS_SUPPORT_CONVERT_H
 
@@ -11,13 +16,13 @@
 #include "model/checkpoint/convert.h"
 
 typedef struct {
-  char folder[64];    /* empty for a model directory */
+  char folder[64];    /* temporary folder; empty if the source is a model directory */
   char directory[80]; /* folder/model */
   atl_model_t *model;
 } converted_t;
 
-/* The path of a file below the fixtures (ATL_FIXTURES, by default tests/fixtures) into path; returns path. An absolute
- * name stays as it is. */
+/* Writes the path of a file below the fixtures ($ATL_FIXTURES, default tests/fixtures) into path and returns path. An
+ * absolute name is not changed. */
 static inline const char *converted_fixture(char path[512], const char *name) {
   const char *root = getenv("ATL_FIXTURES");
   if (name[0] == '/') root = "";

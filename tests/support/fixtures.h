@@ -1,8 +1,12 @@
-/* Fixtures: the reference's checkpoint, inputs and results of one case.
+/* Fixtures: the checkpoint, inputs and results of the reference for one case.
  *
- * A case is a folder below the fixtures (ATL_FIXTURES, by default tests/fixtures), or an absolute path. Its checkpoint,
- * dalle.pt, is converted on opening. A case without a checkpoint is computed with the model that ships with the program;
- * its matrices are stored in f16, so such a case needs a larger tolerance.
+ * A case is a folder below the fixtures ($ATL_FIXTURES, default tests/fixtures), or an absolute path. Opening a case
+ * converts its checkpoint, dalle.pt. A case without a checkpoint uses the model that ships with the program; its
+ * matrices are stored in f16, so its tests need a larger tolerance.
+ *
+ *     fixture_t fixture;
+ *     ATL_TRY(fixture_open(&fixture, "golden/full"));     -- .converted.model, .in and .want are open
+ *     fixture_close(&fixture);                            -- also after a failure
  */
 #ifndef ATL_TESTS_SUPPORT_FIXTURES_H
 #define ATL_TESTS_SUPPORT_FIXTURES_H
@@ -12,11 +16,11 @@
 #define FIXTURE_SHIPPED_MODEL "weights/emoji"
 
 typedef struct {
-  converted_t converted; /* .model */
+  converted_t converted; /* .model is the open model */
   atl_safetensors_t *in, *want;
 } fixture_t;
 
-/* The path of a case's file into path; returns path. */
+/* Writes the path of a case's file into path and returns path. */
 static inline const char *fixture_path(char path[512], const char *name, const char *file) {
   char below[512];
   if (snprintf(below, sizeof below, "%s/%s", name, file) >= (int)sizeof below) abort();

@@ -1,5 +1,5 @@
-/* Forward: a transformer cut into stages, driven by rows, for tests. Stages run one after the other in this process, as
- * the ring would run them on as many ranks.
+/* Forward: a transformer cut into stages that run one after the other in this process, for tests. In a job each stage
+ * runs on its own rank.
  *
  *     forward_t f;
  *     forward_init(&f, model, &(forward_spec_t){.n_stages = 2, .n_prefixes = 3, .n_samples = 3, .max_rows = 99});
@@ -27,7 +27,7 @@ typedef struct {
   const atl_transformer_config_t *config;
   forward_spec_t spec;
   atl_transformer_t *stages[FORWARD_MAX_STAGES];
-  float *x; /* (max_rows,C,D) */
+  float *x; /* (max_rows,C,D), the residual streams */
 } forward_t;
 
 static inline void forward_clear(forward_t *f) {
@@ -59,19 +59,20 @@ static inline void forward_bind(forward_t *f, int32_t sample, int32_t prefix) {
   for (int i = 0; i < f->spec.n_stages; i++) atl_transformer_bind(f->stages[i], sample, prefix);
 }
 
-/* x through all stages. */
+/* Embeds the tokens of n <= max_rows rows into f->x and runs f->x through all stages. */
 static inline void forward_run(forward_t *f, const atl_row_t *rows, const int32_t *tokens, int32_t n) {
   atl_transformer_embed(f->stages[0], f->x, rows, tokens, n);
   for (int i = 0; i < f->spec.n_stages; i++) atl_transformer_run(f->stages[i], f->x, rows, n, NULL, NULL);
 }
 
-/* logits(n,V) of n <= max_rows rows. */
+/* logits(n,V) <- rows and tokens, n <= max_rows. */
 static inline void forward_rows(forward_t *f, float *logits, const atl_row_t *rows, const int32_t *tokens, int32_t n) {
   forward_run(f, rows, tokens, n);
   atl_transformer_all_logits(forward_last(f), logits, f->x, rows, n);
 }
 
-/* The rows of sequence b (prefix b, sample b), positions [first,end), from text(T) and image(I); returns how many. */
+/* Fills rows and tokens with positions [first,end) of sequence b, which is prefix b and sample b, from text(T) and
+ * image(I). Returns end - first. */
 static inline int32_t forward_list(const atl_transformer_config_t *c, atl_row_t *rows, int32_t *tokens, int32_t b,
                                    const int32_t *text, const int32_t *image, int32_t first, int32_t end) {
   for (int32_t p = first; p < end; p++) {

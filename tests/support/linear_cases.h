@@ -1,6 +1,6 @@
-/* What every backend of linear layers must pass: values against the plain twin and double precision, and, where the
- * registry says that it is made, the promise that a row's result is its own. Shared by the tests of real and of emulated
- * kernels. */
+/* Linear cases: the checks that every backend of linear layers must pass. Results are compared with the plain twin and
+ * with double precision, and, for backends with independent rows (model/kernels/backend), each row of a batch with the
+ * same row alone. Shared by the tests of real and of emulated kernels. */
 #ifndef ATL_TESTS_SUPPORT_LINEAR_CASES_H
 #define ATL_TESTS_SUPPORT_LINEAR_CASES_H
 
@@ -21,26 +21,26 @@ typedef struct {
   bool has_bias, has_scale, has_residual;
 } case_t;
 
-static const case_t the_cases[] = {
+static const case_t cases[] = {
     {1, 1, ATL_ACTIVATION_NONE, false, false, false},       {7, 8, ATL_ACTIVATION_RELU, true, false, false},
     {8, 7, ATL_ACTIVATION_GELU, true, true, false},         {33, 64, ATL_ACTIVATION_NONE, true, true, true},
     {64, 33, ATL_ACTIVATION_QUICK_GELU, true, false, true}, {100, 301, ATL_ACTIVATION_NONE, true, true, true},
     {2, 33, ATL_ACTIVATION_GEGLU, true, false, false},      {66, 100, ATL_ACTIVATION_GEGLU, true, false, true},
     {128, 257, ATL_ACTIVATION_GEGLU, false, true, true},    {96, 256, ATL_ACTIVATION_GELU, false, false, true},
 };
-enum { N_CASES = sizeof the_cases / sizeof the_cases[0] };
+enum { N_CASES = sizeof cases / sizeof cases[0] };
 
-static const int64_t the_row_counts[] = {1, 7, 8, 33, 64, 100, 130};
-enum { N_ROW_COUNTS = sizeof the_row_counts / sizeof the_row_counts[0] };
+static const int64_t row_counts[] = {1, 7, 8, 33, 64, 100, 130};
+enum { N_ROW_COUNTS = sizeof row_counts / sizeof row_counts[0] };
 
-/* One layer with random numbers and room for any call of a case. */
+/* One layer with random weights, inputs and residuals, and buffers for MAX_ROWS rows. */
 typedef struct {
   case_t what;
   int64_t n_results, ldx, ldy;
   float *weight, *bias, *scale, *x, *residual, *got, *want;
 } layer_t;
 
-/* Deterministic numbers in [-1, 1): a linear congruential generator. */
+/* Fills x with pseudo-random values in [-1, 1) from a linear congruential generator. */
 static void fill(float *x, int64_t n, uint32_t seed) {
   for (int64_t i = 0; i < n; i++) {
     seed = seed * 1664525U + 1013904223U;
@@ -88,7 +88,7 @@ static atl_linear_spec_t spec_of(const layer_t *l, atl_dtype_t dtype, atl_backen
                              .activation = l->what.activation};
 }
 
-/* y <- rows [first, first + n) of the case, the residual in y itself. */
+/* y <- layer(rows [first, first + n) of the case). The residual, if any, is copied into y first and added in place. */
 static void apply(const layer_t *l, const atl_linear_t *linear, float *y, int64_t first, int64_t n) {
   atl_epilogue_t epilogue = {.scale = l->what.has_scale ? l->scale : NULL};
   if (l->what.has_residual) {
@@ -138,14 +138,14 @@ static double exact_result(const layer_t *l, atl_dtype_t dtype, int64_t row, int
   return value;
 }
 
-/* |x| and |w| are below 1 and random, so the partial sums of n products stay near sqrt(n)/3 and each of the n roundings
- * errs by at most 2^-24 of that. GEGLU multiplies two such sums. */
+/* |x| and |w| are random and below 1, so partial sums of n products are about sqrt(n)/3, and each of the n roundings
+ * adds an error of at most 2^-24 of that. GEGLU multiplies two such sums. */
 static double tolerance_of(const layer_t *l) {
   double n = (double)l->what.n_in + 4, sum_error = 6e-8 * n * (1 + sqrt(n) / 3);
   return l->what.activation == ATL_ACTIVATION_GEGLU ? 2 * sqrt(n) * sum_error : sum_error;
 }
 
-/* The largest difference from double precision. */
+/* Returns the largest difference from the double-precision result; NaN counts as larger than anything. */
 static double worst_error(const layer_t *l, atl_dtype_t dtype, int64_t n_rows) {
   double worst = 0;
   for (int64_t m = 0; m < n_rows; m++)
@@ -162,7 +162,8 @@ static bool is_same(const layer_t *l, const float *a, const float *b, int64_t n_
   return true;
 }
 
-static bool is_own_chain(atl_backend_t backend, atl_dtype_t dtype) {
+/* Does the backend add the products of a dot product one by one in order, as the plain twin does? */
+static bool is_sequential_sum(atl_backend_t backend, atl_dtype_t dtype) {
   return backend == ATL_BACKEND_PLAIN || backend == ATL_BACKEND_AVX2 ||
          (backend == ATL_BACKEND_AVX512 && dtype == ATL_F32);
 }
@@ -171,25 +172,26 @@ static void test_values(const layer_t *l, const atl_linear_t *linear, atl_dtype_
   double worst = 0, tolerance = tolerance_of(l);
   bool is_exact = true, is_margin_kept = true;
   for (int i = 0; i < N_ROW_COUNTS; i++) {
-    int64_t n = the_row_counts[i];
+    int64_t n = row_counts[i];
     fill(l->got, MAX_ROWS * l->ldy, 9);
     float margin = l->got[l->n_results];
     apply(l, linear, l->got, 0, n);
     if (!l->what.has_residual && l->got[l->n_results] != margin) is_margin_kept = false;
     double error = worst_error(l, dtype, n);
     if (!(error <= worst)) worst = error;
-    if (!is_own_chain(backend, dtype)) continue;
+    if (!is_sequential_sum(backend, dtype)) continue;
     apply_reference(l, dtype, n);
     if (l->what.activation == ATL_ACTIVATION_NONE || l->what.activation == ATL_ACTIVATION_RELU)
       is_exact = is_exact && is_same(l, l->got, l->want, n);
   }
-  if (!TAP_OK(worst <= tolerance, "results are within the tolerance of double sums"))
+  if (!TAP_OK(worst <= tolerance, "results agree with double precision within the tolerance"))
     printf("# worst %g, tolerance %g\n", worst, tolerance);
-  TAP_OK(is_exact, "results of the own chains are the plain twin's bits");
-  TAP_OK(is_margin_kept, "nothing is written beyond a row's end");
+  TAP_OK(is_exact, "kernels that sum in order match the plain twin bit for bit");
+  TAP_OK(is_margin_kept, "nothing is written beyond the end of a row");
 }
 
-/* Every row of batches of 1..n_max rows, in every place, against the row alone; with one thread and with two. */
+/* Compares each row of batches of 1..n_max rows, at every offset, with the same row alone, with one and with two
+ * threads. */
 static void test_rows(const layer_t *l, const atl_linear_t *linear, int64_t n_max) {
   bool is_same_everywhere = true;
   omp_set_num_threads(1);
@@ -202,7 +204,7 @@ static void test_rows(const layer_t *l, const atl_linear_t *linear, int64_t n_ma
         if (!is_same(l, l->got, l->want + first * l->ldy, n)) is_same_everywhere = false;
       }
   }
-  TAP_OK(is_same_everywhere, "a row's result is its own, in any batch, place and number of threads");
+  TAP_OK(is_same_everywhere, "a row's result does not depend on its batch, its place in it or the number of threads");
 }
 
 static void test_layer(const case_t *what, atl_dtype_t dtype, atl_backend_t backend, int64_t n_row_test) {
@@ -217,7 +219,7 @@ static void test_layer(const case_t *what, atl_dtype_t dtype, atl_backend_t back
     test_values(&layer, linear, dtype, backend);
     if (n_row_test > 0 && atl_backend_has_independent_rows(backend)) test_rows(&layer, linear, n_row_test);
   } else {
-    TAP_STATUS(ATL_OK, status, "the layer is made");
+    TAP_STATUS(ATL_OK, status, "the layer is created");
   }
   atl_linear_destroy(&linear);
   layer_clear(&layer);
@@ -233,7 +235,7 @@ static inline void test_backend(atl_backend_t backend, atl_dtype_t dtype) {
   }
   bool is_slow = backend == ATL_BACKEND_PLAIN;
   for (int i = 0; i < N_CASES; i++)
-    test_layer(&the_cases[i], dtype, backend, i == 5 ? (is_slow ? 8 : 40) : i == 8 ? (is_slow ? 4 : 14) : 0);
+    test_layer(&cases[i], dtype, backend, i == 5 ? (is_slow ? 8 : 40) : i == 8 ? (is_slow ? 4 : 14) : 0);
 }
 
 #endif

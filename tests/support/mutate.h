@@ -1,15 +1,16 @@
-/* Mutate: feeds a reader thousands of damaged files, the same ones in every run. A target is a program with the entry
- * point that libFuzzer knows, seeds, and bounds on memory; this header adds the main function.
+/* Mutate: feeds a reader thousands of damaged files, the same ones in every run. A target is a program with libFuzzer's
+ * entry point, seeds and a bound on memory; this header provides its main function.
  *
  *     // TEST np=1
  *     #include "tests/support/mutate.h"
  *     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) { ... open, use, destroy ...; return 0; }
  *     static void add_seeds(mutate_corpus_t *corpus) { mutate_add_file(corpus, "tests/golden/NAME.bin"); }
- *     MUTATE_MAIN(add_seeds, 1 << 20, 300)       -- may take 1 MiB + 300 bytes for each byte of input, and keep nothing
+ *     MUTATE_MAIN(add_seeds, 1 << 20, 300)       -- bound: 1 MiB + 300 bytes per byte of input, all freed
  *
- * A crash, a hang, memory kept or beyond the bound ends the run and says which input it was; `--only I` runs that one
- * alone, and `--write FILE` writes it. `--runs N` and `--seed S` change how many and which. `make check-fuzz` builds
- * the same targets with libFuzzer, which looks for new paths instead.
+ * A crash, a hang, memory not freed or memory beyond the bound ends the run, which prints the number of the input.
+ * `--only I` runs input I alone, `--write FILE` writes it to FILE, `--runs N` sets the number of inputs [10000] and
+ * `--seed S` selects others [1]. `make check-fuzz` builds the same targets with libFuzzer, which searches for new code
+ * paths.
  */
 #ifndef ATL_TESTS_SUPPORT_MUTATE_H
 #define ATL_TESTS_SUPPORT_MUTATE_H
@@ -26,13 +27,15 @@
 
 enum {
   MUTATE_MAX_SEEDS = 64,
-  MUTATE_MAX_BYTES = 1 << 16, /* of an input */
-  MUTATE_SECONDS = 60         /* for one input, sanitizers and a busy machine included: a hang, not a speed */
+  MUTATE_MAX_BYTES = 1 << 16, /* size of an input */
+  MUTATE_SECONDS =
+      60 /* time limit of an input: generous, so that only a hang exceeds it, also with sanitisers on a busy machine */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static size_t mutate_n_read; /* targets count what they could read, so that a run shows how deep it went */
+static size_t
+    mutate_n_read; /* inputs that the reader accepted; the target counts them, to show how deep the run went */
 
 typedef struct {
   uint8_t *bytes;
@@ -44,7 +47,7 @@ typedef struct {
   size_t n_seeds;
 } mutate_corpus_t;
 
-/* Copies n bytes; a seed beyond the limits is a mistake of the target. */
+/* Adds a seed of n bytes, which are copied. Asserts n <= MUTATE_MAX_BYTES and at most MUTATE_MAX_SEEDS seeds. */
 static inline void mutate_add_seed(mutate_corpus_t *corpus, const void *bytes, size_t n) {
   ATL_ASSERT(corpus->n_seeds < MUTATE_MAX_SEEDS && n <= MUTATE_MAX_BYTES);
   mutate_seed_t *seed = &corpus->seeds[corpus->n_seeds++];
@@ -61,14 +64,14 @@ static inline void mutate_add_file(mutate_corpus_t *corpus, const char *path) {
   ATL_DESTROY(&bytes);
 }
 
-/* ---- random numbers: a function of (seed, input, draw) ---- */
+/* ---- random numbers, a function of (seed, input, draw) ---- */
 
 typedef struct {
   uint64_t seed, input;
   uint32_t n_draws;
 } mutate_random_t;
 
-/* 0 .. n-1; 0 when n is 0. */
+/* Returns a random number in 0 .. n-1, or 0 if n is 0. */
 static inline size_t mutate_draw(mutate_random_t *random, size_t n) {
   const uint32_t counter[4] = {random->n_draws++, (uint32_t)random->input, (uint32_t)(random->input >> 32), 0};
   const uint32_t key[2] = {(uint32_t)random->seed, (uint32_t)(random->seed >> 32)};
@@ -77,14 +80,14 @@ static inline size_t mutate_draw(mutate_random_t *random, size_t n) {
   return n == 0 ? 0 : (size_t)(((uint64_t)words[0] << 32 | words[1]) % n);
 }
 
-/* ---- mutations of bytes[0 .. *n) within MUTATE_MAX_BYTES ---- */
+/* ---- mutations; no input grows beyond MUTATE_MAX_BYTES ---- */
 
 typedef struct {
   uint8_t bytes[MUTATE_MAX_BYTES];
   size_t n;
 } mutate_input_t;
 
-/* Numbers that lengths, counts and offsets go wrong at. */
+/* Returns one of the values at which lengths, counts and offsets typically overflow or end; n: size of the input. */
 static inline uint64_t mutate_number(mutate_random_t *random, size_t n) {
   const uint64_t numbers[] = {0,          1,          2,          3,         7,          8,          16,
                               63,         64,         127,        128,       255,        256,        1023,
@@ -105,7 +108,7 @@ static inline void mutate_overwrite(mutate_input_t *input, mutate_random_t *rand
     input->bytes[at] = (uint8_t)mutate_draw(random, 256);
 }
 
-/* A number of 1, 2, 4 or 8 bytes, little- or big-endian. */
+/* Overwrites 1, 2, 4 or 8 bytes with such a value, little- or big-endian. */
 static inline void mutate_set_number(mutate_input_t *input, mutate_random_t *random) {
   uint64_t number = mutate_number(random, input->n);
   size_t width = (size_t)1 << mutate_draw(random, 4), is_big = mutate_draw(random, 2);
@@ -114,7 +117,7 @@ static inline void mutate_set_number(mutate_input_t *input, mutate_random_t *ran
   for (size_t i = 0; i < width; i++) at[is_big ? width - 1 - i : i] = (uint8_t)(number >> 8 * i);
 }
 
-/* Replaces bytes [at, at + n_old) by n_new of `with`. */
+/* Replaces bytes [at, at + n_old) with n_new bytes of `with`. Does nothing if the result would be too large. */
 static inline void mutate_replace(mutate_input_t *input, size_t at, size_t n_old, const void *with, size_t n_new) {
   if (input->n - n_old + n_new > MUTATE_MAX_BYTES) return;
   memmove(input->bytes + at + n_new, input->bytes + at + n_old, input->n - at - n_old);
@@ -122,7 +125,7 @@ static inline void mutate_replace(mutate_input_t *input, size_t at, size_t n_old
   input->n += n_new - n_old;
 }
 
-/* A run of digits becomes another number, as JSON and text formats spell lengths. */
+/* Replaces the next run of decimal digits with another number, for lengths in JSON and text formats. */
 static inline void mutate_set_digits(mutate_input_t *input, mutate_random_t *random) {
   size_t at = mutate_draw(random, input->n), n = 0;
   while (at < input->n && (input->bytes[at] < '0' || input->bytes[at] > '9')) at++;
@@ -143,7 +146,7 @@ static inline void mutate_remove(mutate_input_t *input, mutate_random_t *random)
   mutate_replace(input, at, n, "", 0);
 }
 
-/* A stretch of some seed is put in, or over what is there. */
+/* Inserts up to 64 bytes of a random seed, or overwrites as many bytes with them. */
 static inline void mutate_insert(mutate_input_t *input, mutate_random_t *random, const mutate_corpus_t *corpus) {
   const mutate_seed_t *seed = &corpus->seeds[mutate_draw(random, corpus->n_seeds)];
   size_t from = mutate_draw(random, seed->n), at = mutate_draw(random, input->n + 1), n = 1 + mutate_draw(random, 64);
@@ -152,14 +155,15 @@ static inline void mutate_insert(mutate_input_t *input, mutate_random_t *random,
   mutate_replace(input, at, n_old, seed->bytes + from, n);
 }
 
-/* The head of the input and the tail of some seed. */
+/* Joins the head of the input and the tail of a random seed. */
 static inline void mutate_splice(mutate_input_t *input, mutate_random_t *random, const mutate_corpus_t *corpus) {
   const mutate_seed_t *seed = &corpus->seeds[mutate_draw(random, corpus->n_seeds)];
   size_t at = mutate_draw(random, input->n + 1), from = mutate_draw(random, seed->n + 1);
   mutate_replace(input, at, input->n - at, seed->bytes + from, seed->n - from);
 }
 
-/* The first three kinds leave everything in its place, and so reach deeper into formats with offsets. */
+/* Applies one of the first n_kinds kinds of mutation. The first three move no bytes, so they reach deeper into formats
+ * with offsets. */
 static inline void mutate_once(mutate_input_t *input, mutate_random_t *random, const mutate_corpus_t *corpus,
                                size_t n_kinds) {
   switch (mutate_draw(random, n_kinds)) {
@@ -174,7 +178,8 @@ static inline void mutate_once(mutate_input_t *input, mutate_random_t *random, c
   }
 }
 
-/* Input 0, 1, ... are the seeds as they are; the rest have 1 to 4 mutations, more of few than of many. */
+/* Makes input i. The first inputs are the unchanged seeds; the others are a random seed with 1 to 4 mutations, fewer
+ * being more likely. */
 static inline void mutate_make(const mutate_corpus_t *corpus, uint64_t seed, uint64_t i, mutate_input_t *input) {
   mutate_random_t random = {.seed = seed, .input = i};
   bool is_seed = i < corpus->n_seeds;
@@ -188,7 +193,8 @@ static inline void mutate_make(const mutate_corpus_t *corpus, uint64_t seed, uin
 
 /* ---- running ---- */
 
-static char mutate_place[64]; /* what a crash prints; written before each input, as nothing may be done after */
+static char mutate_place
+    [64]; /* the text that a crash prints; prepared before each input, because a signal handler must not format */
 
 static inline void mutate_say_place(void) {
   ssize_t n = write(STDOUT_FILENO, mutate_place, strlen(mutate_place));
@@ -203,7 +209,8 @@ static inline void mutate_on_signal(int number) {
 
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 const char *__asan_default_options(void);
-/* Memory that no library of ours counts (libzip, jansson, libpng) is bounded too, when the sanitizer watches. */
+/* Under the address sanitiser, bounds single allocations of libraries too (libzip, jansson, libpng), which
+ * common/memory does not count. */
 const char *__asan_default_options(void) { return "max_allocation_size_mb=256:allocator_may_return_null=0"; }
 
 static inline void mutate_watch(void) {
@@ -211,12 +218,13 @@ static inline void mutate_watch(void) {
   size_t first = 0, n = sizeof signals / sizeof signals[0];
   if (__sanitizer_set_death_callback != NULL) {
     __sanitizer_set_death_callback(mutate_say_place);
-    first = n - 1; /* the sanitizer reports the others better */
+    first = n - 1; /* only SIGALRM: the sanitiser reports the others better */
   }
   for (size_t i = first; i < n; i++) signal(signals[i], mutate_on_signal);
 }
 
-/* One input from a block of its own size, so that a read beyond it is seen. Is memory within bounds? */
+/* Runs one input, copied into a block of exactly its size so that the sanitiser sees a read beyond it. Was all memory
+ * freed, and the peak at most base_bytes + factor bytes per byte of input? */
 static inline int mutate_run_one(const mutate_input_t *input, size_t base_bytes, size_t factor) {
   uint8_t *bytes = malloc(input->n);
   ATL_ASSERT(bytes != NULL || input->n == 0);
@@ -229,7 +237,8 @@ static inline int mutate_run_one(const mutate_input_t *input, size_t base_bytes,
   free(bytes);
   size_t taken = atl_memory_peak_bytes() - before, kept = atl_memory_in_use_bytes() - before;
   int is_ok = kept == 0 && taken <= base_bytes + factor * input->n;
-  if (!is_ok) printf("%s# %zu bytes taken and %zu kept for an input of %zu\n", mutate_place, taken, kept, input->n);
+  if (!is_ok)
+    printf("%s# peak of %zu bytes, %zu not freed, for an input of %zu bytes\n", mutate_place, taken, kept, input->n);
   return is_ok;
 }
 
@@ -259,8 +268,8 @@ static inline int mutate_main(int n_arguments, char **arguments, const mutate_co
     mutate_write(n_arguments, arguments, &input);
     n_bad += !mutate_run_one(&input, base_bytes, factor);
   }
-  TAP_OK(n_bad == 0, "damaged files are read or refused within bounds");
-  TAP_OK(mutate_n_read > 0, "some are read");
+  TAP_OK(n_bad == 0, "damaged files are read or refused within the memory bound");
+  TAP_OK(mutate_n_read > 0, "some inputs are read");
   printf("# %llu inputs from %zu seeds, %zu read\n", (unsigned long long)end, corpus->n_seeds, mutate_n_read);
   return tap_done();
 }
@@ -270,7 +279,7 @@ static inline void mutate_clear(mutate_corpus_t *corpus) {
 }
 
 #ifdef ATL_LIBFUZZER
-/* libFuzzer starts from files: the seeds are written into its corpus, the first argument that is no option. */
+/* Writes the seeds into libFuzzer's corpus folder, which is the first argument that is not an option. */
 static inline int mutate_write_seeds(const mutate_corpus_t *corpus, int n_arguments, char **arguments) {
   int first = 1;
   while (first < n_arguments && arguments[first][0] == '-') first++;

@@ -1,8 +1,8 @@
-/* Random model: a transformer of any configuration with random weights, written as a checkpoint's tensors and opened
- * again. Sizes of the weights are chosen so that every path matters in the result.
+/* Random model: a transformer of any configuration with random weights, written to a file under the tensor names of a
+ * checkpoint and opened again. Magnitudes are such that every tensor affects the result.
  *
  *     random_model_t random;
- *     random_model_init(&random, &config, "build/x.safetensors", 1);     -- random.model is a model without a directory
+ *     random_model_init(&random, &config, "build/x.safetensors", 1);     -- random.model is open
  *     random_model_clear(&random);                                      -- removes the file
  */
 #ifndef ATL_TESTS_SUPPORT_RANDOM_MODEL_H
@@ -25,7 +25,7 @@ typedef struct {
   atl_tensor_t tensors[1024];
   size_t n_tensors;
   uint64_t state;
-  bool has_wrappers; /* ".fn" as upstream's newest version nests them, else none */
+  bool has_wrappers; /* names contain ".fn", as in the newest version of DALLE-pytorch */
 } random_model_t;
 
 /* Uniform in [-1,1): splitmix64. */
@@ -36,7 +36,7 @@ static inline float random_number(uint64_t *state) {
   return (float)((double)(z >> 40) / (1 << 23) - 1.0);
 }
 
-/* A tensor of numbers centre +- size. */
+/* Adds a tensor of uniform values in centre +- size. */
 static inline atl_status_t random_add(random_model_t *r, const char *name, int n_dims, const int64_t *shape,
                                       float centre, float size) {
   atl_tensor_t *tensor = &r->tensors[r->n_tensors++];
@@ -54,7 +54,8 @@ static inline atl_status_t random_add(random_model_t *r, const char *name, int n
   return ATL_OK;
 }
 
-/* "PREFIX.TAIL" -> "PREFIX.fn.fn.TAIL", as upstream's newest version nests its modules. */
+/* Returns the name under which the checkpoint stores a tensor: with has_wrappers "PREFIX.fn.fn.TAIL" for "PREFIX.TAIL",
+ * as the newest version of DALLE-pytorch nests its modules. */
 static inline const char *random_name(const random_model_t *r, const char *name, char text[2 * ATL_NAME_BYTES]) {
   const atl_transformer_config_t *c = &r->model.transformer_config;
   char prefix[ATL_NAME_BYTES];
@@ -75,7 +76,7 @@ static inline const char *random_name(const random_model_t *r, const char *name,
   return text;
 }
 
-/* Numbers of centre +- size, so large that each tensor matters in the result. */
+/* Sets the range centre +- size of a tensor's values, large enough that the tensor affects the result. */
 static inline void random_range(const atl_table_entry_t *entry, float *centre, float *size) {
   float fan_in = (float)atl_table_n_items(entry) / (float)entry->shape[0];
   bool is_norm = entry->init == ATL_INIT_ONE || entry->init == ATL_INIT_ZERO;
@@ -100,7 +101,7 @@ static inline atl_status_t random_fill(random_model_t *r) {
     random_range(entry, &centre, &size);
     status = random_add(r, random_name(r, entry->name, name), entry->n_dims, entry->shape, centre, size);
     if (status != ATL_OK || entry->kind != ATL_TENSOR_BUFFER) continue;
-    float *angles = (float *)(uintptr_t)r->tensors[r->n_tensors - 1].data; /* each twice in a row */
+    float *angles = (float *)(uintptr_t)r->tensors[r->n_tensors - 1].data; /* angles come in equal pairs */
     for (size_t k = 0; k < atl_table_n_items(entry); k += 2) angles[k + 1] = angles[k];
   }
   atl_table_clear_list(&list);
@@ -113,7 +114,8 @@ static inline void random_model_clear(random_model_t *r) {
   unlink(r->path);
 }
 
-/* `path` is written and must outlive the model. */
+/* Writes the model to path, which is borrowed until random_model_clear removes the file. Odd seeds use names with
+ * wrappers. */
 static inline atl_status_t random_model_init(random_model_t *r, const atl_transformer_config_t *config,
                                              const char *path, uint64_t seed) {
   *r = (random_model_t){.path = path, .state = seed, .has_wrappers = seed % 2 == 1};

@@ -1,15 +1,15 @@
-/* TAP for tests: a test is a small program named after one module or one promise. Its first line says how it is
- * launched ("// TEST np=1,2,4 args=--tiny"; np=1 without mpirun when absent). Output is TAP, the exit code is the
- * verdict.
+/* TAP for tests. A test is a small program named after the module or promise it checks. Its first line says how
+ * tests/run launches it, as in "// TEST np=1,2,4 args=--tiny" (default np=1, without mpirun). It prints TAP; the exit
+ * code is 0 if all checks passed, else 1.
  *
  *     int main(void) {
- *       TAP_OK(2 + 2 == 4, "numbers add");
+ *       TAP_OK(2 + 2 == 4, "2 + 2 is 4");
  *       TAP_STATUS(ATL_OK, atl_model_open(path, &model), "the model opens");
- *       TAP_CLOSE(got, want, n, 1e-5, "features agree");          -- |got - want| <= 1e-5 everywhere, NaN never
+ *       TAP_CLOSE(got, want, n, 1e-5, "features agree");          -- |got - want| <= 1e-5 everywhere; NaN fails
  *       return tap_done();
  *     }
  *
- * TAP_SKIP("reason") prints a skipped test. Checks do not depend on NDEBUG.
+ * TAP_SKIP("reason") prints a skipped check. Checks do not depend on NDEBUG, and return whether they passed.
  */
 #ifndef ATL_TESTS_SUPPORT_TAP_H
 #define ATL_TESTS_SUPPORT_TAP_H

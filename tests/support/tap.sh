@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the scripts in tests/e2e and tests/extra: TAP for shell, a scratch folder that goes away, and the program's name.
+# Sourced by the scripts in tests/e2e and tests/extra: TAP for shell, a scratch folder that is removed at exit, and the path of the
+# program.
 ATELIER=${ATELIER:-build/release/atelier}
 BUILD=${BUILD:-$(dirname "$ATELIER")}
 MPIRUN=${MPIRUN:-mpirun}
@@ -9,7 +10,7 @@ tap_failed=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# check NAME COMMAND...: ok when the command succeeds; what it prints becomes comments.
+# check NAME COMMAND...: passes if the command succeeds; its output is printed as TAP comments.
 check() {
   local name=$1
   shift
@@ -22,21 +23,24 @@ check() {
   fi
   sed 's/^#* */# /' "$scratch/said"
 }
+# skip REASON: prints a skipped check.
 skip() {
   tap_n=$((tap_n + 1))
   echo "ok $tap_n # SKIP $1"
 }
+# finish: prints the plan and exits with 1 if any check failed.
 finish() {
   echo "1..$tap_n"
   exit $tap_failed
 }
-# ranks N COMMAND...: through mpirun, or without when N is 1.
+# ranks N COMMAND...: runs the command on N ranks, without mpirun if N is 1.
 ranks() {
   local n=$1
   shift
   if [ "$n" = 1 ]; then "$@"; else $MPIRUN -n "$n" "$@"; fi
 }
-# model NAME: the model directory of a reference checkpoint in tests/fixtures/golden, made by tests/run, or converted here.
+# model NAME: prints the model directory of the checkpoint tests/fixtures/golden/NAME. tests/run has converted it, or it is converted
+# here.
 model() {
   local to=${ATL_MODELS:-$scratch/models}/$1
   if [ ! -f "$to/model.json" ]; then

@@ -1,6 +1,6 @@
-/* The transformer's plain twin: the forward pass of docs/model.md over a whole sequence, without cache, rows,
- * stages or kernels: every layer sees all positions at once, sums are in double. Written from the formulas, never
- * optimised; the real one is compared with it where the reference's own numbers do not reach.
+/* Transformer twin: the plain forward pass of docs/model.md over a whole sequence, written from the formulas and never
+ * optimised. It has no cache, rows, stages or kernels: every layer processes all positions at once and sums in double.
+ * Tests compare the transformer with it for configurations without results of the reference.
  *
  *     twin_logits(&model, logits, text, image, n_positions);     -- logits(n_positions,V), masked
  */
@@ -62,7 +62,7 @@ static inline void twin_norm(float *x, const float *w, const float *b, int64_t n
   }
 }
 
-/* Token shift (docs/model.md): each channel of each position comes from one position, or is zero. */
+/* Token shift (docs/model.md): returns the position that a channel of position p is taken from, or -1 for zero. */
 static inline int32_t twin_shift_source(const twin_t *t, int32_t p, int32_t channel) {
   int32_t n_text = t->c->text_length + 1, f = t->c->image_side, D = t->c->width;
   int32_t j = p - n_text, half = (D + 1) / 2, quarter = (D + 3) / 4;
@@ -83,7 +83,7 @@ static inline void twin_shift(twin_t *t, float *h) {
     }
 }
 
-/* What an image token sees (docs/model.md): may position p look at position q? */
+/* Attention masks (docs/model.md): may position p attend to position q? */
 static inline bool twin_sees(const twin_t *t, atl_attention_t kind, int32_t p, int32_t q) {
   int32_t n_text = t->c->text_length + 1, f = t->c->image_side;
   if (q > p) return false;
@@ -98,7 +98,7 @@ static inline bool twin_sees(const twin_t *t, atl_attention_t kind, int32_t p, i
   return false;
 }
 
-/* Rotary positions (docs/model.md), on the first R channels of a head of q, k or v. */
+/* Rotary embedding (docs/model.md) of the first R channels of a head of q, k or v at position p. */
 static inline void twin_rotate(const twin_t *t, float *x, int32_t p) {
   const atl_tensor_t *tensor = atl_safetensors_find(t->model->transformer, "transformer.pos_emb");
   int64_t width = tensor->shape[2];
@@ -110,7 +110,7 @@ static inline void twin_rotate(const twin_t *t, float *x, int32_t p) {
   }
 }
 
-/* out(E) of one head at position p. */
+/* out(E) <- attention of one head at position p; qkv(n,3,H,E). weights(n) is workspace. */
 static inline void twin_head(const twin_t *t, float *out, const float *qkv, atl_attention_t kind, int32_t p,
                              int32_t head, double *weights) {
   int64_t E = t->c->head_size, inner = t->c->n_heads * E;
@@ -177,7 +177,7 @@ static inline void twin_branch(twin_t *t, float *to, const float *from, int32_t 
   for (int64_t i = 0; i < D * t->n; i++) to[i] += scale[i % D] * y[i];
 }
 
-/* Tokens and positions -> x(n,D) (docs/model.md, "What happens to a row"). */
+/* x(n,D) <- embeddings of tokens and positions (docs/model.md, "What happens to a row"). */
 static inline void twin_embed(const twin_t *t, float *x, const int32_t *text, const int32_t *image) {
   int32_t D = t->c->width, T = t->c->text_length, f = t->c->image_side, n_text = atl_config_text_vocabulary(t->c);
   const float *output = twin_find(t, "to_logits.1.weight");
@@ -197,7 +197,7 @@ static inline void twin_embed(const twin_t *t, float *x, const int32_t *text, co
   }
 }
 
-/* x(n,D) -> logits(n,V), masked (docs/model.md, "What happens to a row"). */
+/* logits(n,V) <- x(n,D), masked (docs/model.md, "What happens to a row"). Overwrites x. */
 static inline void twin_head_logits(twin_t *t, float *logits, float *x) {
   int64_t D = t->c->width, V = atl_config_vocabulary(t->c), n_text = atl_config_text_vocabulary(t->c);
   for (int32_t p = 0; t->c->stable && p < t->n; p++) {

@@ -1,7 +1,8 @@
-/* agreement WANT GOT N_CODES PERCENT ERROR: do two files' "logits" (B,rows,V) of the same text and codes say the same?
- * Over the last N_CODES rows of each text, which predict its picture's codes: at least PERCENT of them have their
- * largest logit at the same id, and the root mean square of the difference is at most ERROR times that of WANT. Masked
- * logits count in neither. A comment says both numbers; exit code 0 when both hold. */
+/* agreement WANT GOT N_CODES PERCENT ERROR: compares the tensors "logits" (B,rows,V) of two files for the same texts
+ * and image tokens. It reads the last N_CODES rows of each text, which predict the image tokens. At least PERCENT of
+ * the rows must have their largest logit at the same id, and the root mean square of the difference must be at most
+ * ERROR times that of WANT; masked logits are left out. Prints both values as a TAP comment. Exit code 0 if both hold,
+ * 1 if not, 2 for bad input. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "common/safetensors.h"
 
 typedef struct {
-  int64_t n, n_same;         /* positions */
+  int64_t n, n_same;         /* positions, and those that agree */
   double difference, square; /* sums of squares */
 } agreement_t;
 
@@ -37,7 +38,8 @@ static const atl_tensor_t *open_logits(const char *path, atl_safetensors_t **fil
     return NULL;
   }
   const atl_tensor_t *logits = atl_safetensors_find(*file, "logits");
-  if (logits == NULL || logits->n_dims != 3 || logits->dtype != ATL_F32) printf("# %s has no such logits\n", path);
+  if (logits == NULL || logits->n_dims != 3 || logits->dtype != ATL_F32)
+    printf("# %s: expected logits as F32 (B,rows,V)\n", path);
   return logits;
 }
 

@@ -1,6 +1,8 @@
-/* argmax LOGITS CODES FIRST [NULL_LOGITS G]: is every code of CODES' "greedy" (B,I), from the FIRST on, the likeliest
- * by LOGITS' "logits" (B,T+I,V) of the row before it? With NULL_LOGITS the row is l_null + G (l - l_null). And is the
- * smallest lead over the second likeliest above 0? A comment says both; exit code 0 when it is so. */
+/* argmax LOGITS CODES FIRST [NULL_LOGITS G]: checks greedy sampling. Every image token of the tensor "greedy" (B,I) of
+ * file CODES, from index FIRST on, must have the largest of the "logits" (B,T+I,V) of file LOGITS in the row before it,
+ * with a margin above 0 over the second largest. With NULL_LOGITS the logits are l_null + G (l - l_null). Prints the
+ * number of wrong tokens and the smallest margin as a TAP comment. Exit code 0 if the check holds, 1 if not, 2 for bad
+ * input. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,8 +24,8 @@ static double logit_of(const case_t *c, int64_t text, int64_t row, int64_t id) {
   return (float)((double)c->null_logits[at] + c->guidance * ((double)c->logits[at] - (double)c->null_logits[at]));
 }
 
-/* The lead of code j of a text over all other image ids, which are the ids that are not masked; negative: another
- * leads. */
+/* Returns the margin of image token j of a text over all other image ids, which are the unmasked ids. Negative: another
+ * id has a larger logit. */
 static double find_lead(const case_t *c, int64_t text, int64_t j) {
   int64_t row = c->n_rows - c->n_codes + j, first = 0;
   while (first < c->n_ids && !(c->logits[(text * c->n_rows + row) * c->n_ids + first] > -FLT_MAX)) first++;
@@ -43,15 +45,15 @@ static int is_greedy(const case_t *c, int64_t first) {
       n_wrong += !(lead >= 0);
       least = fmin(least, lead);
     }
-  printf("# %lld codes of %lld texts, %lld not the likeliest, smallest lead %.3g\n", (long long)(c->n_codes - first),
-         (long long)c->n_texts, (long long)n_wrong, least);
+  printf("# %lld image tokens of %lld texts, %lld not the most likely, smallest margin %.3g\n",
+         (long long)(c->n_codes - first), (long long)c->n_texts, (long long)n_wrong, least);
   return n_wrong == 0 && least > 0;
 }
 
 static const void *find(const atl_safetensors_t *file, const char *name, int n_dims, const atl_tensor_t **tensor) {
   *tensor = atl_safetensors_find(file, name);
   if (*tensor != NULL && (*tensor)->n_dims == n_dims) return (*tensor)->data;
-  printf("# %s has no such %s\n", atl_safetensors_path(file), name);
+  printf("# %s: no tensor %s of the expected number of dimensions\n", atl_safetensors_path(file), name);
   exit(2);
 }
 

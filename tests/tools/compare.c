@@ -1,5 +1,5 @@
-/* compare WANT GOT TOLERANCE NAME[=NAME_IN_GOT] ...: are these tensors of two safetensors files the same? Integers
- * exactly, floats within TOLERANCE. A line a tensor; exit code 0 when all agree. */
+/* compare WANT GOT TOLERANCE NAME[=NAME_IN_GOT] ...: compares tensors of two safetensors files, integers exactly and
+ * floats within TOLERANCE. Prints one line per tensor. Exit code 0 if all agree, 1 if not, 2 for bad input. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static int compare_floats(const atl_tensor_t *want, const atl_tensor_t *got, siz
     if (!(difference <= tolerance)) n_over++;
     if (!(difference <= worst)) worst = difference;
   }
-  printf("# %s: worst %.3g of %zu, tolerance %.3g, %zu outside\n", want->name, worst, n, tolerance, n_over);
+  printf("# %s: largest difference %.3g of %zu values, tolerance %.3g, %zu outside\n", want->name, worst, n, tolerance,
+         n_over);
   atl_arena_clear(&arena);
   return n_over == 0;
 }
@@ -38,7 +39,7 @@ static int compare(const atl_safetensors_t *want, const atl_safetensors_t *got, 
   if (alias != NULL) *alias++ = '\0';
   const atl_tensor_t *w = atl_safetensors_find(want, name), *g = atl_safetensors_find(got, alias ? alias : name);
   if (w == NULL || g == NULL || !has_same_kind(w, g)) {
-    printf("# %s: %s\n", names, w == NULL || g == NULL ? "missing" : "another dtype or shape");
+    printf("# %s: %s\n", names, w == NULL || g == NULL ? "missing" : "dtype or shape differs");
     return 0;
   }
   if (atl_tensor_n_items(w, &n) != ATL_OK || atl_tensor_n_bytes(w, &n_bytes) != ATL_OK) return 0;

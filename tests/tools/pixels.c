@@ -1,4 +1,5 @@
-/* pixels A.png B.png [N_ROWS]: have two pictures the same pixels, or the same first rows? */
+/* pixels A.png B.png [N_ROWS]: compares the pixels of two pictures, or of their first N_ROWS rows. Exit code 0 if they
+ * agree, 1 if not, 2 for bad input. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,10 @@
-/* tensors OUT NAME=FILE:TENSOR | NAME=FILE:TENSOR@N | NAME=FILE:TENSOR%N | NAME=ROWSxCOLUMNS:1,2,3 ...: writes a
- * safetensors file of tensors of other files and of given i32 numbers, with zeros after those that are given. @N takes the
- * first N items, flat; %N every N-th row of the last dimension, as a matrix. */
+/* tensors OUT NAME=SOURCE ...: writes a safetensors file OUT with tensors taken from other files or given as numbers.
+ * SOURCE is
+ *     FILE:TENSOR             the whole tensor
+ *     FILE:TENSOR@N           its first N items, as a vector
+ *     FILE:TENSOR%N           every N-th row, as a matrix; a row runs along the last dimension
+ *     ROWSxCOLUMNS:1,2,3      an i32 matrix; items that are not given are 0
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +23,8 @@ typedef struct {
 
 static atl_status_t add_numbers(set_t *set, const char *name, long n_rows, long n_columns, const char *text) {
   int32_t *items;
-  ATL_CHECK(n_rows > 0 && n_columns > 0, USAGE, "%s: %ld x %ld", name, n_rows, n_columns);
+  ATL_CHECK(n_rows > 0 && n_columns > 0, USAGE, "%s: expected at least 1 x 1 items, found %ld x %ld", name, n_rows,
+            n_columns);
   ATL_TRY(ATL_TAKE(&set->arena, n_rows * n_columns, &items));
   for (long i = 0; *text != '\0' && i < n_rows * n_columns; i++) {
     char *end;
@@ -30,11 +35,11 @@ static atl_status_t add_numbers(set_t *set, const char *name, long n_rows, long 
   return ATL_OK;
 }
 
-/* Keeps rows 0, every, 2 every ... of the last dimension. */
+/* Keeps rows 0, every, 2 every, ...; a row runs along the last dimension. */
 static atl_status_t thin(set_t *set, atl_tensor_t *tensor, long every) {
   size_t n_bytes;
   int64_t n_rows = 1, n_columns = tensor->shape[tensor->n_dims - 1];
-  ATL_CHECK(every > 0 && tensor->n_dims > 0, USAGE, "every %ld rows", every);
+  ATL_CHECK(every > 0 && tensor->n_dims > 0, USAGE, "expected every N-th row with N of at least 1, found N = %ld", every);
   for (int i = 0; i + 1 < tensor->n_dims; i++) n_rows *= tensor->shape[i];
   ATL_TRY(atl_tensor_n_bytes(tensor, &n_bytes));
   size_t row_bytes = n_bytes / (size_t)n_rows, n_kept = (size_t)((n_rows + every - 1) / every);
@@ -52,7 +57,7 @@ static atl_status_t add_tensor(set_t *set, const char *name, const char *file, c
   if (every != NULL) *every++ = '\0';
   ATL_TRY(atl_safetensors_open(file, &set->files[set->n]));
   const atl_tensor_t *found = atl_safetensors_find(set->files[set->n], tensor);
-  ATL_CHECK(found != NULL, USAGE, "%s has no %s", file, tensor);
+  ATL_CHECK(found != NULL, USAGE, "%s: expected a tensor %s, found none", file, tensor);
   set->tensors[set->n] = *found;
   set->tensors[set->n].name = name;
   if (every != NULL) return thin(set, &set->tensors[set->n], strtol(every, NULL, 10));
