@@ -28,21 +28,21 @@ static const atl_option_t options[] = {
      "model directory (default: none, measure only the machine's ceilings); `atelier convert --random` writes one of "
      "any "
      "shape"},
-    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "dtype of the weights: f32 or bf16"},
+    {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "compute with weights in f32 or bf16"},
     {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
-     "dtype of the cache: auto (as --dtype), f32, bf16, or int8, which takes half of bf16's memory"},
+     "store the cache as auto (as --dtype), f32, bf16 or int8, which takes half of bf16's memory"},
     {"kernels", ATL_OPTION_TEXT, FIELD(kernels), "LIST", "auto",
-     "backends of linear layers to measure: " ATL_BACKEND_NAMES
+     "measure linear layers with these backends: " ATL_BACKEND_NAMES
      ", separated by commas, or all; whole networks use the first one, or auto with all"},
     {"backends", ATL_OPTION_FLAG, FIELD(backends), NULL, NULL,
      "list the backends and whether this build and CPU have them, then exit"},
-    {"rows", ATL_OPTION_TEXT, FIELD(rows), "LIST", "1,8,32,64,128,512", "row counts to measure linear layers with"},
-    {"batch", ATL_OPTION_TEXT, FIELD(batch), "LIST", "1,8,32", "batch sizes, in samples, to measure steps with"},
+    {"rows", ATL_OPTION_TEXT, FIELD(rows), "LIST", "1,8,32,64,128,512", "measure linear layers with these row counts"},
+    {"batch", ATL_OPTION_TEXT, FIELD(batch), "LIST", "1,8,32", "measure steps with these batch sizes, in samples"},
     {"only", ATL_OPTION_TEXT, FIELD(only), "LIST", ALL_KINDS,
-     "what to measure; ring needs two or more ranks; job is computed from the ceilings"},
+     "measure only these parts; ring needs two or more ranks; job is computed from the ceilings"},
     {"seconds", ATL_OPTION_REAL, FIELD(seconds), "S", "0.3", "repeat each measurement for S seconds"},
     {"working-set", ATL_OPTION_BYTES, FIELD(working_set), "BYTES", NULL,
-     "bytes to read before any byte is read again (default: four times the last-level caches, at least 256M and at "
+     "read BYTES before reading any byte again (default: four times the last-level caches, at least 256M and at "
      "most "
      "1G)"},
     {"json", ATL_OPTION_TEXT, FIELD(json), "FILE", NULL, "write the results to FILE as JSON"},

@@ -14,7 +14,7 @@ typedef struct {
 } settings_t;
 
 static const atl_option_t options[] = {
-    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL, "model directory to write"},
+    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL, "write the model directory DIR"},
     {"dalle", ATL_OPTION_TEXT, offsetof(settings_t, dalle), "FILE", NULL,
      "read the transformer (and its dVAE) from FILE"},
     {"vae", ATL_OPTION_TEXT, offsetof(settings_t, vae), "FILE", NULL, "read the dVAE from FILE"},
@@ -26,7 +26,7 @@ static const atl_option_t options[] = {
     {"storage", ATL_OPTION_TEXT, offsetof(settings_t, storage), "DTYPE", NULL,
      "store matrices as f32, f16 or bf16 (default: as in the source)"},
     {"name", ATL_OPTION_TEXT, offsetof(settings_t, name), "NAME", NULL,
-     "name of the model (default: name of the directory)"},
+     "name the model NAME (default: the name of the directory)"},
     {"random", ATL_OPTION_TEXT, offsetof(settings_t, random), "SHAPE", NULL,
      "write a model with random weights instead: dalle-1024-full, dalle-1024-sparse, mindalle-1.3b, dalle-12b or tiny, "
      "followed by or replaced by KEY=VALUE,... (width layers heads head_size text text_ids side codes attention rotary "

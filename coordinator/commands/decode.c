@@ -18,20 +18,20 @@ typedef struct {
   const char *model, *tokens, *out;
 } settings_t;
 
-static const atl_option_t options[] = {{"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
-                                        "model directory with a dVAE, as `atelier convert` writes it"},
-                                       {"tokens", ATL_OPTION_TEXT, offsetof(settings_t, tokens), "FILE", NULL,
-                                        "read image tokens from FILE: .safetensors with a tensor codes (pictures, "
-                                        "tokens), or JSON lines {\"codes\": [...]}"},
-                                       {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL,
-                                        "write 00001.png, 00002.png, ... into DIR, which must be new or empty"},
-                                       {0}};
+static const atl_option_t options[] = {
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "use the dVAE of the model directory DIR"},
+    {"tokens", ATL_OPTION_TEXT, offsetof(settings_t, tokens), "FILE", NULL,
+     "read image tokens from FILE: .safetensors with a tensor codes (pictures, "
+     "tokens), or JSON lines {\"codes\": [...]}"},
+    {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "DIR", NULL,
+     "write 00001.png, 00002.png, ... into DIR, which must be new or empty"},
+    {0}};
 
 static const atl_usage_t usage = {.command = "decode",
                                   .synopsis = "--model DIR --tokens FILE --out DIR",
                                   .summary = "Turns image tokens into PNG pictures.",
-                                  .examples = "atelier encode --model weights/emoji heart.png > heart.jsonl\n"
-                                              "atelier decode --model weights/emoji --tokens heart.jsonl --out again",
+                                  .examples = "  atelier encode --model weights/emoji heart.png > heart.jsonl\n"
+                                              "  atelier decode --model weights/emoji --tokens heart.jsonl --out again",
                                   .options = options};
 
 typedef struct {

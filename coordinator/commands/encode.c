@@ -13,8 +13,7 @@ typedef struct {
 } settings_t;
 
 static const atl_option_t options[] = {
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
-     "model directory with a dVAE, as `atelier convert` writes it"},
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "use the dVAE of the model directory DIR"},
     {"out", ATL_OPTION_TEXT, offsetof(settings_t, out), "FILE", "-",
      "write a tensor codes (pictures, tokens) to a .safetensors FILE; - prints one JSON line per picture"},
     {0}};
@@ -22,11 +21,9 @@ static const atl_option_t options[] = {
 static const atl_usage_t usage = {
     .command = "encode",
     .synopsis = "--model DIR [--out FILE.safetensors] IMAGE ...",
-    .summary =
-        "Turns PNG pictures into image tokens. Each picture is resized to the model's size as Pillow does it, and the "
-        "centre is cropped.",
-    .examples = "atelier encode --model weights/emoji heart.png dog.png\n"
-                "atelier encode --model weights/emoji heart.png --out heart.safetensors",
+    .summary = "Turns PNG pictures, resized as Pillow does and cropped at the centre, into image tokens.",
+    .examples = "  atelier encode --model weights/emoji heart.png dog.png\n"
+                "  atelier encode --model weights/emoji heart.png --out heart.safetensors",
     .options = options,
     .operands = "IMAGE ..."};
 

@@ -38,17 +38,17 @@ typedef struct {
 #define FIELD(name) offsetof(settings_t, name)
 static const atl_option_t options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "What to draw"},
-    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory, as `atelier convert` writes it"},
-    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "prompt to draw; repeatable"},
+    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL,
+     "read the model directory DIR, as `atelier convert` writes it"},
+    {"prompt", ATL_OPTION_TEXTS, FIELD(prompt), "TEXT", NULL, "draw pictures for TEXT; repeatable"},
     {"prompts", ATL_OPTION_TEXT, FIELD(prompts), "FILE", NULL,
      "read prompts from FILE: one per line, or JSON lines with prompt, id, samples and seed"},
     {"shard", ATL_OPTION_TEXT, FIELD(shard), "I/N", NULL,
      "draw only part I of N of the prompts; ids stay those of the whole file"},
-    {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "candidates per prompt"},
-    {"top", ATL_OPTION_INT, FIELD(top), "K", "16", "pictures to keep per prompt, best first"},
-    {"out", ATL_OPTION_TEXT, FIELD(out), "DIR", "out", "run folder to write; must be new or empty"},
-    {"negative", ATL_OPTION_TEXT, FIELD(negative), "TEXT", NULL,
-     "text that guidance leads away from (default: the empty text)"},
+    {"samples", ATL_OPTION_INT, FIELD(samples), "N", "16", "draw N candidates per prompt"},
+    {"top", ATL_OPTION_INT, FIELD(top), "K", "16", "keep the K best pictures per prompt"},
+    {"out", ATL_OPTION_TEXT, FIELD(out), "DIR", "out", "write the run folder DIR, which must be new or empty"},
+    {"negative", ATL_OPTION_TEXT, FIELD(negative), "TEXT", NULL, "guide away from TEXT (default: from the empty text)"},
     {"prime", ATL_OPTION_TEXT, FIELD(prime), "IMAGE", NULL, "begin every candidate with the top part of a PNG picture"},
     {"prime-tokens", ATL_OPTION_INT, FIELD(prime_tokens), "N", "0",
      "take N image tokens from the --prime picture (0: 43.75 % of them)"},
@@ -58,7 +58,7 @@ static const atl_option_t options[] = {
      "cut prompts that are too long instead of refusing them"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Sampling"},
     {"seed", ATL_OPTION_INT, FIELD(seed), "N", "0",
-     "seed; the same seed, prompt id and sample give the same picture on any layout"},
+     "set the seed; the same seed, prompt id and sample give the same picture on any layout"},
     {"temperature", ATL_OPTION_REAL, FIELD(temperature), "X", "1",
      "divide the logits by X before drawing; lower is safer, higher is more varied"},
     {"top-k", ATL_OPTION_INT, FIELD(top_k), "K", "0", "draw from the K most likely tokens (0: all)"},
@@ -66,13 +66,13 @@ static const atl_option_t options[] = {
      "draw from the most likely tokens whose probabilities add up to P"},
     {"filter-thres", ATL_OPTION_REAL, FIELD(filter_thres), "F", "-1",
      "leave out fraction F of the vocabulary, least likely tokens first, as DALLE-pytorch does (-1: off)"},
-    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "scale of classifier-free guidance (1: no guidance)"},
+    {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1", "apply classifier-free guidance of scale G (1: none)"},
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL, "take the most likely token instead of drawing"},
     {"no-rank", ATL_OPTION_FLAG, FIELD(no_rank), NULL, NULL, "do not score with CLIP; keep the order of the samples"},
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Layout and precision (the layout never changes a picture)"},
     ATL_LAYOUT_OPTIONS(FIELD(layout)),
     {"memory", ATL_OPTION_BYTES, FIELD(memory), "BYTES", "0",
-     "memory that a rank may use (0: what is free at the start)"},
+     "use at most BYTES of memory per rank (0: what is free at the start)"},
     {"plan", ATL_OPTION_TEXT, FIELD(plan), "FILE", NULL, "read the plan from FILE, as `atelier plan --json` prints it"},
     {"print-plan", ATL_OPTION_FLAG, FIELD(print_plan), NULL, NULL,
      "print the plan to standard error before running it"},
@@ -82,7 +82,7 @@ static const atl_option_t options[] = {
     {"", ATL_OPTION_FLAG, 0, NULL, NULL, "Output"},
     {"trace", ATL_OPTION_TEXT, FIELD(trace), "FILE", NULL,
      "write a timeline of all ranks to FILE, for ui.perfetto.dev"},
-    {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "PNG compression level, 0 to 9"},
+    {"png-level", ATL_OPTION_INT, FIELD(png_level), "N", "6", "compress PNG files at level N, 0 to 9"},
     {"patience", ATL_OPTION_REAL, FIELD(patience), "SECONDS", "0",
      "end the run when a rank has been silent for SECONDS (0: never; a warning names the rank after 30 s)"},
     {"quiet", ATL_OPTION_FLAG, FIELD(quiet), NULL, NULL, "print neither a progress line nor the final summary"},
@@ -116,7 +116,7 @@ typedef struct {
 
 /* ---- check ---- */
 
-/* Texts that go into run.json obey the limits of a prompt: UTF-8 of at most ATL_MAX_PROMPT_BYTES bytes. NULL is
+/* Texts that go into run.json keep the limits of a prompt: UTF-8 of at most ATL_MAX_PROMPT_BYTES bytes. NULL is
  * fine. */
 static atl_status_t check_text(const char *option, const char *text) {
   if (text == NULL) return ATL_OK;

@@ -24,7 +24,7 @@ typedef struct {
 
 #define FIELD(name) offsetof(settings_t, name)
 static const atl_option_t options[] = {
-    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "model directory"},
+    {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL, "use the model directory DIR"},
     {"in", ATL_OPTION_TEXT, FIELD(in), "FILE", NULL,
      "read tensors from a safetensors FILE: any of text (with image, or prime if --greedy), codes, rgb, clip_rgb, "
      "clip_text"},
@@ -34,14 +34,15 @@ static const atl_option_t options[] = {
     {"greedy", ATL_OPTION_FLAG, FIELD(greedy), NULL, NULL,
      "write the image tokens that argmax draws instead of the logits"},
     {"guidance", ATL_OPTION_REAL, FIELD(guidance), "G", "1",
-     "with --greedy: scale of classifier-free guidance (1: no guidance)"},
+     "with --greedy: apply classifier-free guidance of scale G (1: none)"},
     ATL_COMPUTE_OPTION_DTYPE(FIELD(compute)),
     ATL_COMPUTE_OPTION_KV(FIELD(compute)),
     ATL_COMPUTE_OPTION_KERNELS(FIELD(compute)),
-    {"stages", ATL_OPTION_INT, FIELD(layout.stages), "S", "0", "stages per pipeline (0: one per rank)"},
-    {"pipelines", ATL_OPTION_INT, FIELD(layout.pipelines), "P", "1", "number of pipelines"},
-    {"slots", ATL_OPTION_INT, FIELD(layout.slots), "M", "0", "microbatches in flight per pipeline (0: automatic)"},
-    {"microbatch", ATL_OPTION_INT, FIELD(layout.microbatch), "B", "0", "texts per microbatch (0: automatic)"},
+    {"stages", ATL_OPTION_INT, FIELD(layout.stages), "S", "0", "use S stages per pipeline (0: one per rank)"},
+    {"pipelines", ATL_OPTION_INT, FIELD(layout.pipelines), "P", "1", "use P pipelines"},
+    {"slots", ATL_OPTION_INT, FIELD(layout.slots), "M", "0",
+     "keep M microbatches in flight per pipeline (0: automatic)"},
+    {"microbatch", ATL_OPTION_INT, FIELD(layout.microbatch), "B", "0", "put B texts into a microbatch (0: automatic)"},
     {0},
 };
 

@@ -22,10 +22,9 @@ typedef struct {
 } settings_t;
 
 static const atl_option_t options[] = {
-    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL,
-     "model directory with a CLIP and its tokenizer"},
-    {"image", ATL_OPTION_TEXTS, offsetof(settings_t, images), "FILE", NULL, "PNG picture to score; repeatable"},
-    {"text", ATL_OPTION_TEXTS, offsetof(settings_t, texts), "TEXT", NULL, "text to score against; repeatable"},
+    {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "use the CLIP of the model directory DIR"},
+    {"image", ATL_OPTION_TEXTS, offsetof(settings_t, images), "FILE", NULL, "score the PNG picture FILE; repeatable"},
+    {"text", ATL_OPTION_TEXTS, offsetof(settings_t, texts), "TEXT", NULL, "score against TEXT; repeatable"},
     {"labels", ATL_OPTION_TEXT, offsetof(settings_t, labels), "FILE", NULL,
      "read labels from FILE, one per line, and print the best one of each picture (zero-shot classification)"},
     {"truncate", ATL_OPTION_FLAG, offsetof(settings_t, truncate), NULL, NULL,
@@ -38,8 +37,8 @@ static const atl_usage_t usage = {
     .command = "score",
     .synopsis = "--model DIR --image FILE ... (--text TEXT ... | --labels FILE) [--json]",
     .summary = "Prints CLIP scores of pictures against texts, and their softmax over the texts of each picture.",
-    .examples = "atelier score --model weights/emoji --image heart.png --text \"red heart\" --text pizza\n"
-                "atelier score --model weights/emoji --image heart.png --labels names.txt --json",
+    .examples = "  atelier score --model weights/emoji --image heart.png --text \"red heart\" --text pizza\n"
+                "  atelier score --model weights/emoji --image heart.png --labels names.txt --json",
     .options = options};
 
 /* All memory is in the arena. scores and probabilities are (n_images, n_texts), features (n, width). */

@@ -27,8 +27,8 @@ static const atl_usage_t usage = {
     .command = "tokenize",
     .synopsis = "(--tokenizer FILE | --model DIR [--clip]) [TEXT ...]",
     .summary = "Prints one JSON line per TEXT, or per line of standard input, with text, ids and decoded.",
-    .examples = "atelier tokenize --model weights/emoji \"red heart\"\n"
-                "atelier tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz < prompts.txt",
+    .examples = "  atelier tokenize --model weights/emoji \"red heart\"\n"
+                "  atelier tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz < prompts.txt",
     .options = options,
     .operands = "TEXT ..."};
 
