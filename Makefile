@@ -69,7 +69,7 @@ endif
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
-# Ranks talk through one of two transports.
+# The transport that this build leaves out: MPI, or one process alone.
 OTHER_TRANSPORT := partition/comm_$(if $(IS_SERIAL),mpi,serial).c
 LIBRARY_SOURCES := $(filter-out coordinator/main.c $(OTHER_TRANSPORT),$(sort $(shell find common model partition proto workers coordinator -name '*.c')))
 GENERATED := $(BUILD)/gen/proto/atelier.pb-c

@@ -15,16 +15,15 @@ static const atl_option_t options[] = {
      "compare the hashes of a model directory's files with its model.json, and check shapes and values of all tensors"},
     {0}};
 
-static const atl_usage_t usage = {.command = "inspect",
-                                  .synopsis = "FILE ... [options]",
-                                  .summary = "Lists the contents of PyTorch files, safetensors files, tokenizers and "
-                                             "model directories, without executing anything "
-                                             "in them.",
-                                  .examples = "  atelier inspect dalle.pt\n"
-                                              "  atelier inspect weights/emoji --verify --brief\n"
-                                              "  atelier inspect out.safetensors --json\n",
-                                  .options = options,
-                                  .operands = "FILE ..."};
+static const atl_usage_t usage = {
+    .command = "inspect",
+    .synopsis = "FILE ... [options]",
+    .summary = "Lists the contents of files and model directories without executing anything in them.",
+    .examples = "  atelier inspect dalle.pt\n"
+                "  atelier inspect weights/emoji --verify --brief\n"
+                "  atelier inspect out.safetensors --json\n",
+    .options = options,
+    .operands = "FILE ..."};
 
 static atl_status_t inspect(const settings_t *settings, const char *path) {
   json_t *report;

@@ -52,8 +52,8 @@ static atl_status_t run_text(atl_tokenizer_t *tokenizer, const char *text) {
   return write_line(text, ids, n, decoded);
 }
 
-/* Reads the next line of standard input, without its end; *is_read is false after the last one. INPUT: it is too long or has
- * a NUL byte. */
+/* Reads the next line of standard input, without its end; *is_read is false after the last one. INPUT: it is too long
+ * or has a NUL byte. */
 static atl_status_t read_line(char line[MAX_LINE_BYTES + 2], size_t number, bool *is_read) {
   size_t n = 0;
   int c;
