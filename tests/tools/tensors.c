@@ -39,7 +39,8 @@ static atl_status_t add_numbers(set_t *set, const char *name, long n_rows, long 
 static atl_status_t thin(set_t *set, atl_tensor_t *tensor, long every) {
   size_t n_bytes;
   int64_t n_rows = 1, n_columns = tensor->shape[tensor->n_dims - 1];
-  ATL_CHECK(every > 0 && tensor->n_dims > 0, USAGE, "expected every N-th row with N of at least 1, found N = %ld", every);
+  ATL_CHECK(every > 0 && tensor->n_dims > 0, USAGE, "expected every N-th row with N of at least 1, found N = %ld",
+            every);
   for (int i = 0; i + 1 < tensor->n_dims; i++) n_rows *= tensor->shape[i];
   ATL_TRY(atl_tensor_n_bytes(tensor, &n_bytes));
   size_t row_bytes = n_bytes / (size_t)n_rows, n_kept = (size_t)((n_rows + every - 1) / every);
