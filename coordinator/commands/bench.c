@@ -25,9 +25,8 @@ typedef struct {
 #define FIELD(name) offsetof(settings_t, name)
 static const atl_option_t options[] = {
     {"model", ATL_OPTION_TEXT, FIELD(model), "DIR", NULL,
-     "model directory (default: none, measure only the machine's ceilings); `atelier convert --random` writes one of "
-     "any "
-     "shape"},
+     "measure the model directory DIR (default: only the machine's ceilings); `atelier convert --random` writes one of "
+     "any shape"},
     {"dtype", ATL_OPTION_TEXT, FIELD(dtype), "NAME", "f32", "compute with weights in f32 or bf16"},
     {"kv", ATL_OPTION_TEXT, FIELD(kv), "NAME", "auto",
      "store the cache as auto (as --dtype), f32, bf16 or int8, which takes half of bf16's memory"},
