@@ -1,4 +1,4 @@
-/* atelier: one binary, one word for what to do. Turns a status into an exit code, here and nowhere else. */
+/* atelier: one binary whose first argument names a command. Only main turns a status into an exit code. */
 #include <errno.h>
 #include <limits.h>
 #include <omp.h>
@@ -23,7 +23,7 @@ typedef struct {
   atl_status_t (*run_local)(int argc, char **argv);
 } command_t;
 
-static const command_t the_commands[] = {
+static const command_t commands[] = {
 #define LAUNCHED(name, summary) {#name, summary, atl_command_##name, NULL},
 #define LOCAL(name, summary) {#name, summary, NULL, atl_command_##name},
     ATL_COMMANDS(LAUNCHED, LOCAL)
@@ -31,39 +31,38 @@ static const command_t the_commands[] = {
 #undef LOCAL
 };
 
-enum { N_COMMANDS = sizeof the_commands / sizeof the_commands[0], MAX_THREADS = 1024 };
+enum { N_COMMANDS = sizeof commands / sizeof commands[0], MAX_THREADS = 1024 };
 
-static const atl_worker_ops_t the_worker_ops = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
-                                                atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
+static const atl_worker_ops_t worker_ops = {atl_worker_new,   atl_worker_destroy,    atl_worker_poll,
+                                            atl_worker_drain, atl_worker_is_stopped, atl_worker_get_reports};
 
 static void print_help(FILE *out) {
-  fprintf(out, "atelier %s: images from text, on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",
+  fprintf(out, "atelier %s: text-to-image generation on clusters of CPUs\n\nusage: atelier COMMAND [options]\n\n",
           ATL_VERSION);
-  for (int i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-10s %s\n", the_commands[i].name, the_commands[i].summary);
+  for (int i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
   fprintf(out,
-          "\natelier COMMAND --help tells about a command. Exit codes: 0 done; 2 usage or bad input; 3 stopped\n"
-          "by a signal; 1 anything else. Start with: atelier generate --model weights/emoji --prompt \"red heart\" "
+          "\natelier COMMAND --help describes a command. Exit codes: 0 success; 2 usage or bad input; 3 stopped\n"
+          "by a signal; 1 any other failure. Start with: atelier generate --model weights/emoji --prompt \"red heart\" "
           "--out out\n");
 }
 
 static atl_status_t run(int argc, char **argv) {
   for (int i = 0; i < N_COMMANDS; i++) {
-    const command_t *command = &the_commands[i];
+    const command_t *command = &commands[i];
     if (strcmp(argv[1], command->name) != 0) continue;
     if (command->run_local != NULL) return command->run_local(argc - 1, argv + 1);
-    signal(SIGPIPE, SIG_IGN); /* a run outlives whoever reads its progress */
-    atl_status_t status = command->run_launched(argc - 1, argv + 1, &the_worker_ops);
+    signal(SIGPIPE, SIG_IGN); /* the run goes on when the reader of its output has gone */
+    atl_status_t status = command->run_launched(argc - 1, argv + 1, &worker_ops);
     return status == ATL_OK ? ATL_OK : atl_comm_fail_start(status);
   }
-  return ATL_FAIL(USAGE, "there is no command '%s'; atelier --help lists them", argv[1]);
+  return ATL_FAIL(USAGE, "unknown command '%s'; atelier --help lists the commands", argv[1]);
 }
 
-/* What was taken was given back? Whatever a command did, it is a bug when not; only a sanitised build makes it a
- * failure.
+/* Reports memory that a command has not freed. That is always a bug, but only a sanitised build exits with a failure.
  */
 static int check_memory(void) {
   if (atl_memory_in_use_bytes() == 0) return 0;
-  fprintf(stderr, "atelier: bug: %zu bytes of memory were not given back\n", atl_memory_in_use_bytes());
+  fprintf(stderr, "atelier: bug: %zu bytes of memory were not freed\n", atl_memory_in_use_bytes());
 #ifdef __SANITIZE_ADDRESS__
   return 1;
 #else
@@ -71,7 +70,7 @@ static int check_memory(void) {
 #endif
 }
 
-/* The file that this program was loaded from, as /proc/self/maps has it where its own code lies. */
+/* Finds the file that this program was loaded from: the mapping in /proc/self/maps that holds our own code. */
 static bool find_own_file(char path[PATH_MAX]) {
   FILE *maps = fopen("/proc/self/maps", "re");
   if (maps == NULL) return false;
@@ -89,11 +88,11 @@ static bool find_own_file(char path[PATH_MAX]) {
   return is_found;
 }
 
-/* GNU's OpenMP lets threads spin for milliseconds between parallel regions, which on shared cores (a laptop, a
- * container, more ranks than cores) made generate 60 times slower; it reads its settings when it is loaded, before any
- * of our code runs. So the program starts itself once more with short spins, under its own name. A Slurm job has its
- * cores to itself, and what the user has set stays. Where another program runs this one (ld.so, valgrind), it is let be:
- * starting anew would lose it. */
+/* By default GNU's OpenMP lets idle threads spin for milliseconds between parallel regions. On shared cores (a laptop,
+ * a container, more ranks than cores) this made generate 60 times slower. libgomp reads its settings when it is loaded,
+ * before any of our code runs, so the program executes itself once more, under its own name, with a short spin count. A
+ * Slurm job owns its cores and keeps the default; so does a user who has set either variable. Under another program
+ * (ld.so, valgrind) it does not restart, which would lose that program. */
 static void spin_less(char **argv) {
   if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || getenv("SLURM_JOB_ID")) return;
   const char *preload = getenv("LD_PRELOAD");
@@ -104,14 +103,15 @@ static void spin_less(char **argv) {
   if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0) execv(exe, argv);
 }
 
-/* GNU's OpenMP has its threads' records on the stack, and ends without a word when they do not fit. */
+/* Refuses more threads than GNU's OpenMP survives: it keeps their records on the stack and crashes without a message
+ * when they do not fit. */
 static atl_status_t check_threads(void) {
   ATL_CHECK(omp_get_max_threads() <= MAX_THREADS, USAGE, "OMP_NUM_THREADS is %d; expected 1 to %d threads a rank",
             omp_get_max_threads(), MAX_THREADS);
   return ATL_OK;
 }
 
-/* What a command printed has reached its reader, or the command has failed: a full disk takes none of it. */
+/* Flushes stdout; a command whose output did not reach its reader (a full disk) has failed. */
 static atl_status_t flush_results(void) {
   errno = 0;
   int failed = fflush(stdout);
@@ -120,12 +120,12 @@ static atl_status_t flush_results(void) {
   return ATL_OK;
 }
 
-/* The exit code, after a failure is said; `code` when there is none to say. */
+/* Prints a failure and returns its exit code; returns `code` when there is none to print. */
 static int report(atl_status_t status, int code) {
   if (status == ATL_OK) return code;
-  /* Once MPI has started, every rank has the same failure. Rank 0 alone says it and exits with its code: another rank
-   * that did would have mpirun kill rank 0 before it has spoken. A launcher's variables alone silence nobody: srun may
-   * have started a shell that runs commands of one process. */
+  /* Once MPI has started, every rank has the same failure. Only rank 0 prints it and exits with its code: if another
+   * rank exited with an error first, mpirun would kill rank 0 before it could print. We ask MPI for the rank, not the
+   * launcher's environment: srun may have started a shell that runs commands of one process. */
   if (atl_comm_world_rank() > 0) return code;
   fprintf(stderr, "atelier: %s\n", atl_status_message());
   if (atl_status_exit_code(status) == 1) fprintf(stderr, "%s", atl_status_trace());
@@ -144,7 +144,7 @@ int main(int argc, char **argv) {
     return report(flush_results(), 0);
   }
   atl_file_catch_truncation();
-  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files fails a write, like a full disk, and not the program */
+  signal(SIGXFSZ, SIG_IGN); /* at a file-size limit a write fails, as on a full disk, and the process survives */
   atl_status_t status = check_threads();
   if (status == ATL_OK) status = run(argc, argv);
   if (status == ATL_OK) status = flush_results();

@@ -12,10 +12,10 @@ atl_status_t atl_compute_parse(const atl_compute_words_t *words, atl_compute_t *
   ATL_TRY(atl_status_prefix(atl_kvcache_find_dtype(words->kv, compute->dtype, &compute->kv), "--"));
   ATL_TRY(atl_backend_find(words->kernels, &compute->backend));
   ATL_CHECK(compute->backend == ATL_BACKEND_AUTO || atl_backend_is_available(compute->backend, compute->dtype),
-            UNSUPPORTED, "--kernels %s --dtype %s: this CPU or build does not have it; try --kernels auto",
+            UNSUPPORTED, "--kernels %s --dtype %s: this CPU or build lacks these kernels; try --kernels auto",
             words->kernels, words->dtype);
   if (!atl_backend_has_independent_rows(compute->backend))
-    ATL_LOG_ROOT(WARN, "--kernels %s: another layout of this run may give other last bits, and so other pictures",
+    ATL_LOG_ROOT(WARN, "--kernels %s: the last bits of a result, and so the pictures, may depend on the layout",
                  words->kernels);
   return ATL_OK;
 }

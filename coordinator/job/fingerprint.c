@@ -22,12 +22,12 @@ typedef struct {
 
 static atl_status_t read_at(const source_t *source, int64_t offset, void *bytes, size_t n_bytes) {
   ssize_t n = pread(source->descriptor, bytes, n_bytes, offset);
-  ATL_CHECK(n == (ssize_t)n_bytes, INPUT, "%s: expected %zu bytes at %" PRId64 ", found %zd: %s", source->path, n_bytes,
-            offset, n, n < 0 ? strerror(errno) : "the file has become shorter");
+  ATL_CHECK(n == (ssize_t)n_bytes, INPUT, "%s: expected %zu bytes at offset %" PRId64 ", found %zd: %s", source->path,
+            n_bytes, offset, n, n < 0 ? strerror(errno) : "the file has been truncated");
   return ATL_OK;
 }
 
-/* Of bytes from `begin` to `end`: the hash of all of them, block by block, or of N_BLOCKS blocks spread over them. */
+/* Hashes the bytes from `begin` to `end`: all of them, block by block, or N_BLOCKS blocks spread over them. */
 static atl_status_t hash_blocks(const source_t *source, int64_t begin, int64_t end, bool takes_all, uint64_t *hash) {
   char block[BLOCK_BYTES];
   int64_t n_all = (end - begin + BLOCK_BYTES - 1) / BLOCK_BYTES, n = takes_all || n_all < N_BLOCKS ? n_all : N_BLOCKS;
@@ -41,11 +41,11 @@ static atl_status_t hash_blocks(const source_t *source, int64_t begin, int64_t e
   return ATL_OK;
 }
 
-/* safetensors: u64 size of the header, the header, the data (common/safetensors has checked it). */
+/* A safetensors file: u64 header size, header, data. common/safetensors has already checked it. */
 static atl_status_t describe_source(const source_t *source, atl_arena_t *arena, char **text) {
   uint64_t n_header, header, samples;
   ATL_TRY(read_at(source, 0, &n_header, sizeof n_header));
-  ATL_CHECK(n_header <= (uint64_t)source->n_bytes - sizeof n_header, INPUT, "%s: the file has become shorter",
+  ATL_CHECK(n_header <= (uint64_t)source->n_bytes - sizeof n_header, INPUT, "%s: the file has been truncated",
             source->path);
   int64_t begin = (int64_t)(sizeof n_header + n_header);
   ATL_TRY(hash_blocks(source, 0, begin, true, &header));
@@ -61,7 +61,7 @@ static atl_status_t describe_file(const atl_safetensors_t *file, atl_arena_t *ar
   ATL_CHECK(source.descriptor >= 0, INPUT, "%s: expected a readable file: %s", source.path, strerror(errno));
   atl_status_t status = fstat(source.descriptor, &facts) == 0 && facts.st_size >= 8
                             ? ATL_OK
-                            : ATL_FAIL(INPUT, "%s: the file has become shorter", source.path);
+                            : ATL_FAIL(INPUT, "%s: the file has been truncated", source.path);
   source.n_bytes = status == ATL_OK ? facts.st_size : 0;
   if (status == ATL_OK) status = describe_source(&source, arena, text);
   close(source.descriptor);
@@ -101,19 +101,22 @@ atl_status_t atl_fingerprint_compare(const char *expected, const char *found, co
         at_found = (int)strcspn(found, "\t\n");
     at_found += at_found < n_found;
     atl_process_host(host);
-    ATL_CHECK(strncmp(expected, "kernels\t", 8) != 0, INPUT,
-              "host %s would compute with kernels %.*s, rank 0 with %.*s: the pictures would depend on who draws them; "
-              "give all ranks kernels that every host has (--kernels avx2)",
-              host, n_found - at_found, found + at_found, n_expected - at_expected, expected + at_expected);
-    ATL_CHECK(strncmp(expected, "oneDNN\t", 7) != 0, INPUT,
-              "on host %s oneDNN is %.*s, on rank 0's %.*s: the pictures would depend on who decodes them; install one "
-              "version, and set ONEDNN_MAX_CPU_ISA (AVX2, ...) to what every host has",
-              host, n_found - at_found, found + at_found, n_expected - at_expected, expected + at_expected);
-    return ATL_FAIL(INPUT,
-                    "host %s has another model than rank 0: %s/%.*s is expected with %.*s, found with %.*s; all ranks "
-                    "need the same files: copy the model again, or read it from a shared file system",
-                    host, directory, n_name, expected, n_expected - at_expected, expected + at_expected,
-                    n_found - at_found, found + at_found);
+    ATL_CHECK(
+        strncmp(expected, "kernels\t", 8) != 0, INPUT,
+        "host %s would compute with kernels %.*s, rank 0 with %.*s: the pictures would depend on which rank draws "
+        "them; choose kernels that every host has (--kernels avx2)",
+        host, n_found - at_found, found + at_found, n_expected - at_expected, expected + at_expected);
+    ATL_CHECK(
+        strncmp(expected, "oneDNN\t", 7) != 0, INPUT,
+        "on host %s oneDNN is %.*s, on rank 0's %.*s: the pictures would depend on which rank decodes them; install "
+        "one version, and set ONEDNN_MAX_CPU_ISA (AVX2, ...) to an instruction set that every host has",
+        host, n_found - at_found, found + at_found, n_expected - at_expected, expected + at_expected);
+    return ATL_FAIL(
+        INPUT,
+        "host %s has another model than rank 0: %s/%.*s: expected %.*s, found %.*s; all ranks need the same "
+        "files: copy the model again, or read it from a shared file system",
+        host, directory, n_name, expected, n_expected - at_expected, expected + at_expected, n_found - at_found,
+        found + at_found);
   }
   return ATL_OK;
 }

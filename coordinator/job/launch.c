@@ -6,17 +6,16 @@
 #include "coordinator/job/launch_private.h"
 #include "coordinator/runfolder/tracefile.h"
 
-/* Ranks that share a core compute in turns: right, but no measure of speed. */
-static atl_status_t find_place(atl_launch_t *l) {
-  ATL_TRY(atl_place_find(l->world, &l->place));
-  ATL_LOG(DEBUG, "%s", l->place.text);
-  if (l->task->wants_hops) ATL_TRY(atl_place_measure_hops(l->world, &l->place));
-  if (l->place.is_sharing_cores)
-    ATL_LOG_ROOT(DEBUG, "ranks share cores: the results are the same, the timings mean little");
+static atl_status_t find_host(atl_launch_t *l) {
+  ATL_TRY(atl_place_find(l->world, &l->host));
+  ATL_LOG(DEBUG, "%s", l->host.text);
+  if (l->task->wants_hops) ATL_TRY(atl_place_measure_hops(l->world, &l->host));
+  if (l->host.is_sharing_cores)
+    ATL_LOG_ROOT(DEBUG, "ranks share cores: results are the same, but the timings mean little");
   return ATL_OK;
 }
 
-/* From now on the lines of a rank's log name its role, the stage before the decoder. */
+/* From now on the log lines of a rank name its role; a stage rather than a decoder. */
 static void name_speaker(const atl_launch_t *l) {
   int rank = atl_comm_rank(l->world);
   atl_role_t role = {.kind = ATL_ROLE_COORDINATOR};
@@ -56,7 +55,7 @@ static atl_status_t save_trace(atl_launch_t *l) {
 static atl_status_t run_phases(atl_launch_t *l) {
   char *bytes = NULL;
   size_t n_bytes = 0;
-  ATL_TRY(find_place(l));
+  ATL_TRY(find_host(l));
   atl_status_t status = atl_launch_share_job(l, &bytes, &n_bytes);
   if (status == ATL_OK) status = atl_launch_meet(l, "open the model", atl_launch_open_job(l, bytes, n_bytes));
   ATL_DESTROY(&bytes);
@@ -65,7 +64,7 @@ static atl_status_t run_phases(atl_launch_t *l) {
   ATL_TRY(atl_comm_agree(l->world, atl_launch_check_job(l)));
   ATL_TRY(atl_launch_share_plan(l));
   ATL_TRY(atl_launch_meet(l, "load its part of the model", load_worker(l)));
-  atl_stop_watch(); /* before there is an output folder, which says how the run ended */
+  atl_stop_watch(); /* before the output folder exists, which must say how the run ended */
   status = atl_comm_agree(l->world, begin_output(l));
   if (l->is_root && status != ATL_OK) atl_launch_abandon(l, "failed", atl_status_message());
   ATL_TRY(status);
@@ -76,8 +75,8 @@ static atl_status_t run_phases(atl_launch_t *l) {
   if (status != ATL_OK) atl_launch_end_job(l, status);
   status = atl_launch_finish(l);
   if (l->is_root && status != ATL_OK && status != ATL_STOPPED) atl_launch_abandon(l, "failed", atl_status_message());
-  atl_status_t traced = save_trace(l); /* also of a run that was stopped */
-  return status != ATL_OK ? status : traced;
+  atl_status_t trace_status = save_trace(l); /* also when the run was stopped */
+  return status != ATL_OK ? status : trace_status;
 }
 
 static void clear_launch(atl_launch_t *l) {

@@ -1,4 +1,4 @@
-/* The failure of a rank inside the loop, where nothing is collective: the rank tells rank 0 why, and rank 0 ends the
+/* A rank's failure inside the loop, where nothing is collective: the rank sends the reason to rank 0, which aborts the
  * job. */
 #include <stdio.h>
 #include <time.h>
@@ -12,9 +12,10 @@ void atl_launch_abandon(const atl_launch_t *l, const char *state, const char *re
   if (l->task->abandon != NULL) l->task->abandon(l->task->context, state, reason);
 }
 
-enum { PATIENCE = 10 }; /* seconds a failed rank gives rank 0, which may be computing, to end the job */
+enum { ABORT_SECONDS = 10 }; /* seconds that a failed rank waits for rank 0, which may be computing, to abort the job */
 
-/* Rank 0 ends the job when it has read the message; a rank that comes back from here has waited in vain. */
+/* Sends the failure to rank 0, which aborts the job when it reads the message. Returning from here means that rank 0
+ * did not. */
 static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message) {
   atl_buffer_t buffer = {0};
   atl_status_t status = atl_wire_pack_failure(&(atl_failure_t){failure, message}, &buffer);
@@ -22,14 +23,14 @@ static void tell_root(atl_launch_t *l, atl_status_t failure, const char *message
     status = atl_mailbox_send(l->traffic.results, l->plan.coordinator_rank, ATL_TAG_FAILED, buffer.bytes, buffer.n);
   atl_buffer_clear(&buffer);
   if (status != ATL_OK) return;
-  for (double end = atl_timer_now() + PATIENCE; atl_timer_now() < end;) {
-    atl_mailbox_is_idle(l->traffic.results); /* moves the message on */
+  for (double end = atl_timer_now() + ABORT_SECONDS; atl_timer_now() < end;) {
+    atl_mailbox_is_idle(l->traffic.results); /* progresses the send */
     nanosleep(&(struct timespec){0, 1000000}, NULL);
   }
 }
 
-/* Rank 0 says why, in its log and in the run's folder; the failed rank adds where, and says all when nobody else does.
- */
+/* Rank 0 reports the reason, in its log and in the run folder. A failed rank logs its trace first, and logs the reason
+ * and aborts by itself only if rank 0 did not. */
 _Noreturn void atl_launch_end_job(atl_launch_t *l, atl_status_t failure) {
   char message[ATL_MESSAGE_BYTES];
   snprintf(message, sizeof message, "%s", atl_status_message());

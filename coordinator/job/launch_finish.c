@@ -1,4 +1,4 @@
-/* The end of a run: every role's report to rank 0, which makes the summary of them. */
+/* The end of a run: rank 0 gathers every role's report and summarises them. */
 #include "common/memory.h"
 #include "common/resident.h"
 #include "common/timer.h"
@@ -20,7 +20,8 @@ static atl_status_t pack_reports(const atl_launch_t *l, atl_buffer_t *buffer) {
   return atl_wire_pack_reports(&(atl_reports_t){reports, n}, buffer);
 }
 
-/* The reports of all ranks, whose messages lie in rank order: reports (n_ranks * ATL_MAX_ROLES_PER_RANK). */
+/* Unpacks the reports of all ranks, whose messages lie in rank order, into reports (n_ranks * ATL_MAX_ROLES_PER_RANK).
+ */
 static atl_status_t unpack_reports(atl_launch_t *l, const char *bytes, const size_t *offsets, atl_report_t *reports,
                                    int32_t *n) {
   for (int32_t rank = 0; rank < l->plan.n_ranks; rank++) {
@@ -41,8 +42,8 @@ static atl_status_t summarise(atl_launch_t *l, double seconds, const char *bytes
       .is_stopped = !atl_schedule_is_complete(l->schedule),
       .setup_seconds = l->loaded - l->started,
       .n_drawn = atl_config_image_length(&l->model->transformer_config) - l->job.n_prime,
-      .n_cores = l->place.n_cores,
-      .is_sharing_cores = l->place.is_sharing_cores,
+      .n_cores = l->host.n_cores,
+      .is_sharing_cores = l->host.is_sharing_cores,
       .plan = &l->plan,
       .reports = reports,
       .n_reports = n,

@@ -1,5 +1,5 @@
-/* The loop of every rank: rank 0 coordinates between the steps of its worker; then what is still on its way is received
- * and dropped. */
+/* The loop of every rank: rank 0 coordinates between the steps of its worker. After the loop, messages still in transit
+ * are received and dropped. */
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
@@ -10,7 +10,8 @@
 
 enum { SILENT_SECONDS = 5 }; /* reports come every second */
 
-/* Waiting costs no core, as ranks may share them: a few empty looks, then yields, then naps that grow to 200 us. */
+/* Idle ranks leave their core to others that may share it: 50 polls at once, then yields, then sleeps that grow to 200
+ * us. */
 void atl_launch_rest(int n_idle) {
   if (n_idle < 50) return;
   if (n_idle < 200) {
@@ -37,7 +38,7 @@ static void trace_coordinator(atl_launch_t *l, double start, double end) {
   atl_trace_add(l->trace, &event);
 }
 
-/* Ranks without a role send nothing. */
+/* Expects a report every second from every rank that has a role; other ranks send nothing. */
 static void expect_reports(atl_launch_t *l) {
   int32_t i_pipeline;
   atl_peers_begin(l->peers, "report every second");
@@ -46,12 +47,12 @@ static void expect_reports(atl_launch_t *l) {
       atl_peers_excuse(l->peers, rank);
 }
 
-/* mpirun sends the signal too when a rank has died, and leaves a second or two before it kills: what there is to say
- * comes first. A rank of another host that has died cannot be told from one that is only silent. */
+/* Stops the run on a signal. mpirun also signals the ranks when one of them has died, and kills them a second or two
+ * later, so the reason is recorded first. A rank that died on another host looks like one that is only silent. */
 static atl_status_t stop_early(atl_launch_t *l) {
   char peer[ATL_PEER_BYTES] = "", reason[ATL_PEER_BYTES + 128];
   int dead = atl_peers_find_dead(l->peers), silent = atl_peers_find_silent(l->peers, SILENT_SECONDS);
-  ATL_CHECK(dead < 0, COMM, "%s has died, and the launcher ends the run (%s); what is complete is kept",
+  ATL_CHECK(dead < 0, COMM, "%s has died, and the launcher ends the run (%s); complete prompts are kept",
             atl_peers_describe(l->peers, dead, peer), atl_stop_signal());
   int n = snprintf(reason, sizeof reason, "a signal (%s)", atl_stop_signal());
   if (silent >= 0)
@@ -83,7 +84,7 @@ atl_status_t atl_launch_loop(atl_launch_t *l) {
     if (l->is_root) {
       ATL_TRY(coordinate(l, &did_work));
     } else {
-      atl_mailbox_is_idle(l->traffic.results); /* moves its sends on: nobody polls it here */
+      atl_mailbox_is_idle(l->traffic.results); /* progresses its sends; only rank 0 polls this mailbox */
     }
     ATL_TRY(l->worker_ops->poll(l->worker, l->coordinating, &did_work));
     n_idle = did_work ? 0 : n_idle + 1;
@@ -92,8 +93,8 @@ atl_status_t atl_launch_loop(atl_launch_t *l) {
   return ATL_OK;
 }
 
-/* A stop, or the last reports, may leave messages under way that nobody waits for: they are received and dropped, so
- * that every send completes and MPI can end. */
+/* After a stop, or after the last reports, messages may be in transit that no rank waits for. They are received and
+ * dropped, so that every send completes and MPI can finalize. */
 atl_status_t atl_launch_drain(atl_launch_t *l) {
   for (bool is_settled = false; !is_settled;) {
     bool is_idle;

@@ -1,5 +1,5 @@
-/* Where ranks meet before the loop: each phase of the start ends with an agreement, which rank 0 enters last, so that it
- * can name who has not come; and what ranks compute with is compared. */
+/* Synchronization before the loop. Each phase of the start ends with an agreement, which rank 0 enters last, so that it
+ * can name the ranks that have not come. compare checks that all ranks compute with the same model and kernels. */
 #include <string.h>
 
 #include "common/memory.h"
@@ -7,7 +7,7 @@
 #include "coordinator/job/launch_private.h"
 #include "partition/tags.h"
 
-/* Waits for ATL_TAG_ARRIVED of every rank. */
+/* Waits for ATL_TAG_ARRIVED from every rank. */
 static atl_status_t wait_for_ranks(atl_launch_t *l, const char *what) {
   int n_missing = atl_comm_size(l->world) - 1;
   atl_peers_begin(l->peers, what);
@@ -19,8 +19,8 @@ static atl_status_t wait_for_ranks(atl_launch_t *l, const char *what) {
       atl_launch_rest(n_idle++);
       continue;
     }
-    ATL_CHECK(message.tag == ATL_TAG_ARRIVED, INTERNAL, "tag %d came from rank %d before the run began", message.tag,
-              message.source);
+    ATL_CHECK(message.tag == ATL_TAG_ARRIVED, INTERNAL, "received tag %d from rank %d before the run began",
+              message.tag, message.source);
     atl_peers_hear(l->peers, message.source);
     atl_peers_excuse(l->peers, message.source);
     n_missing--;
@@ -32,7 +32,8 @@ static atl_status_t wait_for_ranks(atl_launch_t *l, const char *what) {
 atl_status_t atl_launch_meet(atl_launch_t *l, const char *what, atl_status_t status) {
   atl_status_t waited =
       l->is_root ? wait_for_ranks(l, what) : atl_mailbox_send(l->traffic.results, 0, ATL_TAG_ARRIVED, NULL, 0);
-  if (waited != ATL_OK) atl_launch_end_job(l, waited); /* the others are on their way into the agreement */
+  /* The other ranks are entering the agreement, so this failure cannot be returned: it aborts the job. */
+  if (waited != ATL_OK) atl_launch_end_job(l, waited);
   return atl_comm_agree(l->world, status);
 }
 

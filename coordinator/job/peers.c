@@ -10,7 +10,7 @@
 #include "common/process.h"
 #include "common/timer.h"
 
-/* What a rank tells about itself at the start. */
+/* What each rank sends about itself at the start. */
 typedef struct {
   char host[ATL_HOST_BYTES];
   int64_t pid, start_ticks; /* common/process */
@@ -18,9 +18,9 @@ typedef struct {
 
 typedef struct {
   address_t address;
-  bool is_expected, is_watchable; /* watchable: its process can be seen from here */
-  double heard;                   /* when, in seconds of common/timer */
-  double warned;                  /* seconds of silence at the last warning; 0: none since it was heard */
+  bool is_expected, is_watchable; /* watchable: its process is visible from this host */
+  double heard;                   /* time of the last message, in seconds of common/timer */
+  double warned;                  /* seconds of silence at the last warning; 0: no warning since the last message */
 } peer_t;
 
 struct atl_peers {
@@ -30,7 +30,7 @@ struct atl_peers {
   const char *what;
 };
 
-static const double the_check_pause = 0.25; /* seconds */
+static const double check_interval = 0.25; /* seconds */
 
 static void init_peers(atl_peers_t *p, const address_t *addresses, const address_t *mine) {
   for (int i = 0; i < p->n; i++) {
@@ -120,11 +120,11 @@ static atl_status_t check_peer(atl_peers_t *p, int rank, double now) {
 
 atl_status_t atl_peers_check(atl_peers_t *p, int source) {
   double now = atl_timer_now(), since = now - p->checked;
-  if (since < the_check_pause) return ATL_OK;
+  if (since < check_interval) return ATL_OK;
   p->checked = now;
   for (int i = 1; i < p->n; i++) {
-    bool is_heard = since < 2 * the_check_pause && (source < 0 || source == i);
-    if (!is_heard) p->items[i].heard += since; /* nobody listened to it */
+    bool is_heard = since < 2 * check_interval && (source < 0 || source == i);
+    if (!is_heard) p->items[i].heard += since; /* rank 0 was not listening to it */
     ATL_TRY(check_peer(p, i, now));
   }
   return ATL_OK;

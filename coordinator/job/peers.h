@@ -1,12 +1,12 @@
-/* Peers: the ranks of a launch as rank 0 sees them: where each runs, and when it was last heard. Every message counts
- * as a sign of life; roles report about every second while the loop runs, however long one piece of work takes the
- * others. A rank that computes for long without looking at its messages is silent too, so silence alone only warns.
+/* Peers: the ranks of a launch as rank 0 sees them: where each runs, and when it was last heard from. Any message is a
+ * sign of life; in the loop every rank with a role reports about once a second. A rank that computes for long without
+ * polling its messages is silent too, so silence by itself only causes warnings.
  *
- *     ATL_TRY(atl_peers_new(world, patience, &peers));          all ranks; what follows is rank 0's
- *     atl_peers_begin(peers, "load its part");                  from now on each rank is expected to say something
+ *     ATL_TRY(atl_peers_new(world, patience, &peers));          on all ranks; the calls below are rank 0's
+ *     atl_peers_begin(peers, "load its part");                  from now on each rank is expected to speak
  *     atl_peers_hear(peers, message.source);
  *     ATL_TRY(atl_peers_check(peers, atl_mailbox_source(box)));                         between two pieces of work
- *     int rank = atl_peers_find_dead(peers);                    when asked to stop: has somebody died?
+ *     int rank = atl_peers_find_dead(peers);                    when asked to stop: has a rank died?
  */
 #ifndef ATL_COORDINATOR_JOB_PEERS_H
 #define ATL_COORDINATOR_JOB_PEERS_H
@@ -23,22 +23,23 @@ enum { ATL_PEER_BYTES = 400, ATL_PATIENCE_WARNING = 30 /* seconds of silence aft
 atl_status_t atl_peers_new(const atl_comm_t *world, double patience, atl_peers_t **peers);
 void atl_peers_destroy(atl_peers_t **peers);
 
-/* A phase begins, in which every rank but rank 0 is expected to speak. `what` completes "rank 2 has not been heard from
- * for 30 s; it should ..."; borrowed. */
+/* Begins a phase in which every rank but rank 0 is expected to speak. `what` completes "rank 2 has not been heard from
+ * for 30 s; it should ..."; borrowed until the next phase. Local, as are all functions below. */
 void atl_peers_begin(atl_peers_t *peers, const char *what);
-/* This rank need not speak any more, or has no role: until the next phase its silence means nothing. */
+/* Ignores this rank's silence until the next phase: it has finished this one, or has no role. */
 void atl_peers_excuse(atl_peers_t *peers, int rank);
+/* Notes a sign of life. */
 void atl_peers_hear(atl_peers_t *peers, int rank);
-/* Warns about silent ranks, by name, at 30 s (half the patience, when that is less) and whenever the silence has
- * doubled; COMM when one has used up the patience. Time in which rank 0 itself did not come here does not count, nor for
- * the others the time in which the mailbox waits for the rest of a message of `source` (atl_mailbox_source; -1: it does
- * not). Cheap: looks once in a while. */
+/* Warns about ranks that have been silent for 30 s, or half the patience if that is less, and again whenever the
+ * silence has doubled. COMM: one has been silent for the whole patience. Silence does not count while rank 0 does not
+ * call this, nor, except for `source`, while the mailbox is receiving a long message from `source` (atl_mailbox_source;
+ * -1: from none). Cheap: it looks four times a second at most. */
 atl_status_t atl_peers_check(atl_peers_t *peers, int source);
-/* A rank whose process is gone; only those on this host can be seen. -1: none. */
+/* A rank whose process has died, -1: none. Sees only processes on this host. */
 int atl_peers_find_dead(const atl_peers_t *peers);
-/* The rank that has been silent longest of those that have been for `seconds`. -1: none. */
+/* The rank that has been silent longest, of those silent for at least `seconds`; -1: none. */
 int atl_peers_find_silent(const atl_peers_t *peers, double seconds);
-/* "rank 2 (process 123 on node5)" into text. Returns text. */
+/* Writes "rank 2 (process 123 on node5)" into text and returns it. */
 const char *atl_peers_describe(const atl_peers_t *peers, int rank, char text[ATL_PEER_BYTES]);
 
 #endif

@@ -2,20 +2,21 @@
 
 #include "model/vae/prime.h"
 
-static const double the_default_share = 0.4375; /* as DALLE-pytorch primes: 14 of 32 rows */
+static const double default_share = 0.4375; /* as in DALLE-pytorch: 14 of 32 rows */
 
 static atl_status_t count_tokens(const atl_priming_t *p, int32_t side, int32_t *n_primed) {
   int32_t n_tokens = side * side;
   ATL_CHECK(p->n_tokens >= 0 && p->n_tokens < n_tokens, USAGE,
-            "--prime-tokens %lld: expected 1 to %d, as a picture has %d and some are left to draw",
+            "--prime-tokens %lld: expected 1 to %d: a picture has %d, and at least one must be left to draw",
             (long long)p->n_tokens, n_tokens - 1, n_tokens);
   ATL_CHECK(p->n_rows >= 0 && p->n_rows < side, USAGE,
-            "--prime-rows %lld: expected 1 to %d, as a picture has %d and some are left to draw", (long long)p->n_rows,
-            side - 1, side);
-  int64_t n = (int64_t)(the_default_share * n_tokens);
+            "--prime-rows %lld: expected 1 to %d: a picture has %d, and at least one must be left to draw",
+            (long long)p->n_rows, side - 1, side);
+  int64_t n = (int64_t)(default_share * n_tokens);
   if (p->n_rows > 0) n = p->n_rows * side;
   if (p->n_tokens > 0) n = p->n_tokens;
-  ATL_CHECK(n > 0, USAGE, "43.75 %% of %d tokens are none; say how many with --prime-tokens N", n_tokens);
+  ATL_CHECK(n > 0, USAGE, "43.75 %% of %d tokens is less than one token; give a number with --prime-tokens N",
+            n_tokens);
   *n_primed = (int32_t)n;
   return ATL_OK;
 }

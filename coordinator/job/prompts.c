@@ -1,4 +1,4 @@
-/* Prompts: one walk over the lines of a text, the same for files, memory and --prompt. */
+/* Prompts: one pass over the lines of a text, shared by files, memory and --prompt. */
 #include "coordinator/job/prompts.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 enum { WHERE_BYTES = 512 };
 
 typedef struct {
-  const char *text; /* not NUL-terminated, no blanks at its ends */
+  const char *text; /* not NUL-terminated; blanks at both ends removed */
   size_t n;
   int64_t number; /* from 1 */
 } line_t;
@@ -28,7 +28,7 @@ static line_t trim(const char *text, size_t n, int64_t number) {
   return (line_t){text, n, number};
 }
 
-/* The next line with something on it, from *at on; false at the end of the text. */
+/* Gets the next line that is not empty, from *at on; false at the end of the text. */
 static bool get_line(const char *bytes, size_t n, size_t *at, int64_t *number, line_t *line) {
   while (*at < n) {
     const char *start = bytes + *at, *end = memchr(start, '\n', n - *at);
@@ -73,19 +73,19 @@ static atl_status_t add_line(atl_prompts_t *prompts, line_t line, const char *wh
 }
 
 static atl_status_t check_keys(json_t *object, const char *where) {
-  static const char *const the_keys[] = {"id", "prompt", "samples", "seed"};
+  static const char *const known_keys[] = {"id", "prompt", "samples", "seed"};
   const char *key;
   json_t *value;
   json_object_foreach(object, key, value) {
     size_t i = 0;
-    while (i < sizeof the_keys / sizeof the_keys[0] && strcmp(key, the_keys[i]) != 0) i++;
-    ATL_CHECK(i < sizeof the_keys / sizeof the_keys[0], INPUT,
+    while (i < sizeof known_keys / sizeof known_keys[0] && strcmp(key, known_keys[i]) != 0) i++;
+    ATL_CHECK(i < sizeof known_keys / sizeof known_keys[0], INPUT,
               "%s: expected the keys prompt, id, samples and seed, found \"%.80s\"", where, key);
   }
   return ATL_OK;
 }
 
-/* "id" is a text or a whole number; without it the line's number. */
+/* "id" is a string or an integer; the default is the line's number. */
 static atl_status_t get_id(const json_t *object, const char *where, int64_t number, char id[ATL_MAX_ID_BYTES + 1]) {
   const json_t *value = json_object_get(object, "id");
   if (json_is_string(value)) {
@@ -95,7 +95,7 @@ static atl_status_t get_id(const json_t *object, const char *where, int64_t numb
     memcpy(id, json_string_value(value), n + 1);
     return ATL_OK;
   }
-  ATL_CHECK(!value || json_is_integer(value), INPUT, "%s: expected \"id\" to be a text or a whole number", where);
+  ATL_CHECK(!value || json_is_integer(value), INPUT, "%s: expected \"id\" to be a string or an integer", where);
   snprintf(id, ATL_MAX_ID_BYTES, "%" PRId64, value ? (int64_t)json_integer_value(value) : number);
   return ATL_OK;
 }
@@ -137,20 +137,20 @@ static int compare_folders(const void *a, const void *b) {
                 atl_runfolder_name((*(const atl_prompt_t *const *)b)->id, name_b));
 }
 
-/* Two prompts of one id would draw the same pictures into the same folder. Two ids of one folder are a crafted thing,
- * and refused like it. */
+/* Two prompts with one id would draw the same pictures into the same folder. Two ids with one folder name collide only
+ * by design, and are refused as well. */
 static atl_status_t check_unique(const atl_prompts_t *prompts, const char *where) {
-  static int (*const the_orders[])(const void *, const void *) = {compare_ids, compare_folders};
+  static int (*const orders[])(const void *, const void *) = {compare_ids, compare_folders};
   const atl_prompt_t **sorted;
   atl_status_t status = ATL_NEW(prompts->n, &sorted);
   for (int32_t i = 0; status == ATL_OK && i < prompts->n; i++) sorted[i] = &prompts->items[i];
   for (int order = 0; order < 2 && status == ATL_OK; order++) {
-    qsort(sorted, (size_t)prompts->n, sizeof *sorted, the_orders[order]);
+    qsort(sorted, (size_t)prompts->n, sizeof *sorted, orders[order]);
     for (int32_t i = 1; i < prompts->n && status == ATL_OK; i++)
-      if (the_orders[order](&sorted[i - 1], &sorted[i]) == 0)
+      if (orders[order](&sorted[i - 1], &sorted[i]) == 0)
         status = ATL_FAIL(
-            INPUT, "%s: expected an id of its own for every prompt, found \"%.80s\" %s \"%.80s\" and \"%.80s\"", where,
-            sorted[i]->id, order == 0 ? "for" : "of the same folder for", sorted[i - 1]->text, sorted[i]->text);
+            INPUT, "%s: expected a distinct id for every prompt, found \"%.80s\" %s \"%.80s\" and \"%.80s\"", where,
+            sorted[i]->id, order == 0 ? "for" : "with the same folder for", sorted[i - 1]->text, sorted[i]->text);
   }
   ATL_DESTROY(&sorted);
   return status;
@@ -169,8 +169,8 @@ static atl_status_t parse_lines(const char *bytes, size_t n, const char *file, c
   int64_t number = 0, n_lines = 0;
   char where[WHERE_BYTES];
   for (size_t at = 0; get_line(bytes, n, &at, &number, &line);) n_lines++;
-  ATL_CHECK(n_lines > 0, INPUT, "%s: expected a prompt a line, found %s", file,
-            n ? "empty lines only" : "an empty file");
+  ATL_CHECK(n_lines > 0, INPUT, "%s: expected one prompt a line, found %s", file,
+            n ? "only empty lines" : "an empty file");
   ATL_TRY(take_items(prompts, n_lines, file));
   bool is_json = false;
   number = 0;
@@ -185,9 +185,9 @@ static atl_status_t parse_lines(const char *bytes, size_t n, const char *file, c
 
 atl_status_t atl_prompts_parse(const char *bytes, size_t n, const char *where, const atl_prompt_defaults_t *defaults,
                                atl_prompts_t *prompts) {
-  static const char the_mark[] = "\xef\xbb\xbf"; /* some editors begin UTF-8 with it */
+  static const char byte_order_mark[] = "\xef\xbb\xbf"; /* some editors write it at the start of UTF-8 files */
   *prompts = (atl_prompts_t){0};
-  if (n >= 3 && memcmp(bytes, the_mark, 3) == 0) bytes += 3, n -= 3;
+  if (n >= 3 && memcmp(bytes, byte_order_mark, 3) == 0) bytes += 3, n -= 3;
   atl_status_t status = parse_lines(bytes, n, where, defaults, prompts);
   if (status != ATL_OK) atl_prompts_clear(prompts);
   return status;
@@ -221,7 +221,7 @@ atl_status_t atl_prompts_shard(atl_prompts_t *prompts, const char *shard) {
   int first = 0, n_shards = 0, n_read = 0;
   ATL_CHECK(sscanf(shard, "%9d/%9d%n", &first, &n_shards, &n_read) == 2 && shard[n_read] == 0 && first >= 1 &&
                 first <= n_shards,
-            USAGE, "--shard I/N: expected the I-th of N shards, 1/4 to 4/4 for four of them, found '%.40s'", shard);
+            USAGE, "--shard I/N: expected the I-th of N shards, such as 1/4 to 4/4, found '%.40s'", shard);
   ATL_CHECK(first <= prompts->n, INPUT, "--shard %s: expected a prompt for every shard, found %" PRId32 " prompts",
             shard, prompts->n);
   int32_t n = 0;

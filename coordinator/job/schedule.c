@@ -1,6 +1,6 @@
-/* Grids that no decoder has asked for yet wait in a queue of 2 I bytes each, 64 MiB at most and what is in flight: then
- * pipelines get their next work when decoders have caught up; decoders that asked for more than there is
- * are remembered by how many they still want. */
+/* Token grids that no decoder has asked for yet wait in a ring buffer, 2 I bytes each. At MAX_WAITING_BYTES (64 MiB)
+ * pipelines get no new work until decoders have caught up; what is in flight still arrives and is queued. When
+ * consumers ask for more grids than wait, n_wanted keeps what they still lack. */
 #include "coordinator/job/schedule.h"
 
 #include <string.h>
@@ -19,26 +19,26 @@ struct atl_schedule {
   atl_traffic_t *traffic;
   atl_schedule_events_t events;
   atl_peers_t *peers;
-  int32_t next_prompt, next_sample; /* the first candidate not handed out */
+  int32_t next_prompt, next_sample; /* the first candidate that is not assigned */
   waiting_t *waiting;               /* ring buffer */
   int64_t first_waiting, n_waiting, max_waiting;
-  int32_t *n_in_flight;        /* (P): candidates assigned and not drawn; -1: the pipeline's ranks decode */
-  int32_t *n_deferred;         /* (P): assignments asked for while too many grids waited */
-  int32_t *n_wanted;           /* (n_eaters): grids a decoder has asked for and not got */
-  int32_t n_eaters;            /* decoders of the plan, then every rank as a helper */
-  atl_candidate_t *candidates; /* (b): of an assignment being packed */
-  atl_grid_t *grids;           /* of a message being packed */
+  int32_t *n_in_flight;        /* (P): candidates assigned and not drawn; -1: the pipeline helps decode */
+  int32_t *n_deferred;         /* (P): assignments asked for and not yet made */
+  int32_t *n_wanted;           /* (n_consumers): grids a consumer has asked for and not got */
+  int32_t n_consumers;         /* decoders of the plan, then every rank as a helper */
+  atl_candidate_t *candidates; /* (b): workspace for packing an assignment */
+  atl_grid_t *grids;           /* (max_grids): workspace for packing a message */
   int32_t max_grids;
   int64_t n_results;
   bool is_stopped;
-  atl_arena_t arena; /* of a message, cleared at each */
+  atl_arena_t arena; /* of one message, cleared before the next */
   atl_buffer_t buffer;
 };
 
 enum {
-  GRIDS_A_MESSAGE = 64,
+  GRIDS_PER_MESSAGE = 64,
   MAX_WAITING_BYTES = 64 << 20,
-  GRIDS_WORTH_HELP = 8 /* that wait for each decoder: loading dVAE and CLIP takes about as long as a few pictures */
+  GRIDS_WORTH_HELP = 8 /* waiting grids per decoder; loading dVAE and CLIP takes about as long as a few pictures */
 };
 
 atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int32_t image_length,
@@ -53,9 +53,9 @@ atl_status_t atl_schedule_new(const atl_job_t *job, const atl_plan_t *plan, int3
   s->traffic = traffic;
   s->events = *events;
   s->peers = peers;
-  s->max_grids = GRIDS_A_MESSAGE;
-  s->n_eaters = plan->n_decoders + plan->n_ranks;
-  atl_status_t status = ATL_NEW(s->n_eaters, &s->n_wanted);
+  s->max_grids = GRIDS_PER_MESSAGE;
+  s->n_consumers = plan->n_decoders + plan->n_ranks;
+  atl_status_t status = ATL_NEW(s->n_consumers, &s->n_wanted);
   if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_in_flight);
   if (status == ATL_OK) status = ATL_NEW(plan->n_pipelines, &s->n_deferred);
   if (status == ATL_OK) status = ATL_NEW(plan->microbatch, &s->candidates);
@@ -79,7 +79,7 @@ void atl_schedule_destroy(atl_schedule_t **schedule) {
   ATL_DESTROY(schedule);
 }
 
-/* Do so many grids wait that pipelines should not draw more for now? */
+/* True when the queue of waiting grids is full, so that pipelines should get no new work. */
 static bool is_backed_up(const atl_schedule_t *s) {
   return s->n_waiting * (int64_t)((size_t)s->image_length * sizeof(uint16_t) + sizeof *s->waiting) >= MAX_WAITING_BYTES;
 }
@@ -94,7 +94,8 @@ static bool take_candidate(atl_schedule_t *s, atl_candidate_t *candidate) {
   return true;
 }
 
-/* A microbatch for a free slot of the pipeline that asks; nothing when there are no candidates left. */
+/* Sends a microbatch of candidates, for one free slot, to the pipeline's first stage; nothing if no candidates are
+ * left. */
 static atl_status_t assign(atl_schedule_t *s, int32_t i_pipeline, int to) {
   atl_assignment_t assignment = {.candidates = s->candidates};
   while (assignment.n_candidates < s->plan->microbatch && take_candidate(s, &s->candidates[assignment.n_candidates]))
@@ -119,23 +120,23 @@ static atl_status_t grow_waiting(atl_schedule_t *s) {
 
 static atl_status_t push_grid(atl_schedule_t *s, const atl_grid_t *grid) {
   if (s->n_waiting == s->max_waiting) ATL_TRY(grow_waiting(s));
-  waiting_t *place = &s->waiting[(s->first_waiting + s->n_waiting) % s->max_waiting];
-  ATL_TRY(ATL_NEW(grid->n_codes, &place->codes));
-  memcpy(place->codes, grid->codes, (size_t)grid->n_codes * sizeof *grid->codes);
-  place->candidate = grid->candidate;
+  waiting_t *waiting = &s->waiting[(s->first_waiting + s->n_waiting) % s->max_waiting];
+  ATL_TRY(ATL_NEW(grid->n_codes, &waiting->codes));
+  memcpy(waiting->codes, grid->codes, (size_t)grid->n_codes * sizeof *grid->codes);
+  waiting->candidate = grid->candidate;
   s->n_waiting++;
   return ATL_OK;
 }
 
-/* Sends decoder d up to n waiting grids. */
+/* Sends the first n waiting grids to consumer d. */
 static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
   int rank = d < s->plan->n_decoders ? atl_plan_decoder_rank(s->plan, d) : d - s->plan->n_decoders;
   for (int32_t i = 0; i < n; i++) {
-    const waiting_t *place = &s->waiting[(s->first_waiting + i) % s->max_waiting];
+    const waiting_t *waiting = &s->waiting[(s->first_waiting + i) % s->max_waiting];
     atl_grid_t *grid = &s->grids[i];
-    *grid = (atl_grid_t){.candidate = place->candidate, .codes = place->codes, .n_codes = s->image_length};
+    *grid = (atl_grid_t){.candidate = waiting->candidate, .codes = waiting->codes, .n_codes = s->image_length};
     if (s->events.find_threshold != NULL)
-      grid->has_threshold = s->events.find_threshold(s->events.context, place->candidate.prompt, &grid->threshold);
+      grid->has_threshold = s->events.find_threshold(s->events.context, waiting->candidate.prompt, &grid->threshold);
   }
   ATL_TRY(atl_wire_pack_grids(&(atl_grids_t){s->grids, n}, &s->buffer));
   ATL_TRY(atl_mailbox_send(s->traffic->control, rank, ATL_TAG_GRIDS, s->buffer.bytes, s->buffer.n));
@@ -148,17 +149,18 @@ static atl_status_t send_grids(atl_schedule_t *s, int32_t d, int32_t n) {
   return ATL_OK;
 }
 
-/* Deals waiting grids to the decoders that want some: an equal share each, so that a short queue keeps all busy. */
+/* Deals waiting grids to the consumers that want some, an equal share each, so that a short queue keeps all of them
+ * busy. */
 static atl_status_t deal_grids(atl_schedule_t *s) {
-  int32_t n_hungry = 0;
-  for (int32_t d = 0; d < s->n_eaters; d++) n_hungry += s->n_wanted[d] > 0;
-  for (int32_t d = 0; d < s->n_eaters && s->n_waiting > 0; d++) {
+  int32_t n_waiting_consumers = 0;
+  for (int32_t d = 0; d < s->n_consumers; d++) n_waiting_consumers += s->n_wanted[d] > 0;
+  for (int32_t d = 0; d < s->n_consumers && s->n_waiting > 0; d++) {
     if (s->n_wanted[d] == 0) continue;
-    int64_t n = (s->n_waiting + n_hungry - 1) / n_hungry;
+    int64_t n = (s->n_waiting + n_waiting_consumers - 1) / n_waiting_consumers;
     if (n > s->n_wanted[d]) n = s->n_wanted[d];
     if (n > s->max_grids) n = s->max_grids;
     ATL_TRY(send_grids(s, d, (int32_t)n));
-    n_hungry--;
+    n_waiting_consumers--;
   }
   return ATL_OK;
 }
@@ -180,7 +182,8 @@ static atl_status_t count_result(atl_schedule_t *s) {
   return atl_schedule_is_complete(s) ? atl_schedule_stop(s) : ATL_OK;
 }
 
-/* Pipelines that have drawn their last candidate decode what waits, when it is worth loading the networks for. */
+/* When all candidates are assigned and enough grids wait to pay for loading the networks, tells the ranks of pipelines
+ * that have drawn everything to help decode. */
 static atl_status_t call_helpers(atl_schedule_t *s) {
   bool is_all_assigned = s->next_prompt == s->job->n_prompts;
   if (!is_all_assigned || s->n_waiting < GRIDS_WORTH_HELP * s->plan->n_decoders) return ATL_OK;
@@ -197,13 +200,13 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_message_t *message
   atl_grids_t grids;
   int32_t i_pipeline;
   ATL_TRY(atl_wire_unpack_grids(message->bytes, message->n_bytes, &s->arena, &grids));
-  ATL_CHECK(atl_plan_find_stage(s->plan, message->source, &i_pipeline) >= 0, INPUT, "grids came from rank %d, no stage",
-            message->source);
+  ATL_CHECK(atl_plan_find_stage(s->plan, message->source, &i_pipeline) >= 0, INPUT,
+            "received token grids from rank %d, which has no stage", message->source);
   s->n_in_flight[i_pipeline] -= grids.n_grids;
   for (int32_t i = 0; i < grids.n_grids; i++) {
     const atl_grid_t *grid = &grids.grids[i];
     ATL_CHECK(grid->n_codes == s->image_length && grid->candidate.prompt < s->job->n_prompts, INPUT,
-              "a grid of %d codes of prompt %d came, which the job does not have", grid->n_codes,
+              "received a grid of %d tokens of prompt %d, which is not in the job", grid->n_codes,
               grid->candidate.prompt);
     if (s->events.take_grid != NULL) ATL_TRY(s->events.take_grid(s->events.context, grid));
     if (s->events.take_record != NULL)
@@ -223,7 +226,7 @@ static atl_status_t accept_record(atl_schedule_t *s, const atl_message_t *messag
 
 static atl_status_t accept_logits(atl_schedule_t *s, const atl_message_t *message) {
   int32_t head[2];
-  ATL_CHECK(message->n_bytes >= sizeof head, INPUT, "a message of logits has %zu bytes", message->n_bytes);
+  ATL_CHECK(message->n_bytes >= sizeof head, INPUT, "a message of logits has only %zu bytes", message->n_bytes);
   memcpy(head, message->bytes, sizeof head);
   const float *logits = (const float *)(const void *)(message->bytes + sizeof head);
   ATL_TRY(s->events.take_logits(s->events.context, head[0], head[1], logits,
@@ -241,13 +244,14 @@ static atl_status_t accept_report(atl_schedule_t *s, const atl_message_t *messag
 static atl_status_t accept_ask_for_grids(atl_schedule_t *s, const atl_message_t *message) {
   atl_ask_t ask;
   ATL_TRY(atl_wire_unpack_ask(message->bytes, message->n_bytes, &s->arena, &ask));
-  ATL_CHECK(ask.role < s->n_eaters, INPUT, "decoder %d asks for grids; the plan has %d and %d helpers", ask.role,
-            s->plan->n_decoders, s->plan->n_ranks);
+  ATL_CHECK(ask.role < s->n_consumers, INPUT,
+            "consumer %d asks for token grids; the plan has %d decoders and %d helpers", ask.role, s->plan->n_decoders,
+            s->plan->n_ranks);
   s->n_wanted[ask.role] += ask.n;
   return ATL_OK;
 }
 
-/* In turns, so that no pipeline waits for another's slots to be filled. */
+/* Takes one assignment per pipeline at a time, so that no pipeline waits until the slots of another are full. */
 static atl_status_t assign_deferred(atl_schedule_t *s) {
   for (bool has_more = true; has_more;) {
     has_more = false;
@@ -264,20 +268,20 @@ static atl_status_t assign_deferred(atl_schedule_t *s) {
 static atl_status_t accept_ask_for_work(atl_schedule_t *s, const atl_message_t *message) {
   atl_ask_t ask;
   ATL_TRY(atl_wire_unpack_ask(message->bytes, message->n_bytes, &s->arena, &ask));
-  ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d", ask.role,
+  ATL_CHECK(ask.role < s->plan->n_pipelines, INPUT, "pipeline %d asks for work; the plan has %d pipelines", ask.role,
             s->plan->n_pipelines);
   s->n_deferred[ask.role] += ask.n;
   return assign_deferred(s);
 }
 
-/* The failure of another rank is this one's. */
+/* Fails with the other rank's failure. */
 static atl_status_t accept_failure(atl_schedule_t *s, const atl_message_t *message) {
   atl_failure_t failure;
   ATL_TRY(atl_wire_unpack_failure(message->bytes, message->n_bytes, &s->arena, &failure));
   return atl_status_fail(failure.status, __FILE__, __LINE__, __func__, "rank %d: %s", message->source, failure.message);
 }
 
-static atl_status_t answer(atl_schedule_t *s, const atl_message_t *message) {
+static atl_status_t dispatch(atl_schedule_t *s, const atl_message_t *message) {
   atl_arena_clear(&s->arena);
   switch (message->tag) {
   case ATL_TAG_ASK_WORK: return accept_ask_for_work(s, message);
@@ -288,7 +292,7 @@ static atl_status_t answer(atl_schedule_t *s, const atl_message_t *message) {
   case ATL_TAG_REPORT: return accept_report(s, message);
   case ATL_TAG_FAILED: return accept_failure(s, message);
   default:
-    return ATL_FAIL(INTERNAL, "a message with tag %d from rank %d is not for the coordinator", message->tag,
+    return ATL_FAIL(INTERNAL, "received tag %d from rank %d, which is not for the coordinator", message->tag,
                     message->source);
   }
 }
@@ -300,7 +304,7 @@ atl_status_t atl_schedule_poll(atl_schedule_t *s, bool *did_work) {
     if (message.bytes == NULL) break;
     *did_work = true;
     if (message.source != 0) atl_peers_hear(s->peers, message.source);
-    ATL_TRY(answer(s, &message));
+    ATL_TRY(dispatch(s, &message));
   }
   ATL_TRY(deal_grids(s));
   return s->is_stopped ? ATL_OK : assign_deferred(s);

@@ -9,7 +9,7 @@ typedef struct {
   atl_tokenizer_t *text, *clip; /* clip: NULL unless the job is ranked */
 } work_t;
 
-/* A failure says which text it is about. */
+/* Prefixes the message of a failure with the text it is about. */
 static atl_status_t name_text(atl_status_t status, const char *what, const char *id) {
   if (status == ATL_OK) return ATL_OK;
   return atl_status_fail(status, __FILE__, __LINE__, __func__, "%s%s: %s", what, id, atl_status_message());
@@ -54,13 +54,14 @@ static atl_status_t tokenize_null(const work_t *w) {
   return name_text(atl_tokenizer_fill(w->text, r->negative, r->truncate, ids, n), "--negative", "");
 }
 
-/* Another model's tokenizer may have ids that the network has no embedding for. */
+/* Refuses the tokenizer of another model, which may produce ids that the network has no embedding for. */
 static atl_status_t check_ids(const atl_tokenizer_t *tokenizer, const char *path, const char *network,
                               int32_t n_known) {
   int32_t n_ids = atl_tokenizer_n_ids(tokenizer);
-  ATL_CHECK(n_ids <= n_known, INPUT,
-            "%s: this tokenizer has %d ids but the %s knows only %d; it is another model's, convert with the right one",
-            path, n_ids, network, n_known);
+  ATL_CHECK(
+      n_ids <= n_known, INPUT,
+      "%s: this tokenizer has %d ids but the %s knows only %d; it belongs to another model: convert with the right one",
+      path, n_ids, network, n_known);
   return ATL_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Tokenize: the texts of a job as the ids that the model's networks read.
+/* Tokenize: turns the texts of a job into the token ids that the networks read.
  *
  *     atl_tokenize_request_t request = {.model = model, .prompts = &prompts, .is_guided = true};
  *     ATL_TRY(atl_tokenize_job(&request, &arena, &job));
@@ -12,14 +12,14 @@
 
 typedef struct {
   const atl_model_t *model;
-  atl_prompts_t *prompts; /* whose ids are filled in */
-  const char *negative;   /* the text that guidance leads away from; NULL: the null text */
+  atl_prompts_t *prompts; /* gets the ids */
+  const char *negative;   /* the text that guidance steers away from; NULL: the null text */
   bool is_guided;
-  bool truncate; /* cut texts that are too long instead of refusing them */
+  bool truncate; /* cut texts that are too long; otherwise they are refused */
 } atl_tokenize_request_t;
 
-/* Fills in the ids of every prompt, CLIP's too when job->is_ranked, and the job's prompts and null text. The ids live
- * in the arena, the prompts stay the request's. INPUT names the prompt. Borrows. */
+/* Fills in the ids of every prompt (CLIP ids too when job->is_ranked), and the job's prompts and null text. The ids
+ * live in the arena; the prompts stay owned by the request. INPUT names the prompt. Local. Borrows. */
 atl_status_t atl_tokenize_job(const atl_tokenize_request_t *request, atl_arena_t *arena, atl_job_t *job);
 
 #endif

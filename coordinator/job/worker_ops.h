@@ -1,5 +1,5 @@
-/* Worker operations: how the coordinator's side starts and polls a rank's worker without knowing workers/. main.c fills
- * them in. */
+/* Worker operations: the functions with which a launch runs a rank's worker, so that coordinator/ does not depend on
+ * workers/. main.c fills them in. */
 #ifndef ATL_COORDINATOR_JOB_WORKER_OPS_H
 #define ATL_COORDINATOR_JOB_WORKER_OPS_H
 
@@ -11,7 +11,7 @@
 
 typedef struct atl_worker atl_worker_t;
 
-/* The functions of workers/worker.h, which says what they do. */
+/* The functions of workers/worker.h, which documents them. */
 typedef struct {
   atl_status_t (*new)(const atl_job_t *job, const atl_plan_t *plan, const atl_model_t *model, atl_traffic_t *traffic,
                       atl_trace_t *trace, atl_worker_t **worker);

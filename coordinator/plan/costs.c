@@ -19,22 +19,22 @@
 
 /* Measuring pays off when the job takes at least this many times as long. */
 static const double min_payoff_ratio = 10;
-static const double load_seconds = 0.2;                          /* to read and pack what is measured, at least */
-static const double min_layer_seconds = 1e-9, max_seconds = 1e5; /* that a layer, and anything, can have taken */
+static const double load_seconds = 0.2; /* to read and pack the weights that are measured, at least */
+static const double min_layer_seconds = 1e-9,
+                    max_seconds = 1e5; /* bounds: a layer takes at least the one, nothing takes more than the other */
 
 typedef struct {
   const char *name;
   size_t offset;
-} number_t;
+} field_t;
 
-#define NUMBER(name)                                                                                                   \
+#define FIELD(name)                                                                                                    \
   { #name, offsetof(atl_calibration_t, name) }
-static const number_t the_numbers[] = {NUMBER(layer),       NUMBER(layer_fixed), NUMBER(head),
-                                       NUMBER(head_fixed),  NUMBER(embed),       NUMBER(draw),
-                                       NUMBER(prefill_row), NUMBER(decode),      NUMBER(score)};
-enum { N_NUMBERS = sizeof the_numbers / sizeof *the_numbers };
+static const field_t fields[] = {FIELD(layer), FIELD(layer_fixed), FIELD(head),   FIELD(head_fixed), FIELD(embed),
+                                 FIELD(draw),  FIELD(prefill_row), FIELD(decode), FIELD(score)};
+enum { N_FIELDS = sizeof fields / sizeof *fields };
 
-static double *number_of(atl_calibration_t *c, int i) { return (double *)(void *)((char *)c + the_numbers[i].offset); }
+static double *field_of(atl_calibration_t *c, int i) { return (double *)(void *)((char *)c + fields[i].offset); }
 
 /* ---- the file ---- */
 
@@ -48,12 +48,12 @@ atl_status_t atl_costs_path(atl_arena_t *arena, char **path) {
   return atl_arena_printf(arena, path, "%s/.cache/atelier/costs.json", home);
 }
 
-/* The file's object; an empty one when there is none or it is damaged. */
+/* The file's JSON object; an empty one when there is no file or it is damaged. */
 static json_t *load(const char *path) {
   json_t *root = NULL;
   if (!atl_file_exists(path)) return json_object();
   if (atl_json_load(path, &root) == ATL_OK && json_is_object(root)) return root;
-  ATL_LOG(WARN, "%s is not a file of costs and is ignored; the next measurement replaces it", path);
+  ATL_LOG(WARN, "%s is not a costs file and is ignored; the next measurement replaces it", path);
   json_decref(root);
   return json_object();
 }
@@ -61,21 +61,21 @@ static json_t *load(const char *path) {
 bool atl_costs_get(const char *path, const char *key, atl_calibration_t *calibration) {
   json_t *root = load(path), *entry = json_object_get(root, key);
   bool is_whole = json_is_object(entry);
-  for (int i = 0; i < N_NUMBERS && is_whole; i++) {
-    const json_t *value = json_object_get(entry, the_numbers[i].name);
+  for (int i = 0; i < N_FIELDS && is_whole; i++) {
+    const json_t *value = json_object_get(entry, fields[i].name);
     double seconds = json_number_value(value);
     is_whole = json_is_number(value) && seconds >= 0 && seconds <= max_seconds;
-    *number_of(calibration, i) = seconds;
+    *field_of(calibration, i) = seconds;
   }
   is_whole = is_whole && calibration->layer >= min_layer_seconds;
   if (json_is_object(entry) && !is_whole)
-    ATL_LOG(WARN, "%s has numbers that are no seconds under '%s'; they are ignored", path, key);
+    ATL_LOG(WARN, "%s: the costs under '%s' are not valid seconds; the entry is ignored", path, key);
   json_decref(root);
   return is_whole;
 }
 
-/* Keeps other jobs from writing the file between our reading and writing it. -1 when there is no lock to be had within
- * two seconds (file systems without flock): an entry may then be lost, and is measured again. */
+/* Locks the costs file while it is read and rewritten. Returns -1 if the lock cannot be had within two seconds, or on
+ * file systems without flock: then an entry of another job may be lost, and is measured again. */
 static int lock(const char *folder) {
   char path[4096 + 16];
   snprintf(path, sizeof path, "%s/costs.lock", folder);
@@ -93,7 +93,7 @@ static int lock(const char *folder) {
 static atl_status_t put_entry(const char *path, const char *key, const atl_calibration_t *calibration) {
   atl_calibration_t copy = *calibration;
   json_t *root = load(path), *entry = json_object();
-  for (int i = 0; i < N_NUMBERS; i++) json_object_set_new(entry, the_numbers[i].name, json_real(*number_of(&copy, i)));
+  for (int i = 0; i < N_FIELDS; i++) json_object_set_new(entry, fields[i].name, json_real(*field_of(&copy, i)));
   char stamp[32];
   json_object_set_new(entry, "when", json_string(atl_timer_stamp(stamp)));
   json_object_set_new(root, key, entry);
@@ -105,7 +105,8 @@ static atl_status_t put_entry(const char *path, const char *key, const atl_calib
 atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibration_t *calibration) {
   char folder[4096];
   const char *slash = strrchr(path, '/');
-  ATL_CHECK(slash != NULL && (size_t)(slash - path) < sizeof folder, INPUT, "%s is no path of a cache", path);
+  ATL_CHECK(slash != NULL && (size_t)(slash - path) < sizeof folder, INPUT, "%s: expected the path of a costs file",
+            path);
   memcpy(folder, path, (size_t)(slash - path));
   folder[slash - path] = '\0';
   ATL_TRY(atl_file_make_directory(folder));
@@ -117,7 +118,7 @@ atl_status_t atl_costs_put(const char *path, const char *key, const atl_calibrat
 
 /* ---- a plan's costs ---- */
 
-/* Everything the seconds depend on. */
+/* The key names everything the seconds depend on. */
 static atl_status_t make_key(const atl_model_t *model, const atl_costs_subject_t *subject, atl_arena_t *arena,
                              char **key) {
   const atl_calibration_spec_t *spec = &subject->spec;
@@ -143,10 +144,10 @@ static void use(const atl_calibration_t *c, int32_t microbatch, atl_plan_request
                                  .decode = c->decode,
                                  .score = c->score,
                                  .is_measured = true};
-  request->cache_per_rank = 0; /* what a cache saves is in the measured seconds */
+  request->cache_per_rank = 0; /* the measured seconds already include what the cache saves */
 }
 
-/* What measuring takes, by the estimate: two texts, half an image, a dozen steps of up to four layers, two pictures. */
+/* Estimated seconds of measuring: two texts, half an image, a dozen steps of up to four layers, two pictures. */
 static double measuring_seconds(const atl_plan_request_t *q) {
   const atl_costs_t *c = &q->costs;
   int n_layers = q->n_layers < 4 ? q->n_layers : 4;
@@ -187,11 +188,11 @@ atl_status_t atl_costs_store(const atl_model_t *model, const atl_costs_subject_t
     use(calibration, subject->spec.microbatch, request);
     if (path == NULL)
       ATL_LOG_ROOT(
-          INFO, "the model's costs on this machine are not kept: there is no XDG_CACHE_HOME, HOME or home directory");
+          INFO, "the model's costs on this machine are not stored: there is no XDG_CACHE_HOME, HOME or home directory");
     else if (atl_costs_put(path, key, calibration) == ATL_OK)
-      ATL_LOG_ROOT(INFO, "the model's costs on this machine are kept in %s", path);
+      ATL_LOG_ROOT(INFO, "stored the model's costs on this machine in %s", path);
     else
-      ATL_LOG_ROOT(INFO, "the model's costs on this machine cannot be kept: %s", atl_status_message());
+      ATL_LOG_ROOT(INFO, "the model's costs on this machine could not be stored: %s", atl_status_message());
   }
   atl_arena_clear(&arena);
   return status;

@@ -18,19 +18,20 @@ atl_calibration_spec_t atl_measuring_spec(const atl_job_t *job, int32_t microbat
                                   .is_ranked = job->is_ranked};
 }
 
-/* A failed barrier leaves ranks that measure at other times: wrong by a little, and the next collective says so. */
+/* A failed barrier only lets ranks measure at different times, which is slightly wrong; the next collective reports the
+ * failure. */
 static void wait_for_all(void *world) { (void)atl_comm_barrier(world); }
 
-enum { N_NUMBERS = sizeof(atl_calibration_t) / sizeof(double) };
-_Static_assert(sizeof(atl_calibration_t) == N_NUMBERS * sizeof(double), "a calibration is numbers only");
+enum { N_FIELDS = sizeof(atl_calibration_t) / sizeof(double) };
+_Static_assert(sizeof(atl_calibration_t) == N_FIELDS * sizeof(double), "a calibration has only fields of type double");
 
-/* all: (n_ranks, N_NUMBERS). */
+/* all: (n_ranks, N_FIELDS). */
 static atl_status_t take_medians(const char *all, int n_ranks, atl_calibration_t *calibration) {
-  double medians[N_NUMBERS], *column;
+  double medians[N_FIELDS], *column;
   ATL_TRY(ATL_NEW(n_ranks, &column));
-  for (size_t i = 0; i < N_NUMBERS; i++) {
+  for (size_t i = 0; i < N_FIELDS; i++) {
     for (size_t r = 0; r < (size_t)n_ranks; r++)
-      memcpy(&column[r], all + (r * N_NUMBERS + i) * sizeof(double), sizeof(double));
+      memcpy(&column[r], all + (r * N_FIELDS + i) * sizeof(double), sizeof(double));
     medians[i] = atl_sort_median(column, (size_t)n_ranks);
   }
   memcpy(calibration, medians, sizeof medians);
@@ -49,19 +50,19 @@ static atl_status_t gather(const atl_comm_t *world, atl_calibration_t *calibrati
   return status;
 }
 
-atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_place_t *place, const atl_model_t *model,
+atl_status_t atl_measuring_run(const atl_comm_t *world, const atl_place_t *host, const atl_model_t *model,
                                const atl_calibration_spec_t *spec, atl_calibration_t *calibration) {
   double start = atl_timer_now();
   const atl_sync_group_t group = {.index = atl_comm_rank(world), .barrier = wait_for_all, .context = (void *)world};
   atl_calibration_spec_t bounded = *spec;
   atl_calibrator_t *calibrator;
-  bounded.max_bytes = place->free_bytes / 2;
+  bounded.max_bytes = host->free_bytes / 2;
   atl_status_t status = atl_comm_agree(world, atl_calibrator_new(model, &bounded, &calibrator));
   if (status == ATL_OK) status = atl_calibrator_run(calibrator, &group, calibration);
   atl_calibrator_destroy(&calibrator);
   ATL_TRY(atl_comm_agree(world, status));
   ATL_TRY(atl_comm_agree(world, gather(world, calibration)));
-  atl_memory_reset_peak(); /* the report's peaks are the job's */
+  atl_memory_reset_peak(); /* the peaks of the report are to be those of the job */
   atl_resident_reset_peak();
   ATL_LOG_ROOT(INFO, "measured the model's costs on this machine in %.2f s, %d rank%s at once", atl_timer_now() - start,
                atl_comm_size(world), atl_comm_size(world) == 1 ? "" : "s");

@@ -7,15 +7,15 @@
 #include "partition/cost.h"
 #include "partition/hop.h"
 
-/* What any rank takes beside its roles: program, libraries, MPI and its buffers (measured: 31 to 44 MiB with Open MPI
- * 4.1, oneDNN 2.6, and one to three ranks on a host). */
+/* Memory of a rank beside its roles: program, libraries, MPI and its buffers (measured: 31 to 44 MiB with Open MPI 4.1,
+ * oneDNN 2.6, and one to three ranks on a host). */
 enum { PROCESS_BYTES = 34 << 20 };
 
-/* The prompts that every rank keeps: text, ids for transformer and CLIP, what is done of them (measured: 1.15 GB on rank 0
- * for a million of one letter). MiB for each 1,024; fewer are within PROCESS_BYTES. */
+/* Bytes of the prompts that every rank keeps: text, ids for transformer and CLIP, and state (measured: 1.15 GB on rank
+ * 0 for a million prompts of one character). 1 MiB per 1,024 prompts; fewer are within PROCESS_BYTES. */
 static int64_t prompts_bytes(int32_t n_prompts) { return (int64_t)(n_prompts / 1024) << 20; }
 
-/* What a linear takes beside its contents: what an arena and a large block round up. */
+/* Memory of a linear layer beside its contents: what the arena and a large block round up. */
 static int64_t linear_rounding(int64_t n_out, int64_t n_in, atl_dtype_t dtype) {
   size_t n_bytes = (size_t)n_out * (size_t)n_in * atl_dtype_bytes(dtype);
   return (int64_t)(ATL_ARENA_CHUNK_BYTES + atl_memory_rounding_bytes(n_bytes));
@@ -41,8 +41,9 @@ static atl_transformer_bytes_t bytes_of(const atl_transformer_config_t *config, 
   return bytes;
 }
 
-/* Weights by position, from a model of three such layers that share nothing: a stage needs its own copy of what layers
- * share across stages. */
+/* Weights of a layer, of the embedding and of the head, computed for a model of three such layers that share no
+ * weights, since a stage needs its own copy of what layers share across stages; then each layer's bytes per prefix and
+ * per sample. */
 static void split_bytes(const atl_planning_t *planning, const atl_transformer_config_t *config,
                         atl_plan_bytes_t *bytes) {
   atl_transformer_config_t three = *config;
@@ -71,8 +72,9 @@ atl_dtype_t atl_planning_storage(const atl_model_t *model) {
   return tensor != NULL ? tensor->dtype : ATL_F32;
 }
 
-/* A matrix that is read is in memory as it is stored, and as fp32 when that is something else, until it is packed: the
- * two linears of a layer's feed-forward, (8D,D) and (D,4D); embeddings or head of all ids. */
+/* Memory while loading: a matrix is held as stored, and also as fp32 if stored otherwise, until it is packed. Of a
+ * layer these are the two linears of the feed-forward, (8D,D) and (D,4D); at the ends, the embedding or head of all
+ * ids. */
 static void count_loading(const atl_planning_t *planning, const atl_transformer_config_t *config,
                           atl_plan_bytes_t *bytes) {
   int64_t width = config->width, n_ids = atl_config_vocabulary(config);
@@ -92,7 +94,7 @@ static int64_t decoder_bytes(const atl_vae_config_t *vae, const atl_clip_config_
   return (int64_t)((vae != NULL ? atl_dvae_memory(vae) : 0) + (clip != NULL ? atl_clip_memory(clip, dtype) : 0));
 }
 
-/* FLOPs of one image through the dVAE's decoder: transposed 4x4 convolutions up to the full size, and res blocks on the
+/* FLOPs per image of the dVAE's decoder: transposed 4x4 convolutions up to the full size, and residual blocks on the
  * token grid. */
 static double decode_flops(const atl_vae_config_t *vae) {
   double pixels = (double)vae->image_size * vae->image_size, h = vae->hidden_width;
@@ -100,8 +102,8 @@ static double decode_flops(const atl_vae_config_t *vae) {
   return 2 * pixels * h * h * 4 * 4 / 3 + 2 * grid * h * (vae->codebook_width + 19 * h * vae->n_res_blocks);
 }
 
-/* FLOPs of one image through CLIP's image tower: 24 W^2 a token and layer; a ResNet costs about what its stem's width
- * says (4.1 GFLOP multiply-adds at width 64 and 224 pixels). */
+/* FLOPs per image of CLIP's image tower: 24 W^2 per token and layer. A ResNet's are scaled from 4.1 GFLOP multiply-adds
+ * at stem width 64 and 224 pixels. */
 static double score_flops(const atl_clip_config_t *clip) {
   double side = clip->image_size, width = clip->vision_width;
   if (clip->is_resnet) return 2 * 4.1e9 * (side / 224) * (side / 224) * (width / 64) * (width / 64);

@@ -1,4 +1,4 @@
-/* What the commands that plan have in common: a job, the user's layout and a file with a plan. */
+/* Planning for a job: shared by the commands that plan a job, its layout options, or a plan file. */
 #include "coordinator/plan/planning.h"
 
 void atl_planning_set_job(atl_planning_t *planning, const atl_job_t *job, const atl_model_t *model) {

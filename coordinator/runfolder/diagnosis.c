@@ -1,22 +1,23 @@
-/* A stage's time is cut as it was measured (busy, waiting before, between and after its packets); only the waits
- * between packets need a reading. Of these, waits for buffers are known; a stage waits for the slowest of its pipeline
- * as long as that one worked more than it; the rest is put down to slots.
+/* A stage's time is divided as it was measured: busy; waiting before, between and after its packets. Only the waits
+ * between packets need interpretation. Of these, the wait for buffers was measured; the wait for the slowest stage of
+ * the pipeline is taken to be that stage's extra busy time; the rest is attributed to slots.
  *
- * Advice is about the largest loss, in words that name what to change. Below five percent nothing is worth a change. */
+ * The advice is about the largest loss and names what to change. A loss below five percent is not worth a change.
+ */
 #include "coordinator/runfolder/diagnosis.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-static const double the_smallest_loss = 0.05; /* share of the stages' time worth a word */
-static const double the_full_load = 0.9;      /* of a role that others may be waiting for */
-static const double the_least_excess = 0.05;  /* of a stage over the mean, to be named */
+static const double min_loss = 0.05;   /* share of the stages' time from which a loss is worth advice */
+static const double full_load = 0.9;   /* busy share from which a role is taken to hold up the others */
+static const double min_excess = 0.05; /* step time above the mean of its pipeline from which a stage is named */
 
 typedef struct {
   const atl_run_summary_t *summary;
   atl_diagnosis_t *d;
-  double drawn; /* seconds: when the last stage's last step ended */
+  double drawn; /* seconds from the start to the end of the last step of any stage */
   double n_decoders, decoding, busiest_decoding;
   double coordinating;
 } reading_t;
@@ -36,7 +37,7 @@ static bool has_stage_on(const atl_run_summary_t *summary, int32_t rank) {
   return false;
 }
 
-/* The most that a stage of this pipeline worked. */
+/* Busy seconds of the busiest stage of this pipeline. */
 static double slowest_of(const atl_run_summary_t *summary, int32_t i_pipeline) {
   double most = 0;
   for (int32_t i = 0; i < summary->n_reports; i++) {
@@ -50,15 +51,15 @@ static void read_stage(reading_t *r, const atl_report_t *report) {
   atl_diagnosis_t *d = r->d;
   double waiting = report->waiting, before = clamp(report->before, waiting);
   double after = clamp(report->after, waiting - before), tail = clamp(r->summary->seconds - r->drawn, after);
-  double between = waiting - before - after, credit = clamp(report->backpressure, between);
-  double imbalance = clamp(slowest_of(r->summary, report->role.i_pipeline) - report->busy, between - credit);
+  double between = waiting - before - after, backpressure = clamp(report->backpressure, between);
+  double imbalance = clamp(slowest_of(r->summary, report->role.i_pipeline) - report->busy, between - backpressure);
   d->work += report->busy - report->prefill;
   d->prefill += report->prefill;
   d->fill += before + after - tail;
   d->tail += tail;
-  d->back_pressure += credit;
+  d->back_pressure += backpressure;
   d->imbalance += imbalance;
-  d->slots += between - credit - imbalance;
+  d->slots += between - backpressure - imbalance;
   d->n_stages++;
 }
 
@@ -100,7 +101,8 @@ static void read_reports(reading_t *r) {
 
 /* ---- advice ---- */
 
-/* Step seconds of each stage of the pipeline that is cut worst; returns its number, -1: none has steps. */
+/* Finds the pipeline with the worst balance and fills seconds[n_stages] with its steps; returns its index, -1: none has
+ * made steps. */
 static int32_t find_worst_pipeline(const reading_t *r, double *seconds, int32_t n_stages) {
   double worst = 0;
   int32_t found = -1;
@@ -120,7 +122,8 @@ static int32_t find_worst_pipeline(const reading_t *r, double *seconds, int32_t 
   return found;
 }
 
-/* Moving one layer from the slowest stage to its lighter neighbour helps when that one stays below it. */
+/* Moving a layer from the slowest stage to its faster neighbour helps if the neighbour then still takes less time than
+ * the slowest stage did. */
 static void advise_balance(reading_t *r) {
   const atl_plan_t *plan = r->summary->plan;
   double seconds[ATL_MAX_STAGES], sum = 0;
@@ -133,21 +136,22 @@ static void advise_balance(reading_t *r) {
   int32_t left = slowest - 1, right = slowest + 1;
   int32_t to = left < 0 ? right : right >= n ? left : seconds[left] <= seconds[right] ? left : right;
   double excess = seconds[slowest] * n / sum - 1;
-  if (excess < the_least_excess || to >= n) return;
+  if (excess < min_excess || to >= n) return;
   int32_t n_layers = plan->first_layer[slowest + 1] - plan->first_layer[slowest];
   int32_t n_there = plan->first_layer[to + 1] - plan->first_layer[to];
-  double a_layer = n_there > 0 ? seconds[to] / n_there : 0; /* the neighbour's, so that a heavy head is not spread */
+  /* Seconds per layer come from the neighbour, because the slowest stage's may include the head. */
+  double a_layer = n_there > 0 ? seconds[to] / n_there : 0;
   char text[128];
   snprintf(text, sizeof text, "stage %d.%d is %.0f %% over the mean of its pipeline", (int)p, (int)slowest,
            100 * excess);
   if (n_layers > 1 && seconds[to] + a_layer < seconds[slowest])
     snprintf(r->d->advice, sizeof r->d->advice, "%s: move one layer to stage %d.%d", text, (int)p, (int)to);
   else
-    snprintf(r->d->advice, sizeof r->d->advice, "%s and has no layer to give away: fewer stages would balance better",
+    snprintf(r->d->advice, sizeof r->d->advice, "%s and cannot give a layer away: fewer stages would balance better",
              text);
 }
 
-/* M = ceil(sum(t) / max t) + 1, of the pipeline as it was measured. */
+/* Slots needed: M = ceil(sum(t) / max t) + 1, with the measured step seconds t of each stage. */
 static void advise_slots(reading_t *r) {
   const atl_plan_t *plan = r->summary->plan;
   double seconds[ATL_MAX_STAGES], sum = 0, most = 0;
@@ -163,33 +167,34 @@ static void advise_slots(reading_t *r) {
     snprintf(
         r->d->advice, sizeof r->d->advice,
         "%.0f %% of the stages' time is waiting between packets with enough slots in flight: messages are slow, or "
-        "the cores are shared; a larger --microbatch makes them fewer",
+        "the cores are shared; a larger --microbatch needs fewer messages",
         100 * r->d->slots);
 }
 
 static void advise_tail(reading_t *r) {
   bool has_own = r->n_decoders > 0;
   snprintf(r->d->advice, sizeof r->d->advice,
-           "everything waits on decoding for the last %.0f %% of the run: %s, or draw more images a run",
+           "everything waits for decoding during the last %.0f %% of the run: %s, or draw more images per run",
            100 * r->d->tail, has_own ? "add a decoder" : "let more ranks decode");
 }
 
 static void advise_fill(reading_t *r) {
-  snprintf(
-      r->d->advice, sizeof r->d->advice,
-      "filling and draining the pipelines takes %.0f %% of the stages' time: more samples a run, or fewer stages%s",
-      100 * r->d->fill, r->summary->plan->n_pipelines > 1 ? " and pipelines" : "");
+  snprintf(r->d->advice, sizeof r->d->advice,
+           "filling and draining the pipelines takes %.0f %% of the stages' time: draw more samples per run, or use "
+           "fewer stages%s",
+           100 * r->d->fill, r->summary->plan->n_pipelines > 1 ? " and pipelines" : "");
 }
 
 static void advise_prefill(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "texts take %.0f %% of the stages' time: more samples a prompt share each text's pass", 100 * r->d->prefill);
+           "prefilling texts takes %.0f %% of the stages' time: with more samples per prompt, more of them share it",
+           100 * r->d->prefill);
 }
 
 static void advise_back_pressure(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "the first stages wait for packet buffers %.0f %% of the stages' time: everything waits on the stage after "
-           "them; try fewer --slots, or move a layer back",
+           "the first stages wait for packet buffers %.0f %% of the stages' time: the stage after them is "
+           "behind; try fewer --slots, or move a layer to an earlier stage",
            100 * r->d->back_pressure);
 }
 
@@ -200,26 +205,26 @@ static void advise_coordination(reading_t *r) {
 
 static void advise_decode(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "decoding takes %.0f %% of the time of the stages' ranks: more ranks would give it its own",
+           "decoding takes %.0f %% of the time of the stages' ranks: with more ranks, decoders would have their own",
            100 * r->d->decode);
 }
 
 static void advise_other(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "%.0f %% of the stages' time went neither into work nor into waiting: something else uses their cores, or "
-           "sending is slow; compare with a quiet machine",
+           "%.0f %% of the stages' time went neither into work nor into waiting: other processes use their cores, "
+           "or sending is slow; repeat the run on an idle machine",
            100 * r->d->other);
 }
 
 static void advise_coordinator(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "everything waits on the coordinator, which is %.0f %% busy: fewer ranks, or a larger --microbatch",
+           "everything waits for the coordinator, which is %.0f %% busy: use fewer ranks, or a larger --microbatch",
            100 * r->coordinating / r->summary->seconds);
 }
 
 static void advise_more_work(reading_t *r) {
   snprintf(r->d->advice, sizeof r->d->advice,
-           "nothing is wasted: the stages are at work %.0f %% of the time; more ranks or cores would make it faster",
+           "little is lost: the stages work %.0f %% of the time; only more ranks or cores would make the run faster",
            100 * (r->d->work + r->d->prefill));
 }
 
@@ -242,11 +247,11 @@ static void advise(reading_t *r) {
   const loss_t *largest = &losses[0];
   for (size_t i = 1; i < sizeof losses / sizeof *losses; i++)
     if (losses[i].loss > largest->loss) largest = &losses[i];
-  if (r->coordinating >= the_full_load * r->summary->seconds)
+  if (r->coordinating >= full_load * r->summary->seconds)
     advise_coordinator(r);
-  else if (r->n_decoders > 0 && d->decoder_load >= the_full_load)
+  else if (r->n_decoders > 0 && d->decoder_load >= full_load)
     snprintf(d->advice, sizeof d->advice, "decoders are %.0f %% busy: add one", 100 * d->decoder_load);
-  else if (largest->loss >= the_smallest_loss)
+  else if (largest->loss >= min_loss)
     largest->advise(r);
   if (d->advice[0] == '\0') advise_more_work(r);
 }
@@ -259,7 +264,7 @@ void atl_diagnosis_make(const atl_run_summary_t *summary, atl_diagnosis_t *diagn
   if (diagnosis->n_stages == 0 || summary->plan == NULL) return;
   if (summary->is_sharing_cores)
     snprintf(diagnosis->advice, sizeof diagnosis->advice,
-             "ranks share cores, so the times mean little: start as many ranks as there are cores");
+             "ranks share cores, so the times mean little: start at most one rank per core");
   else
     advise(&r);
 }

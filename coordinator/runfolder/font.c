@@ -1,9 +1,9 @@
-/* Font: the characters of contact sheets, 5 columns by 9 rows, drawn for this program. The upper seven rows stand on
- * the baseline, the lower two are for the tails of g, j, p, q, y and commas. */
+/* Font: glyphs of 5 columns by 9 rows, drawn for this program. The upper seven rows stand on the baseline; the lower
+ * two hold the descenders of g, j, p, q, y and the comma. */
 #include "coordinator/runfolder/font.h"
 
-/* From the space to '~', then the box for everything else. Bit 4 is the left column. */
-static const uint8_t the_glyphs[][ATL_FONT_ROWS] = {
+/* From space to '~', then the box for all other characters. Bit 4 is the left column. */
+static const uint8_t glyphs[][ATL_FONT_ROWS] = {
     {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00}, /* space */
     {0x04, 0x04, 0x04, 0x04, 0x04, 0x00, 0x04, 0x00, 0x00}, /* ! */
     {0x0a, 0x0a, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00}, /* " */
@@ -103,6 +103,6 @@ static const uint8_t the_glyphs[][ATL_FONT_ROWS] = {
 };
 
 const uint8_t *atl_font_get(uint32_t code) {
-  enum { N_GLYPHS = sizeof the_glyphs / sizeof the_glyphs[0] };
-  return the_glyphs[code >= ' ' && code <= '~' ? code - ' ' : N_GLYPHS - 1];
+  enum { N_GLYPHS = sizeof glyphs / sizeof glyphs[0] };
+  return glyphs[code >= ' ' && code <= '~' ? code - ' ' : N_GLYPHS - 1];
 }

@@ -1,4 +1,4 @@
-/* Font: bitmaps of ASCII for contact sheets; any other character is a box. */
+/* Font: bitmaps of the printable ASCII characters for contact sheets; any other character is a box. Local. */
 #ifndef ATL_COORDINATOR_RUNFOLDER_FONT_H
 #define ATL_COORDINATOR_RUNFOLDER_FONT_H
 
@@ -6,7 +6,7 @@
 
 enum { ATL_FONT_COLUMNS = 5, ATL_FONT_ROWS = 9 };
 
-/* ATL_FONT_ROWS rows from the top; bit 4 of a row is its left column. */
+/* Returns ATL_FONT_ROWS rows, top first; bit 4 of a row is its left column. Borrowed, static. */
 const uint8_t *atl_font_get(uint32_t code);
 
 #endif

@@ -1,6 +1,6 @@
-/* Gallery: coordinator/runfolder/gallery.html with its {{names}} filled in. The page shows every picture without a script; the
- * script reads what it sorts and filters from the same elements, so there is no second copy of the data to keep in
- * step. */
+/* Gallery: the template runfolder/gallery.html with its {{names}} filled in. The page shows every picture without a
+ * script; the script reads the values it sorts and filters by from the same elements, so there is no second copy of the
+ * data. */
 #include "coordinator/runfolder/gallery.h"
 
 #include <inttypes.h>
@@ -15,8 +15,8 @@
 #include "common/version.h"
 #include "proto/runfolder.h"
 
-/* Made from coordinator/runfolder/gallery.html by the build. */
-static const char the_page[] =
+/* The build makes it from coordinator/runfolder/gallery.html. */
+static const char template[] =
 #include "coordinator/runfolder/gallery.inc"
     ;
 
@@ -29,7 +29,7 @@ typedef struct {
   int64_t n_pictures;
 } writer_t;
 
-/* Text for elements and quoted attributes. */
+/* Writes text escaped for elements and quoted attributes. */
 static void put_text(const char *text, FILE *out) {
   for (; *text; text++) switch (*text) {
     case '&': fputs("&amp;", out); break;
@@ -42,15 +42,15 @@ static void put_text(const char *text, FILE *out) {
 }
 
 static void put_base64(const unsigned char *bytes, size_t n, FILE *out) {
-  static const char the_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (size_t i = 0; i < n; i += 3) {
     uint32_t group = (uint32_t)bytes[i] << 16;
     if (i + 1 < n) group |= (uint32_t)bytes[i + 1] << 8;
     if (i + 2 < n) group |= bytes[i + 2];
-    fputc(the_digits[group >> 18], out);
-    fputc(the_digits[group >> 12 & 63], out);
-    fputc(i + 1 < n ? the_digits[group >> 6 & 63] : '=', out);
-    fputc(i + 2 < n ? the_digits[group & 63] : '=', out);
+    fputc(digits[group >> 18], out);
+    fputc(digits[group >> 12 & 63], out);
+    fputc(i + 1 < n ? digits[group >> 6 & 63] : '=', out);
+    fputc(i + 2 < n ? digits[group & 63] : '=', out);
   }
 }
 
@@ -58,10 +58,10 @@ static uint32_t get_u32(const unsigned char *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Width and height stand at the same place in every PNG; they keep the page from jumping while pictures load. */
+/* Width and height are at fixed offsets in every PNG; with them the page does not jump while pictures load. */
 static atl_status_t get_size(const atl_file_map_t *map, const char *path, uint32_t *width, uint32_t *height) {
   ATL_CHECK(map->n_bytes >= 33 && map->n_bytes <= MAX_PICTURE_BYTES && memcmp(map->bytes, "\x89PNG\r\n\x1a\n", 8) == 0,
-            INPUT, "%s: expected a PNG of the run, found %zu other bytes", path, map->n_bytes);
+            INPUT, "%s: expected a PNG file of the run, found %zu bytes of something else", path, map->n_bytes);
   *width = get_u32(map->bytes + 16);
   *height = get_u32(map->bytes + 20);
   return ATL_OK;
@@ -73,7 +73,7 @@ static void put_image(const writer_t *writer, const atl_gallery_prompt_t *prompt
   fprintf(writer->out, "<img loading=\"lazy\" decoding=\"async\" width=\"%" PRIu32 "\" height=\"%" PRIu32 "\"%s alt=\"",
           width, height, width <= MAX_TINY && height <= MAX_TINY ? " class=\"tiny\"" : "");
   put_text(prompt->text, writer->out);
-  fprintf(writer->out, ", rank %" PRId32 "\" src=\"", i + 1);
+  fprintf(writer->out, ", position %" PRId32 "\" src=\"", i + 1);
   if (writer->is_embedded) {
     fputs("data:image/png;base64,", writer->out);
     put_base64(map->bytes, map->n_bytes, writer->out);
@@ -152,7 +152,7 @@ static void put_summary(const writer_t *writer) {
   put_text(gallery->model, writer->out);
 }
 
-/* The last part of the folder's path names the run. */
+/* The title is the last part of the folder's path, or "Pictures" if that is only dots. */
 static void put_title(const writer_t *writer) {
   const char *start = writer->gallery->folder, *end = start + strlen(start);
   char title[256];
@@ -173,11 +173,11 @@ static atl_status_t put_field(const writer_t *writer, const char *name, size_t n
   if (n == 8 && memcmp(name, "sections", n) == 0) return put_sections(writer);
   if (n == 7 && memcmp(name, "summary", n) == 0) return put_summary(writer), ATL_OK;
   if (n == 5 && memcmp(name, "title", n) == 0) return put_title(writer), ATL_OK;
-  return ATL_FAIL(INTERNAL, "gallery.html names {{%.*s}}, which nothing fills", (int)n, name);
+  return ATL_FAIL(INTERNAL, "gallery.html has the unknown field {{%.*s}}", (int)n, name);
 }
 
 static atl_status_t put_page(const writer_t *writer) {
-  const char *at = the_page;
+  const char *at = template;
   for (const char *open; (open = strstr(at, "{{")); at = strstr(open, "}}") + 2) {
     fwrite(at, 1, (size_t)(open - at), writer->out);
     ATL_TRY(put_field(writer, open + 2, (size_t)(strstr(open, "}}") - open - 2)));

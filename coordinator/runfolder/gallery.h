@@ -1,6 +1,7 @@
-/* Gallery: index.html of a run. One file that works from disk, without network and, but for sorting and filtering,
- * without scripts. Pictures are embedded while all of them take less than ATL_GALLERY_EMBED_BYTES, else linked by
- * relative paths. Texts are hostile: everything is escaped (coordinator/runfolder/gallery.html says where the pieces go). */
+/* Gallery: index.html of a run. One file that works from disk without a network, and without scripts except for sorting
+ * and filtering. Pictures are embedded while their files take less than ATL_GALLERY_EMBED_BYTES in total, otherwise
+ * linked by relative paths. Texts may be hostile, so all of them are escaped. runfolder/gallery.html is the template.
+ * Local. */
 #ifndef ATL_COORDINATOR_RUNFOLDER_GALLERY_H
 #define ATL_COORDINATOR_RUNFOLDER_GALLERY_H
 
@@ -29,13 +30,13 @@ typedef struct {
   const char *folder;  /* the run folder: pictures are read from it */
   const char *model;   /* name */
   const char *command; /* see coordinator/runfolder/output.h */
-  const char *made;    /* when: "2026-03-01T12:03:07Z" */
+  const char *made;    /* time, "2026-03-01T12:03:07Z" */
   const atl_gallery_prompt_t *prompts;
   int32_t n_prompts;
   int64_t max_embed_bytes; /* ATL_GALLERY_EMBED_BYTES, or less in tests */
 } atl_gallery_t;
 
-/* Writes folder/index.html. INPUT when a picture cannot be read; IO. Borrows. */
+/* Writes folder/index.html. INPUT: a picture cannot be read. IO, MEMORY. Borrows. */
 atl_status_t atl_gallery_save(const atl_gallery_t *gallery);
 
 #endif

@@ -1,6 +1,6 @@
-/* Output: per prompt a state that lives from its first record to its last, when the best are moved into place, the
- * lines of its results are written aside and everything but the gallery's facts is dropped. So memory holds the prompts
- * that are under way, not the job. */
+/* Output: each prompt has a state from its first record to its last. Then its best pictures are moved into place, its
+ * result lines are written to .candidates, and everything is dropped but the few facts for the gallery. So memory holds
+ * only the prompts in progress, not the job. */
 #include "coordinator/runfolder/output.h"
 
 #include <dirent.h>
@@ -27,23 +27,23 @@
 typedef struct {
   atl_arena_t arena; /* ranking and records; empty before the first record and after the last */
   atl_ranking_t ranking;
-  atl_record_t *records;           /* n_samples, by sample; an empty sha256 has not come */
+  atl_record_t *records;           /* (n_samples), by sample; sha256 is empty until the record comes */
   atl_gallery_picture_t *pictures; /* the best, once complete; in the output's arena */
 } state_t;
 
 struct atl_output {
   atl_output_request_t request;
-  state_t *states; /* one a prompt */
+  state_t *states; /* (n_prompts) */
   int64_t n_done, n_total;
   int32_t n_complete; /* prompts */
   char started[32];
-  char reason[ATL_MESSAGE_BYTES]; /* why it stopped early; empty: it did not */
-  double beaten;                  /* when run.json's heartbeat was written */
-  int64_t heartbeat;              /* where in run.json it is; 0: not known */
+  char reason[ATL_MESSAGE_BYTES]; /* why the run ended early; empty: it did not */
+  double last_beat;               /* time of the last heartbeat, in seconds of common/timer */
+  int64_t heartbeat;              /* its offset in run.json; 0: unknown */
   atl_arena_t arena;
 };
 
-/* Has a folder anything in it? */
+/* True if the folder has any entries. */
 static bool has_entries(const char *path) {
   DIR *folder = opendir(path);
   bool found = false;
@@ -71,7 +71,7 @@ static atl_status_t try_mkdir(const char *folder, const char *parent) {
   snprintf(name, sizeof name, ".atelier-%ld", (long)getpid());
   ATL_TRY(atl_runfolder_path(parent, name, path));
   bool is_made = mkdir(path, 0777) == 0;
-  ATL_CHECK(is_made || errno == EEXIST, INPUT, "--out %s: cannot be made in %s: %s; choose another --out", folder,
+  ATL_CHECK(is_made || errno == EEXIST, INPUT, "--out %s: cannot be created in %s: %s; choose another --out", folder,
             parent, strerror(errno));
   if (is_made) rmdir(path);
   return ATL_OK;
@@ -91,8 +91,8 @@ static atl_status_t check_parent(const char *folder) {
   const char *parent = path[0] ? path : ".";
   ATL_CHECK(atl_file_exists(parent), INPUT, "--out %s: %s is a link that leads nowhere; choose another --out", folder,
             parent);
-  ATL_CHECK(atl_file_is_directory(parent), INPUT, "--out %s: expected a folder to make it in, found that %s is a file",
-            folder, parent);
+  ATL_CHECK(atl_file_is_directory(parent), INPUT,
+            "--out %s: expected a folder to create it in, found that %s is a file", folder, parent);
   ATL_TRY(check_names(folder, parent));
   return try_mkdir(folder, parent);
 }
@@ -131,7 +131,7 @@ static json_t *describe_prompts(const atl_output_request_t *request) {
   return list;
 }
 
-/* A borrowed part as a reference that json_pack may take over; JSON null when there is none. */
+/* A new reference to a borrowed part, for json_pack to take; JSON null when there is none. */
 static json_t *share(const json_t *part) { return part ? json_incref((json_t *)(uintptr_t)part) : json_null(); }
 
 static json_t *describe_time(const atl_run_summary_t *summary) {
@@ -141,73 +141,72 @@ static json_t *describe_time(const atl_run_summary_t *summary) {
                    (json_int_t)summary->n_images, "images_per_second", rate, "cores", summary->n_cores);
 }
 
-/* How a run stands. */
+/* The state of a run. */
 typedef struct {
   const char *state;                /* "running", "done", "stopped", "failed" */
-  const char *reason;               /* of a failure, else NULL */
-  const atl_run_summary_t *summary; /* NULL unless the run has come to its end */
-} standing_t;
+  const char *reason;               /* why it failed or stopped, else NULL */
+  const atl_run_summary_t *summary; /* NULL unless the run is complete or stopped */
+} run_state_t;
 
-static atl_status_t get_aside(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
+static atl_status_t get_candidates_path(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
   return atl_runfolder_path(output->request.folder, ".candidates", path);
 }
 
-static atl_status_t get_reserve(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
+static atl_status_t get_reserve_path(const atl_output_t *output, char path[ATL_PATH_BYTES]) {
   return atl_runfolder_path(output->request.folder, ".candidates/reserve", path);
 }
 
-static const char the_heartbeat_key[] = "\"heartbeat\": \"";
-static const double the_heartbeat_pause = 5; /* seconds */
+static const char heartbeat_key[] = "\"heartbeat\": \"";
+static const double heartbeat_interval = 5; /* seconds */
 
-/* The heartbeat is written over in place, as a run.json with thousands of prompts is too large for every few seconds:
- * 20 characters at one offset, with one write. */
+/* Finds the heartbeat in run.json. It is overwritten in place, 20 characters with one write, because a run.json with
+ * thousands of prompts is too large to be rewritten every few seconds. */
 static void find_heartbeat(atl_output_t *output, const char *path) {
   atl_file_map_t map;
   output->heartbeat = 0;
-  output->beaten = atl_timer_now();
+  output->last_beat = atl_timer_now();
   if (atl_file_map(path, &map) != ATL_OK) return;
-  const unsigned char *found =
-      map.bytes ? memmem(map.bytes, map.n_bytes, the_heartbeat_key, strlen(the_heartbeat_key)) : NULL;
+  const unsigned char *found = map.bytes ? memmem(map.bytes, map.n_bytes, heartbeat_key, strlen(heartbeat_key)) : NULL;
   if (found) output->heartbeat = found - map.bytes;
   atl_file_unmap(&map);
 }
 
 void atl_output_beat(atl_output_t *output) {
   double now = atl_timer_now();
-  char path[ATL_PATH_BYTES], stamp[32], key[sizeof the_heartbeat_key];
-  size_t n_key = strlen(the_heartbeat_key);
-  if (output->heartbeat == 0 || now - output->beaten < the_heartbeat_pause) return;
-  output->beaten = now;
+  char path[ATL_PATH_BYTES], stamp[32], key[sizeof heartbeat_key];
+  size_t n_key = strlen(heartbeat_key);
+  if (output->heartbeat == 0 || now - output->last_beat < heartbeat_interval) return;
+  output->last_beat = now;
   if (atl_runfolder_path(output->request.folder, "run.json", path) != ATL_OK) return;
   int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (descriptor < 0) return;
   bool is_ours =
-      pread(descriptor, key, n_key, output->heartbeat) == (ssize_t)n_key && memcmp(key, the_heartbeat_key, n_key) == 0;
+      pread(descriptor, key, n_key, output->heartbeat) == (ssize_t)n_key && memcmp(key, heartbeat_key, n_key) == 0;
   atl_timer_stamp(stamp);
   if (!is_ours || pwrite(descriptor, stamp, strlen(stamp), output->heartbeat + (int64_t)n_key) < 0)
-    output->heartbeat = 0; /* somebody else's file: let it be */
+    output->heartbeat = 0; /* another program has replaced the file: leave it alone */
   close(descriptor);
 }
 
-static json_t *describe_run(const atl_output_t *output, const standing_t *standing) {
+static json_t *describe_run(const atl_output_t *output, const run_state_t *run_state) {
   const atl_output_request_t *request = &output->request;
   char finished[32], heartbeat[32];
-  bool has_ended = strcmp(standing->state, "running") != 0;
+  bool has_ended = strcmp(run_state->state, "running") != 0;
   return json_pack("{ss ss ss ss ss? ss ss so ss ss so so so so si sb so}", "program", "atelier", "version",
-                   ATL_VERSION, "git", ATL_GIT_DESCRIBE, "state", standing->state, "reason", standing->reason,
+                   ATL_VERSION, "git", ATL_GIT_DESCRIBE, "state", run_state->state, "reason", run_state->reason,
                    "started", output->started, "heartbeat", atl_timer_stamp(heartbeat), "finished",
                    has_ended ? json_string(atl_timer_stamp(finished)) : json_null(), "model", request->model, "command",
                    request->command, "pixels", share(request->pixels), "plan", share(request->plan), "machine",
-                   share(request->machine), "time", describe_time(standing->summary), "keep", request->n_keep, "ranked",
-                   request->is_ranked, "prompts", describe_prompts(request));
+                   share(request->machine), "time", describe_time(run_state->summary), "keep", request->n_keep,
+                   "ranked", request->is_ranked, "prompts", describe_prompts(request));
 }
 
-/* A disk that has filled up gets back what the reserve holds: how the run ended must be said. */
-static atl_status_t save_run(atl_output_t *output, const standing_t *standing) {
+/* Writes run.json. If the disk is full, the reserve is released first, so that run.json can say how the run ended. */
+static atl_status_t save_run(atl_output_t *output, const run_state_t *run_state) {
   char path[ATL_PATH_BYTES], reserve[ATL_PATH_BYTES];
   ATL_TRY(atl_runfolder_path(output->request.folder, "run.json", path));
-  ATL_TRY(get_reserve(output, reserve));
-  json_t *run = describe_run(output, standing);
+  ATL_TRY(get_reserve_path(output, reserve));
+  json_t *run = describe_run(output, run_state);
   ATL_CHECK(run, MEMORY, "%s: too little memory, or a name that is not UTF-8", path);
   atl_status_t status = atl_json_save(run, path);
   if (status == ATL_IO && unlink(reserve) == 0) status = atl_json_save(run, path);
@@ -216,28 +215,28 @@ static atl_status_t save_run(atl_output_t *output, const standing_t *standing) {
   return status;
 }
 
-/* Sets aside the room that a last run.json will need: as much as the first one took, and a reason. */
+/* Reserves disk space for the last run.json: the size of the first one, and room for a reason. */
 static atl_status_t save_reserve(const atl_output_t *output) {
   enum { REASON_BYTES = 16 << 10 };
   char path[ATL_PATH_BYTES], run[ATL_PATH_BYTES];
   struct stat facts;
-  ATL_TRY(get_reserve(output, path));
+  ATL_TRY(get_reserve_path(output, path));
   ATL_TRY(atl_runfolder_path(output->request.folder, "run.json", run));
-  ATL_CHECK(stat(run, &facts) == 0, IO, "%s: cannot be found again: %s", run, strerror(errno));
+  ATL_CHECK(stat(run, &facts) == 0, IO, "%s: has disappeared: %s", run, strerror(errno));
   int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   ATL_CHECK(descriptor >= 0, IO, "%s: cannot be written: %s", path, strerror(errno));
   int error = posix_fallocate(descriptor, 0, facts.st_size + REASON_BYTES);
   close(descriptor);
   ATL_CHECK(error != ENOSPC && error != EDQUOT, IO, "%s: writing failed: %s", path, strerror(error));
-  return ATL_OK; /* a file system without reserves, or a limit on the size of files, has room or has none */
+  return ATL_OK; /* other errors: the file system cannot reserve space; go on without a reserve */
 }
 
-/* run.json says how the run ended: nobody has to be kept out any more. Candidates of incomplete prompts stay aside. */
+/* Called when run.json says how the run ended: releases reserve and lock. Candidates of incomplete prompts stay. */
 static void release(const atl_output_t *output) {
   char path[ATL_PATH_BYTES];
-  if (get_reserve(output, path) == ATL_OK) unlink(path);
+  if (get_reserve_path(output, path) == ATL_OK) unlink(path);
   atl_lock_release(output->request.folder);
-  if (output->n_complete < output->request.n_prompts || get_aside(output, path) != ATL_OK) return;
+  if (output->n_complete < output->request.n_prompts || get_candidates_path(output, path) != ATL_OK) return;
   if (atl_file_remove_directory(path) != ATL_OK) ATL_LOG(WARN, "%s", atl_status_message());
 }
 
@@ -246,12 +245,12 @@ static atl_status_t init(atl_output_t *output, const atl_output_request_t *reque
   atl_timer_stamp(output->started);
   ATL_TRY(ATL_TAKE(&output->arena, request->n_prompts, &output->states));
   for (int32_t i = 0; i < request->n_prompts; i++) output->n_total += request->prompts[i].n_samples;
-  ATL_TRY(save_run(output, &(standing_t){.state = "running"}));
+  ATL_TRY(save_run(output, &(run_state_t){.state = "running"}));
   ATL_TRY(save_reserve(output));
   return ATL_OK;
 }
 
-/* Leaves nothing of a folder that could not be begun. */
+/* Removes a folder whose initialization failed. */
 static void remove_folder(const atl_output_t *output, const char *folder) {
   char path[ATL_PATH_BYTES];
   release(output);
@@ -289,7 +288,7 @@ static atl_status_t remove_candidate(const atl_output_t *output, int32_t i_promp
   return ATL_OK;
 }
 
-/* Moves the best to rank-001.png, ..., and notes them for the gallery. The state's ranking is sorted. */
+/* Moves the best pictures to rank-001.png, ... and records them for the gallery. The state's ranking is sorted. */
 static atl_status_t place_pictures(atl_output_t *output, int32_t i_prompt) {
   const char *out = output->request.folder, *id = output->request.prompts[i_prompt].id;
   state_t *state = &output->states[i_prompt];
@@ -298,11 +297,12 @@ static atl_status_t place_pictures(atl_output_t *output, int32_t i_prompt) {
   for (int32_t i = 0; i < state->ranking.n; i++) {
     const atl_record_t *record = &state->records[state->ranking.entries[i].sample];
     atl_gallery_picture_t *picture = &state->pictures[i];
-    ATL_CHECK(record->is_written, INTERNAL, "sample %" PRId32 " of prompt %s is among the best and was not written",
+    ATL_CHECK(record->is_written, INTERNAL,
+              "sample %" PRId32 " of prompt %s is among the best but its picture was not written",
               record->candidate.sample, id);
     ATL_TRY(atl_runfolder_candidate_path(out, id, record->candidate.sample, from));
     ATL_TRY(atl_runfolder_position_path(out, id, i + 1, to));
-    ATL_CHECK(rename(from, to) == 0, IO, "%s: cannot become %s: %s", from, to, strerror(errno));
+    ATL_CHECK(rename(from, to) == 0, IO, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
     picture->sample = record->candidate.sample;
     picture->score = record->score;
     memcpy(picture->sha256, record->sha256, sizeof picture->sha256);
@@ -311,8 +311,8 @@ static atl_status_t place_pictures(atl_output_t *output, int32_t i_prompt) {
   return ATL_OK;
 }
 
-/* Its writing also syncs the folder, and with it the moved pictures. */
-static atl_status_t save_grid(atl_output_t *output, int32_t i_prompt, const char *folder) {
+/* Writes the contact sheet, which also syncs the folder and with it the moved pictures. */
+static atl_status_t save_contact_sheet(atl_output_t *output, int32_t i_prompt, const char *folder) {
   const atl_prompt_t *prompt = &output->request.prompts[i_prompt];
   state_t *state = &output->states[i_prompt];
   atl_contact_picture_t *pictures;
@@ -355,14 +355,14 @@ static bool is_complete(const atl_output_t *output, int32_t i_prompt) {
 }
 
 static atl_status_t get_lines_path(const atl_output_t *output, int32_t i_prompt, char path[ATL_PATH_BYTES]) {
-  char aside[ATL_PATH_BYTES], name[ATL_FOLDER_BYTES], file[ATL_FOLDER_BYTES + 8];
-  ATL_TRY(get_aside(output, aside));
+  char candidates[ATL_PATH_BYTES], name[ATL_FOLDER_BYTES], file[ATL_FOLDER_BYTES + 8];
+  ATL_TRY(get_candidates_path(output, candidates));
   snprintf(file, sizeof file, "%s.jsonl", atl_runfolder_name(output->request.prompts[i_prompt].id, name));
-  ATL_TRY(atl_runfolder_path(aside, file, path));
+  ATL_TRY(atl_runfolder_path(candidates, file, path));
   return ATL_OK;
 }
 
-/* The prompt's part of results.jsonl, kept aside until the run is done. */
+/* Writes the prompt's part of results.jsonl into .candidates, where it stays until the end of the run. */
 static atl_status_t save_lines(atl_output_t *output, int32_t i_prompt) {
   state_t *state = &output->states[i_prompt];
   atl_ranked_t *sorted;
@@ -389,7 +389,7 @@ static atl_status_t complete_prompt(atl_output_t *output, int32_t i_prompt) {
   ATL_TRY(atl_file_make_directory(folder));
   atl_ranking_sort(&state->ranking);
   ATL_TRY(place_pictures(output, i_prompt));
-  ATL_TRY(save_grid(output, i_prompt, folder));
+  ATL_TRY(save_contact_sheet(output, i_prompt, folder));
   ATL_TRY(save_lines(output, i_prompt));
   atl_arena_clear(&state->arena);
   state->records = NULL;
@@ -409,8 +409,7 @@ atl_status_t atl_output_add_record(atl_output_t *output, const atl_record_t *rec
   int32_t i_prompt = record->candidate.prompt, sample = record->candidate.sample;
   ATL_CHECK(i_prompt >= 0 && i_prompt < output->request.n_prompts && sample >= 0 &&
                 sample < output->request.prompts[i_prompt].n_samples && record->sha256[0],
-            INTERNAL, "a record of sample %" PRId32 " of prompt %" PRId32 ", which is not in the job", sample,
-            i_prompt);
+            INTERNAL, "sample %" PRId32 " of prompt %" PRId32 " has a record but is not in the job", sample, i_prompt);
   state_t *state = &output->states[i_prompt];
   if (state->ranking.n_seen == 0) ATL_TRY(begin_prompt(output, i_prompt));
   ATL_CHECK(state->records && !state->records[sample].sha256[0], INTERNAL,
@@ -439,7 +438,7 @@ static atl_status_t append_file(const char *path, atl_file_writer_t *writer) {
   return status;
 }
 
-/* Joins the lines of complete prompts in the order of the prompts, then removes the parts. */
+/* Concatenates the lines of complete prompts in prompt order, then removes the parts. */
 static atl_status_t save_results(const atl_output_t *output) {
   char path[ATL_PATH_BYTES];
   atl_file_writer_t writer;
@@ -498,15 +497,15 @@ atl_status_t atl_output_finish(atl_output_t *output, const atl_run_summary_t *su
   ATL_TRY(save_results(output));
   ATL_TRY(save_gallery(output));
   ATL_TRY(save_report(output, summary));
-  ATL_TRY(save_run(output, &(standing_t){summary->is_stopped ? "stopped" : "done",
-                                         summary->is_stopped && output->reason[0] ? output->reason : NULL, summary}));
+  ATL_TRY(save_run(output, &(run_state_t){summary->is_stopped ? "stopped" : "done",
+                                          summary->is_stopped && output->reason[0] ? output->reason : NULL, summary}));
   release(output);
   return ATL_OK;
 }
 
 void atl_output_abandon(atl_output_t *output, const char *state, const char *reason) {
   snprintf(output->reason, sizeof output->reason, "%s", reason);
-  atl_status_t status = save_run(output, &(standing_t){.state = state, .reason = output->reason});
-  if (status != ATL_OK) ATL_LOG(WARN, "run.json still says that it runs: %s", atl_status_message());
+  atl_status_t status = save_run(output, &(run_state_t){.state = state, .reason = output->reason});
+  if (status != ATL_OK) ATL_LOG(WARN, "run.json still says \"running\": %s", atl_status_message());
   if (strcmp(state, "failed") == 0) release(output);
 }

@@ -9,7 +9,7 @@
 #include "common/timer.h"
 
 enum { LINE_BYTES = 512, BAR_WIDTH = 24 };
-static const double the_terminal_pause = 0.2, the_log_pause = 5; /* seconds between lines */
+static const double terminal_interval = 0.2, log_interval = 5; /* seconds between lines */
 
 void atl_progress_init(atl_progress_t *progress, int64_t n_total, bool is_quiet) {
   *progress = (atl_progress_t){.n_total = n_total,
@@ -19,8 +19,8 @@ void atl_progress_init(atl_progress_t *progress, int64_t n_total, bool is_quiet)
                                .is_terminal = isatty(STDERR_FILENO) == 1};
 }
 
-/* Images a second since the first ones came, so that loading and the ring's filling do not count; while only those have
- * come, since the start. */
+/* Images/s since the first ones were done, so that loading and filling the pipeline do not count; since the start until
+ * more than those are done. */
 static double get_rate(const atl_progress_t *progress, double now) {
   int64_t n = progress->n_done - progress->n_first;
   double seconds = now - progress->first_done;
@@ -61,7 +61,7 @@ const char *atl_progress_format(int64_t n_done, int64_t n_total, double rate, co
   return text;
 }
 
-/* Columns of the terminal on stderr. */
+/* Columns of the terminal that stderr is connected to. */
 static size_t get_width(void) {
   struct winsize size;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
@@ -91,7 +91,7 @@ void atl_progress_update(atl_progress_t *progress, int64_t n_done, const atl_pro
   }
   progress->n_done = n_done;
   double since = now - (progress->printed < 0 ? progress->start : progress->printed);
-  if (!progress->is_quiet && since >= (progress->is_terminal ? the_terminal_pause : the_log_pause))
+  if (!progress->is_quiet && since >= (progress->is_terminal ? terminal_interval : log_interval))
     print(progress, shares, n_shares, now);
 }
 

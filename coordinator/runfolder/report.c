@@ -9,7 +9,7 @@
 
 static double per(double amount, double unit) { return unit > 0 ? amount / unit : 0; }
 
-/* By rank, and on a rank by role with its numbers in order. */
+/* Orders reports by rank; on a rank by role and its indices. */
 static int compare_reports(const void *a, const void *b) {
   const atl_report_t *x = *(const atl_report_t *const *)a, *y = *(const atl_report_t *const *)b;
   if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
@@ -33,7 +33,7 @@ static void print_against(const char *what, double predicted, double measured, F
   fputc('\n', out);
 }
 
-/* Bytes of the fullest rank; roles of one rank report the same peak. */
+/* Resident bytes of the fullest rank; all roles of a rank report the same peak. */
 static uint64_t get_peak(const atl_run_summary_t *summary) {
   uint64_t peak = 0;
   for (int32_t i = 0; i < summary->n_reports; i++)
@@ -68,7 +68,7 @@ static void print_prediction(const atl_run_summary_t *summary, FILE *out) {
   fprintf(out, "a sample in flight takes %.1f MiB of its pipeline\n", (double)plan->sample_bytes / 0x1p20);
 }
 
-/* A row per stage of the pipelines: what the plan expected of a step, the mean of all pipelines, and the slowest. */
+/* One row per stage: predicted seconds of a step, the mean over all pipelines, and the slowest. */
 static void print_stages(const atl_run_summary_t *summary, FILE *out) {
   const atl_plan_t *plan = summary->plan;
   if (!plan || plan->n_stages == 0) return;
@@ -120,14 +120,15 @@ static void add_to_kind(kind_t *kind, const atl_report_t *report) {
   if (report->busy > kind->busiest) kind->busiest = report->busy;
 }
 
-/* A row per kind, in the order of the sorted reports. */
+/* Prints the row of one kind of role. */
 static void print_kind(atl_role_kind_t kind, const kind_t *k, double seconds, FILE *out) {
   fprintf(out, "%-14s %6" PRId32 " %8.1f%% %8.1f%% %8.1f%% %9.3f\n", atl_role_kind_name(kind), k->n,
           100 * per(k->busy / k->n, seconds), 100 * per(k->busiest, seconds), 100 * per(k->waiting / k->n, seconds),
           per(k->busy / k->n, k->busiest));
 }
 
-/* Balance is mean / largest busy time: what is below 1 is what the slowest of a kind costs the others. */
+/* One row per kind of role, in the order of the sorted reports. Balance is mean / largest busy time: what is missing to
+ * 1 is lost waiting for the slowest of the kind. */
 static void print_kinds(const atl_run_summary_t *summary, const atl_report_t **sorted, FILE *out) {
   kind_t kinds[ATL_N_ROLES] = {0};
   atl_role_kind_t order[ATL_N_ROLES];
@@ -147,8 +148,8 @@ static void print_seconds(double part, double whole, FILE *out) {
 
 static void print_roles(const atl_run_summary_t *summary, const atl_report_t **sorted, FILE *out) {
   fprintf(out, "\n%6s %-14s", "rank", "role");
-  static const char *const the_parts[] = {"busy", "waiting", "credit", "prefill", "draw", "poke", "score", "io"};
-  for (size_t i = 0; i < sizeof the_parts / sizeof the_parts[0]; i++) fprintf(out, " %9s %5s", the_parts[i], "");
+  static const char *const part_names[] = {"busy", "waiting", "credit", "prefill", "draw", "poke", "score", "io"};
+  for (size_t i = 0; i < sizeof part_names / sizeof part_names[0]; i++) fprintf(out, " %9s %5s", part_names[i], "");
   fprintf(out, " %10s %10s %9s %9s %9s\n", "rows", "steps", "plan MiB", "peak MiB", "own MiB");
   for (int32_t i = 0; i < summary->n_reports; i++) {
     const atl_report_t *report = sorted[i];
@@ -165,8 +166,8 @@ static void print_roles(const atl_run_summary_t *summary, const atl_report_t **s
       out,
       "\nseconds, and shares of the run's time; credit is a part of waiting; prefill, draw, poke and score are parts "
       "of busy\n"
-      "memory is the rank's, the same for all its roles: what the plan says, what the system gave it at most, and what "
-      "the program itself asked for\n");
+      "memory is the rank's, the same for all its roles: planned, peak resident size, and peak of the program's own "
+      "allocations\n");
 }
 
 atl_status_t atl_report_print(const atl_run_summary_t *summary, FILE *out) {

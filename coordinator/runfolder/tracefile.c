@@ -1,6 +1,6 @@
-/* All stages of a pipeline see its packets in the same order, and slots get their codes back in the order of the
- * packets they were drawn in. So both ends of every arrow are found by walking two ranks' events side by side. An arrow
- * is drawn when both its ends were kept. */
+/* All stages of a pipeline process its packets in the same order, and slots get their tokens back in the order in which
+ * their packets were drawn. So walking the events of two ranks side by side finds both ends of every arrow. An arrow is
+ * written only if the events of both its ends were kept. */
 #include "coordinator/runfolder/tracefile.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 
-enum { MOST_BYTES = 1 << 28, MOST_EVENTS = 1 << 18, LINE_BYTES = 512 };
+enum { MAX_BYTES = 1 << 28, MAX_EVENTS = 1 << 18, LINE_BYTES = 512 };
 
 typedef struct {
   const atl_tracefile_head_t *head;
@@ -24,14 +24,14 @@ typedef struct {
 typedef struct {
   const atl_plan_t *plan;
   rank_t *ranks;
-  double origin; /* seconds of the first event */
+  double origin; /* time of the first event, in seconds of rank 0's clock */
   atl_file_writer_t file;
   bool has_line;
 } writer_t;
 
 int64_t atl_tracefile_capacity(int32_t n_ranks) {
-  int64_t n = MOST_BYTES / (int64_t)sizeof(atl_trace_event_t) / n_ranks;
-  return n < MOST_EVENTS ? n : MOST_EVENTS;
+  int64_t n = MAX_BYTES / (int64_t)sizeof(atl_trace_event_t) / n_ranks;
+  return n < MAX_EVENTS ? n : MAX_EVENTS;
 }
 
 static atl_status_t put(writer_t *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -48,7 +48,7 @@ static atl_status_t put(writer_t *w, const char *format, ...) {
   return atl_file_append(&w->file, line, (size_t)n + 2);
 }
 
-/* Nanoseconds on rank 0's clock; whole ones, so that neighbours still do not overlap when they are printed. */
+/* Nanoseconds on rank 0's clock since the origin; an integer, so that adjacent events do not overlap when printed. */
 static int64_t nanoseconds(const writer_t *w, const rank_t *rank, double seconds) {
   double t = 1e9 * (atl_clock_align(&rank->head->at_start, &rank->head->at_end, seconds) - w->origin);
   return t > 0 ? (int64_t)t : 0;
@@ -74,7 +74,7 @@ static atl_status_t put_event(writer_t *w, int32_t i_rank, const atl_trace_event
 }
 
 static atl_status_t put_names(writer_t *w, int32_t i_rank) {
-  static const char *const the_roles[] = {"coordinator", "stage", "decoder"};
+  static const char *const role_names[] = {"coordinator", "stage", "decoder"};
   int32_t i_pipeline, i_stage = atl_plan_find_stage(w->plan, i_rank, &i_pipeline);
   ATL_TRY(put(w, "{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%d,\"args\":{\"name\":\"rank %d on %.63s\"}}",
               (int)i_rank, (int)i_rank, w->ranks[i_rank].head->host));
@@ -83,7 +83,7 @@ static atl_status_t put_names(writer_t *w, int32_t i_rank) {
     if (role == ATL_TRACE_STAGE && i_stage >= 0)
       snprintf(name, sizeof name, "stage %d.%d", (int)i_pipeline, (int)i_stage);
     else
-      snprintf(name, sizeof name, "%s", the_roles[role]);
+      snprintf(name, sizeof name, "%s", role_names[role]);
     ATL_TRY(put(w, "{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"%s\"}}",
                 (int)i_rank, role, name));
   }
@@ -97,12 +97,12 @@ typedef bool (*is_end_t)(const atl_trace_event_t *event);
 static bool carries_packet(const atl_trace_event_t *e) {
   return e->kind == ATL_TRACE_RUN || e->kind == ATL_TRACE_PREFILL || e->kind == ATL_TRACE_BEGIN;
 }
-static bool draws_codes(const atl_trace_event_t *e) {
+static bool draws_tokens(const atl_trace_event_t *e) {
   return e->slot >= 0 && (e->kind == ATL_TRACE_DRAW || e->kind == ATL_TRACE_BEGIN);
 }
-static bool embeds_codes(const atl_trace_event_t *e) { return e->kind == ATL_TRACE_EMBED && e->cause >= 0; }
+static bool embeds_tokens(const atl_trace_event_t *e) { return e->kind == ATL_TRACE_EMBED && e->cause >= 0; }
 
-/* Both ends have a place inside their event, so that the reader finds it. */
+/* Each end of an arrow lies inside its event, so that the viewer attaches it to the event. */
 static atl_status_t put_arrow(writer_t *w, const char *name, const char *id, int32_t from,
                               const atl_trace_event_t *source, int32_t to, const atl_trace_event_t *target) {
   int64_t leaves = nanoseconds(w, &w->ranks[from], source->start + 0.9 * (source->end - source->start));
@@ -117,11 +117,12 @@ static atl_status_t put_arrow(writer_t *w, const char *name, const char *id, int
              name, id, (int)to, target->role, AS_MICROSECONDS(arrives));
 }
 
-/* From each source's packet to the target that has it as packet, or as cause. */
+/* Writes an arrow from each source event to the target event that has the source's packet as its packet, or as its
+ * cause. */
 static atl_status_t put_arrows(writer_t *w, const char *name, int32_t i_pipeline, int32_t i_stage, int32_t from,
                                is_end_t is_source, int32_t to, is_end_t is_target) {
   const rank_t *a = &w->ranks[from], *b = &w->ranks[to];
-  bool by_cause = is_target == embeds_codes;
+  bool by_cause = is_target == embeds_tokens;
   for (int64_t i = 0, j = 0; i < a->n && j < b->n;) {
     int64_t wanted = by_cause ? b->events[j].cause : b->events[j].packet;
     if (!is_source(&a->events[i])) {
@@ -144,8 +145,8 @@ static atl_status_t put_pipeline(writer_t *w, int32_t p) {
   for (int32_t s = 0; s < last; s++)
     ATL_TRY(put_arrows(w, "hop", p, s, atl_plan_stage_rank(w->plan, p, s), carries_packet,
                        atl_plan_stage_rank(w->plan, p, s + 1), carries_packet));
-  return put_arrows(w, "codes", p, last, atl_plan_stage_rank(w->plan, p, last), draws_codes,
-                    atl_plan_stage_rank(w->plan, p, 0), embeds_codes);
+  return put_arrows(w, "codes", p, last, atl_plan_stage_rank(w->plan, p, last), draws_tokens,
+                    atl_plan_stage_rank(w->plan, p, 0), embeds_tokens);
 }
 
 /* ---- the file ---- */
@@ -202,7 +203,7 @@ static atl_status_t pack(atl_trace_t *trace, const atl_clock_t *at_start, const 
   memcpy(*bytes, &head, sizeof head);
   memcpy(*bytes + sizeof head, events, (size_t)n * sizeof *events);
   if (head.n_lost > 0)
-    ATL_LOG(WARN, "the trace keeps this rank's last %" PRId64 " events; the %" PRId64 " before gave way", n,
+    ATL_LOG(WARN, "the trace keeps this rank's last %" PRId64 " events; the %" PRId64 " before them were dropped", n,
             head.n_lost);
   return ATL_OK;
 }

@@ -3,7 +3,7 @@
 static const struct {
   atl_role_kind_t kind;
   const char *name;
-} the_kinds[ATL_N_UTILIZATIONS] = {{ATL_ROLE_DECODER, "decoders"}, {ATL_ROLE_STAGE, "stages"}};
+} kinds[ATL_N_UTILIZATIONS] = {{ATL_ROLE_DECODER, "decoders"}, {ATL_ROLE_STAGE, "stages"}};
 
 atl_status_t atl_utilization_init(atl_utilization_t *u, int32_t n_ranks, atl_arena_t *arena) {
   u->n_ranks = n_ranks;
@@ -12,7 +12,7 @@ atl_status_t atl_utilization_init(atl_utilization_t *u, int32_t n_ranks, atl_are
 
 void atl_utilization_add(atl_utilization_t *u, const atl_report_t *report) {
   for (int i = 0; i < ATL_N_UTILIZATIONS; i++)
-    if (report->role.kind == the_kinds[i].kind && report->rank < u->n_ranks)
+    if (report->role.kind == kinds[i].kind && report->rank < u->n_ranks)
       u->seconds[ATL_N_UTILIZATIONS * report->rank + i] =
           (atl_role_seconds_t){report->busy + report->io, report->waiting};
 }
@@ -25,6 +25,6 @@ void atl_utilization_get(const atl_utilization_t *u, atl_progress_share_t shares
       waiting += u->seconds[ATL_N_UTILIZATIONS * i + kind].waiting;
     }
     double all = busy + waiting;
-    shares[kind] = (atl_progress_share_t){the_kinds[kind].name, all > 0 ? busy / all : 0};
+    shares[kind] = (atl_progress_share_t){kinds[kind].name, all > 0 ? busy / all : 0};
   }
 }

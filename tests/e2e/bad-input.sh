@@ -52,7 +52,7 @@ refuses "a folder for a file" "$folder" --prompts "$folder" --out "$out"
 prompts ''
 refuses "an empty file" "found an empty file" --prompts "$folder/prompts" --out "$out"
 prompts '\n  \n'
-refuses "a file of empty lines" "found empty lines only" --prompts "$folder/prompts" --out "$out"
+refuses "a file of empty lines" "found only empty lines" --prompts "$folder/prompts" --out "$out"
 prompts 'good\nb\xc3d\n'
 refuses "a file that is not UTF-8" "line 2: expected UTF-8" --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a"}\n{"prompt": }\n'
@@ -62,7 +62,7 @@ refuses "an unknown key" 'found "sampels"' --prompts "$folder/prompts" --out "$o
 prompts '{"prompt": "a", "samples": 0}\n'
 refuses "no samples" "samples" --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a", "id": "x"}\n{"prompt": "b", "id": "x"}\n'
-refuses "two equal ids" "expected an id of its own for every prompt" --prompts "$folder/prompts" --out "$out"
+refuses "two equal ids" "expected a distinct id for every prompt" --prompts "$folder/prompts" --out "$out"
 prompts 'a\nb\n'
 refuses "a shard that is none" "--shard" --prompts "$folder/prompts" --shard 3/2 --out "$out"
 refuses "a shard of nothing" "expected a prompt for every shard" --prompts "$folder/prompts" --shard 3/3 --out "$out"

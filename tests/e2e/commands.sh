@@ -28,7 +28,7 @@ for command in $("$ATELIER" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
   check "$command --help" says "usage: atelier $command " "$ATELIER" "$command" --help
   check "$command takes no other option" refuses "no option --nonsense" "$ATELIER" "$command" --nonsense
 done
-check "a command that is none" refuses "no command 'paint'" "$ATELIER" paint
+check "a command that is none" refuses "unknown command 'paint'" "$ATELIER" paint
 
 # ---- plan ----
 plan() { "$ATELIER" plan --model $m "$@"; }

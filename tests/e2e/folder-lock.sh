@@ -42,7 +42,7 @@ check "the run is killed" ends_with 137 $launch
 check "what is left is refused as a killed run's" refused "left by a run that was killed (process $launch on $(hostname), started 20"
 check "the message says where the complete prompts are" says again "$scratch/run/.candidates/\*.jsonl"
 sed -i 's/"host": "[^"]*"/"host": "elsewhere"/' "$scratch/run/.candidates/lock.json"
-check "a run of another host is refused with its last sign of life" refused "a run on elsewhere .* last sign of life is of $(heartbeat run)"
+check "a run of another host is refused with its last heartbeat" refused "a run on elsewhere .* last heartbeat was at $(heartbeat run)"
 
 # Two runs that look at the folder at the same time: mkdir is slow, as on a network file system.
 cat >"$scratch/slow.c" <<'END'

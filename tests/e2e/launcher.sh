@@ -16,7 +16,7 @@ fails_with() {
 }
 for variable in SLURM_PROCID PMI_RANK PMIX_RANK OMPI_COMM_WORLD_RANK; do
   check "$variable=1: a local command says why it failed" fails_with 2 "nosuch.pt" env $variable=1 "$ATELIER" convert nosuch.pt --out "$scratch/m"
-  check "$variable=1: an unknown command is refused" fails_with 2 "no command 'nosuch'" env $variable=1 "$ATELIER" nosuch
+  check "$variable=1: an unknown command is refused" fails_with 2 "unknown command 'nosuch'" env $variable=1 "$ATELIER" nosuch
 done
 for variable in SLURM_PROCID PMI_RANK; do
   check "$variable=1: an unknown option is refused" fails_with 2 "no option --nosuch" env $variable=1 "$ATELIER" generate --nosuch

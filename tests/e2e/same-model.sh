@@ -31,13 +31,13 @@ check "another model.json is refused with rank, host and file" refused "host $(h
 fresh
 size=$(stat -c %s "$m/transformer.safetensors")
 poke transformer.safetensors $((size - 2)) '\x3c'
-check "other weights of the same size are refused" refused "m/transformer.safetensors is expected with $size bytes"
+check "other weights of the same size are refused" refused "m/transformer.safetensors: expected $size bytes"
 fresh
 # a blank at the end of the header, which is padded with blanks, becomes a tab
 header=$(od -An -tu8 -N8 "$m/vae.safetensors" | tr -d ' ')
 poke vae.safetensors $((8 + header - 1)) '\x20'
 if cmp -s "$m/vae.safetensors" "$scratch/b/m/vae.safetensors"; then poke vae.safetensors $((8 + header - 1)) '\t'; fi
-check "another header is refused" refused "m/vae.safetensors is expected"
+check "another header is refused" refused "m/vae.safetensors: expected"
 fresh
 if [ "$(ONEDNN_MAX_CPU_ISA=SSE41 "$ATELIER" generate --model "$m" --prompt a --samples 1 --quiet --out "$scratch/sse" >/dev/null 2>&1 && sed -n 's/.*"onednn": "\([^"]*\)".*/\1/p' "$scratch/sse/run.json" | grep -c sse41)" = 1 ]; then
   check "a rank whose oneDNN uses other instructions is refused" refused "on host $(hostname) oneDNN is .* sse41, on rank 0's" env ONEDNN_MAX_CPU_ISA=SSE41

@@ -66,7 +66,7 @@ static atl_diagnosis_t diagnose(const run_t *run, const char *words) {
 static void test_no_loss(void) {
   run_t run;
   make(&run);
-  atl_diagnosis_t d = diagnose(&run, "nothing is wasted");
+  atl_diagnosis_t d = diagnose(&run, "little is lost");
   TAP_OK(is_near(d.work, 0.97) && is_near(d.fill, 0.02) && is_near(d.slots, 0.01), "busy, fill and the rest");
   TAP_OK(is_near(d.decoder_load, 0.5), "a decoder with a rank of its own is busy half the time");
 }
@@ -113,7 +113,7 @@ static void test_ends(void) {
     run.reports[s].after = 28;
     run.reports[s].last = 75;
   }
-  atl_diagnosis_t d = diagnose(&run, "everything waits on decoding for the last 25 % of the run: add a decoder");
+  atl_diagnosis_t d = diagnose(&run, "everything waits for decoding during the last 25 % of the run: add a decoder");
   TAP_OK(is_near(d.tail, 0.25) && is_near(d.fill, 0.04), "what is after the last token is tail, not drain");
 }
 
@@ -121,7 +121,7 @@ static void test_prefill(void) {
   run_t run;
   make(&run);
   for (int s = 0; s < N_STAGES; s++) run.reports[s].prefill = 30, run.reports[s].n_prefills = 50;
-  atl_diagnosis_t d = diagnose(&run, "texts take 30 %");
+  atl_diagnosis_t d = diagnose(&run, "prefilling texts takes 30 %");
   TAP_OK(is_near(d.prefill, 0.3) && is_near(d.work, 0.67), "texts are not drawing");
   TAP_OK(is_near(atl_diagnosis_step_seconds(&run.reports[0]), 67.0 / 950),
          "a step's seconds are a slot's, not a text's");
@@ -149,7 +149,7 @@ static void test_others(void) {
   diagnose(&run, "decoders are 97 % busy: add one");
   make(&run);
   run.reports[N_STAGES + 1].busy = 95;
-  diagnose(&run, "everything waits on the coordinator, which is 95 % busy");
+  diagnose(&run, "everything waits for the coordinator, which is 95 % busy");
   make(&run);
   run.reports[N_STAGES + 1] = (atl_report_t){.rank = 1, .role = {.kind = ATL_ROLE_COORDINATOR}, .busy = 30};
   run.reports[0].busy = 67;
@@ -169,7 +169,7 @@ static void test_other(void) {
   run_t run;
   make(&run);
   run.reports[1].busy = 50;
-  atl_diagnosis_t d = diagnose(&run, "something else uses their cores");
+  atl_diagnosis_t d = diagnose(&run, "other processes use their cores");
   TAP_OK(is_near(d.other, 47.0 / 300), "a stage neither worked nor waited for 47 s");
 }
 

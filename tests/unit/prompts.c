@@ -48,7 +48,7 @@ static void test_lines(void) {
 
 static void test_refusals(void) {
   refuses("", "an empty file");
-  refuses("\n \n\t\n", "empty lines only");
+  refuses("\n \n\t\n", "only empty lines");
   refuses("good\nbad \xff\n", "prompts.txt line 2: expected UTF-8, found byte 0xff at position 5");
   refuses("\xed\xa0\x80", "expected UTF-8");
   refuses("\xc0\xaf", "expected UTF-8");
@@ -64,7 +64,7 @@ static void test_refusals(void) {
   refuses("{\"prompt\": \"x\", \"samples\": 99999999999}", "samples");
   refuses("{\"prompt\": \"x\", \"seed\": -1}", "seed");
   refuses("{\"prompt\": \"x\", \"id\": \"\"}", "an id of 1 to 256 bytes");
-  refuses("{\"prompt\": \"x\", \"id\": 1.5}", "a whole number");
+  refuses("{\"prompt\": \"x\", \"id\": 1.5}", "a string or an integer");
   refuses("{\"prompt\": \"x\", \"id\": \"2\"}\n{\"prompt\": \"y\"}", "found \"2\" for \"x\" and \"y\"");
   refuses("{\"prompt\": \"x\", \"id\": \"/\"}\n{\"prompt\": \"y\", \"id\": \"_-d8b1e02e7ee93d0e\"}\n{\"prompt\": "
           "\"z\", \"id\": \"/\"}",
