@@ -2,11 +2,7 @@
  * transport with two implementations, of which a build has one: comm_mpi.c, and comm_serial.c for a process alone
  * (make MPI=0). Nobody else includes it.
  *
- *     atl_request_t request;
- *     ATL_TRY(atl_comm_start_send(comm, to, tag, bytes, n_bytes, &request));
- *     do ATL_TRY(atl_comm_test(comm, &request, &is_done, NULL));
- *     while (!is_done);
- *
+ * A message is started (atl_comm_start_send, atl_comm_start_recv) and tested (atl_comm_test) until it has ended.
  * Between one sender and one receiver, messages of one tag arrive in the order they were sent. Failures are COMM with
  * the transport's own words, the peer and the tag; the serial transport fails with MEMORY only. A message has at most
  * INT_MAX bytes.
