@@ -1,7 +1,7 @@
-/* Embedding: rows of a table by id.
+/* Embedding: looks up rows of a table by id.
  *
- * Training: forward with saved notes the ids. Backward adds dy's rows to the table's gradient in increasing order of
- * (id, sample, position), so that the sums do not depend on threads.
+ * Training: forward with `saved` records the ids. Backward will add the rows of dy to the table's gradient in
+ * increasing order of (id, sample, position), so that the sums do not depend on the number of threads.
  */
 #ifndef ATL_MODEL_NN_EMBEDDING_H
 #define ATL_MODEL_NN_EMBEDDING_H
@@ -14,11 +14,11 @@ typedef struct {
 } atl_nn_embedding_t;
 
 typedef struct {
-  const int32_t *ids; /* (n): noted by forward; the caller keeps them until backward */
+  const int32_t *ids; /* (n); recorded by forward; the caller keeps them until backward */
   int64_t n;
 } atl_nn_embedding_saved_t;
 
-/* y(n,width) <- the rows of ids(n), each in [0,n_ids): a caller's bug otherwise. */
+/* y(n,width) <- the table's rows ids(n). Asserts that each id is in [0,n_ids). */
 void atl_nn_embedding_forward(const atl_nn_embedding_t *layer, float *y, const int32_t *ids, int64_t n,
                               atl_nn_embedding_saved_t *saved);
 

@@ -4,7 +4,7 @@
 #include "model/kernels/linear/gradient.h"
 #include "model/nn/activation.h"
 
-/* transposed(I,O) <- weight(O,I), in squares that fit the cache. */
+/* transposed(I,O) <- weight(O,I), in strips of 32 columns, so that the lines written stay in cache. */
 static void transpose(float *transposed, const float *weight, int64_t n_out, int64_t n_in) {
   enum { SQUARE = 32 };
 #pragma omp parallel for
@@ -15,7 +15,7 @@ static void transpose(float *transposed, const float *weight, int64_t n_out, int
   }
 }
 
-/* Packs W^T, into the layer's memory when it has been packed before. */
+/* Packs W^T, reusing the layer's memory when it was packed before; `like` is then unused. */
 static atl_status_t pack_transposed(atl_nn_linear_t *layer, const atl_linear_spec_t *like) {
   float *transposed;
   ATL_TRY(ATL_NEW(layer->n_out * layer->n_in, &transposed));
@@ -40,7 +40,7 @@ atl_status_t atl_nn_linear_init(atl_nn_linear_t *layer, const atl_linear_spec_t 
   *layer = (atl_nn_linear_t){.n_in = spec->n_in, .n_out = spec->n_out, .activation = spec->activation};
   if (gradient == NULL) return atl_linear_new(spec, &layer->packed);
   ATL_CHECK(spec->backend != ATL_BACKEND_OPENBLAS && spec->backend != ATL_BACKEND_ONEDNN, UNSUPPORTED,
-            "a trained layer expects own kernels, found backend %s; try auto", atl_backend_name(spec->backend));
+            "training expects atelier's own kernels, found backend %s; try auto", atl_backend_name(spec->backend));
   ATL_ASSERT((spec->bias == NULL) == (gradient->bias == NULL));
   layer->weight = spec->weight;
   layer->bias = spec->bias;

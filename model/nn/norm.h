@@ -1,7 +1,8 @@
 /* LayerNorm: y = (x - mean) / sqrt(variance + 1e-5) * weight + bias, row by row.
  *
- * Training: forward with saved notes x. Backward recomputes mean and variance from x, which is cheaper than keeping them,
- * and needs the sums of dy and of dy * xh over rows for bias and weight, in the order of kernels/linear/gradient.h.
+ * Training: forward with `saved` records x. Backward will recompute mean and variance from x, which is cheaper than
+ * keeping them. With xh = (x - mean) / sqrt(variance + 1e-5), the gradients of bias and weight are the sums of dy and
+ * of dy * xh over the rows, added in the order of kernels/linear/gradient.h.
  */
 #ifndef ATL_MODEL_NN_NORM_H
 #define ATL_MODEL_NN_NORM_H
@@ -14,11 +15,11 @@ typedef struct {
 } atl_nn_norm_t;
 
 typedef struct {
-  const float *x; /* (n,width): noted by forward; the caller keeps the rows until backward */
+  const float *x; /* (n,width); recorded by forward; the caller keeps the rows until backward */
   int64_t n;
 } atl_nn_norm_saved_t;
 
-/* y(n,width) <- x(n,width); y may be x without saved. */
+/* y(n,width) <- x(n,width). Without `saved`, y may be x. */
 void atl_nn_norm_forward(const atl_nn_norm_t *layer, float *y, const float *x, int64_t n, atl_nn_norm_saved_t *saved);
 
 #endif

@@ -1,4 +1,4 @@
-/* One loop over the table; everything that can be wrong with a tensor is said here, once, by name. */
+/* One loop over the table binds all tensors. Every error about a tensor is reported here, with its name. */
 #include "model/nn/weights.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 #include "common/round.h"
 #include "model/kernels/activation/activation.h"
 
-enum { LEAST_PARALLEL_HEADS = 16 }; /* rows x heads */
+enum { MIN_PARALLEL_WORK = 16 }; /* rows x heads below which a call stays on one thread */
 
 static atl_attention_workspace_t sizes_of(const atl_transformer_config_t *c) {
   atl_attention_workspace_t work = {.n_heads = c->n_heads,
@@ -15,7 +15,7 @@ static atl_attention_workspace_t sizes_of(const atl_transformer_config_t *c) {
                                     .n_text = c->text_length + 1,
                                     .n_threads = omp_get_max_threads(),
                                     .row_size = atl_round_up(c->head_size, ATL_KEY_BLOCK)};
-  /* An odd number of blocks, so that the lines of a group do not fall on the same cache sets. */
+  /* An odd number of blocks, so that the lines of a group do not map to the same cache sets. */
   work.ld_scores =
       (atl_round_up(work.n_text + atl_config_image_length(c), ATL_KEY_BLOCK) + ATL_KEY_BLOCK) | ATL_KEY_BLOCK;
   work.thread_items = ATL_GROUP_ROWS * (3 * work.row_size + work.ld_scores + ATL_KEY_BLOCK);
@@ -40,20 +40,20 @@ atl_status_t atl_attention_init(atl_attention_workspace_t *work, const atl_trans
   return atl_rotary_init(&work->rotary, angles, work->n_text + atl_config_image_length(config), work->head_size, arena);
 }
 
-/* The query, key or value (part 0..2) of a row's head. */
+/* The query, key or value (part 0, 1 or 2) of one head of a row. */
 static float *part_of(const atl_attention_workspace_t *work, float *qkv, int64_t i_row, int part, int32_t head) {
   int64_t inner = (int64_t)work->n_heads * work->head_size;
   return qkv + (3 * i_row + part) * inner + (int64_t)head * work->head_size;
 }
 
-/* Rotates the query, key and value of a row's head to its position, and scales the query. */
+/* Rotates query, key and value of one head of a row by its position, and scales the query. */
 static void rotate(const atl_attention_workspace_t *work, float *qkv, int64_t i_row, int32_t position, int32_t head) {
   float scale = 1.0f / sqrtf((float)work->head_size);
   for (int part = 0; part < 3; part++)
     atl_rotary_apply(&work->rotary, part_of(work, qkv, i_row, part, head), position, part == 0 ? scale : 1);
 }
 
-/* A row's head is rotated to its position, and its key and value enter the cache. */
+/* Rotates one head of a row by its position and stores its key and value in the cache. */
 static void cache_row(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *qkv, const atl_rows_t *rows,
                       int64_t i_row, int32_t head) {
   const atl_row_t *row = &rows->rows[i_row];
@@ -65,13 +65,13 @@ static void cache_row(const atl_attention_workspace_t *work, atl_kvcache_t *cach
     atl_kvcache_store_image(cache, row->sequence, head, atl_row_token(rows, row), k, v);
 }
 
-/* A thread's scratch, all of it lines of one row each. */
+/* A thread's scratch: one line per row of a group. */
 typedef struct {
   float *q;       /* (GROUP_ROWS,E) */
-  float *image_q; /* (GROUP_ROWS,E') the same in the form that image keys take */
+  float *image_q; /* (GROUP_ROWS,E') the queries in the format that the image kernels read */
   float *out;     /* (GROUP_ROWS,E') */
   float *scores;  /* (GROUP_ROWS,ld_scores) */
-  float *edge;    /* (GROUP_ROWS,16) scores of a block whose first lanes are not seen */
+  float *edge;    /* (GROUP_ROWS,16) scores of a block whose first lanes are not visible */
 } thread_workspace_t;
 
 static thread_workspace_t thread_workspace_of(const atl_attention_workspace_t *work) {
@@ -87,15 +87,16 @@ static thread_workspace_t thread_workspace_of(const atl_attention_workspace_t *w
 
 static int64_t n_blocks(int64_t n_keys) { return (n_keys + ATL_KEY_BLOCK - 1) / ATL_KEY_BLOCK; }
 
-/* Text keys a row sees. */
+/* Number of text keys a row sees. */
 static int64_t n_text_keys(const atl_rows_t *rows, const atl_row_t *row) {
   return atl_row_is_text(rows, row) ? row->position + 1 : rows->n_text;
 }
 
-/* Rows [first, first+n) of a group that see the same image slots, each of its own sample, side by side in memory. */
+/* Rows [first, first+n) of a group whose samples are neighbours in memory and which see the same image slots, each of
+ * its own sample. */
 typedef struct {
   int32_t first, n;
-  int64_t n_keys; /* image keys a row sees */
+  int64_t n_keys; /* image keys each row sees */
   int n_spans;
   atl_span_t spans[ATL_MAX_SPANS]; /* of the first row's sample */
 } row_span_t;
@@ -115,7 +116,7 @@ static row_span_t row_span_of(const atl_kvcache_t *cache, const atl_rows_t *rows
   return row_span;
 }
 
-/* The next block of a span: its seen lanes [first_lane, first_lane+n). */
+/* The next block of a span: its visible lanes are [first_lane, first_lane+n). */
 typedef struct {
   const char *k, *v;
   int64_t first_lane, n;
@@ -131,8 +132,8 @@ static bool take_block(atl_span_t *span, block_t *block) {
   return block->n > 0;
 }
 
-/* scores(n,..), rows ld_scores apart <- a row span's queries against a block each. All lanes are computed; what is not
- * seen is dropped, or overwritten by what comes next. */
+/* scores(n,16), rows ld_scores apart <- each query of a row span times its sample's block of keys. All lanes are
+ * computed. Lanes before the visible ones are dropped; lanes after them are overwritten by the next block. */
 static void score_block(const atl_attention_workspace_t *work, const thread_workspace_t *space,
                         const row_span_t *row_span, const block_t *block, float *scores) {
   int64_t ld = work->ld_scores;
@@ -144,7 +145,7 @@ static void score_block(const atl_attention_workspace_t *work, const thread_work
     memcpy(scores + m * ld, space->edge + m * ATL_KEY_BLOCK + block->first_lane, (size_t)block->n * sizeof *scores);
 }
 
-/* The image part of a row span's lines of scores, behind the text part; then the softmax of the lines. */
+/* Computes the image part of a row span's lines of scores, after the text part, then the softmax of each line. */
 static void score_and_softmax(const atl_attention_workspace_t *work, const thread_workspace_t *space,
                               row_span_t row_span, int64_t n_text) {
   float *lines = space->scores + row_span.first * work->ld_scores, *scores = lines + n_text;
@@ -158,7 +159,7 @@ static void score_and_softmax(const atl_attention_workspace_t *work, const threa
     atl_activation_softmax(lines + m * work->ld_scores, n_text + row_span.n_keys);
 }
 
-/* Adds the image part of a row span's sums. */
+/* out(n,E') += the weighted image values of a row span. */
 static void add_image(const atl_attention_workspace_t *work, const thread_workspace_t *space, row_span_t row_span,
                       int64_t n_text) {
   float *out = space->out + row_span.first * work->row_size;
@@ -170,7 +171,8 @@ static void add_image(const atl_attention_workspace_t *work, const thread_worksp
                                      block.n, work->row_size);
 }
 
-/* Adds the text part of a group's sums: the keys all rows see for all of them together, then each row's rest. */
+/* out(n,E') += the weighted text values of a group: first the keys that all rows see, for all rows together, then the
+ * remaining keys of each row. */
 static void add_text(const atl_attention_workspace_t *work, const thread_workspace_t *space, const atl_rows_t *rows,
                      const atl_row_group_t *group, const char *v) {
   int64_t n_common = n_text_keys(rows, &rows->rows[group->members[0]]), row_size = work->row_size;
@@ -183,7 +185,7 @@ static void add_text(const atl_attention_workspace_t *work, const thread_workspa
   }
 }
 
-/* attended(n,H*E) <- the attention of a group's rows in one head. Their lines of scores, here of 4 rows:
+/* attended(n,H*E) <- the attention of a group's rows in one head. The lines of scores of a group of 4 rows:
  *
  *            text keys of the prefix    image keys of the row's sample, span by span, oldest first
  *     row 0  t t t t t t t t t t t t    i i i i | i i i i | i i    \
@@ -191,8 +193,9 @@ static void add_text(const atl_attention_workspace_t *work, const thread_workspa
  *     row 2  t t t t t t t t t t t t    i i i i | i i i i | i i    /
  *     row 3  t t t t t t t t t t t t    i i i i | i                   another row span: another position
  *
- * A text block is loaded once for the group, an image block once for a row span, in which each row has keys of its own.
- * A line is softmaxed as one, and its sum of values goes over text, then image, in the order shown.
+ * Text keys are loaded once for the group. The image blocks of a row span lie side by side and are read in one pass;
+ * each row has its own. The softmax runs over a whole line; values are summed over text, then image, in the order
+ * shown.
  */
 static void attend(const atl_attention_workspace_t *work, const atl_kvcache_t *cache, float *attended, float *qkv,
                    const atl_rows_t *rows, const atl_row_group_t *group, int32_t head) {
@@ -203,17 +206,17 @@ static void attend(const atl_attention_workspace_t *work, const atl_kvcache_t *c
   int64_t n_most = n_text_keys(rows, &rows->rows[group->members[group->n - 1]]);
   atl_span_t text = atl_kvcache_get_text(cache, group->prefix, head, (int32_t)n_most);
 
-  /* 1. q(n,E) <- the queries of the group's rows. */
+  /* 1. q(n,E) <- the queries of the group. */
   for (int32_t m = 0; m < group->n; m++)
     memcpy(space.q + m * size, part_of(work, qkv, group->members[m], 0, head), (size_t)size * sizeof *space.q);
-  /* 2. scores(n,T+1) <- text keys, for all rows at once. */
+  /* 2. scores(n,T+1) <- q . text keys, for all rows at once. */
   work->text_kernels.scores(space.scores, work->ld_scores, space.q, size, group->n, text.k, n_blocks(n_most), size);
-  /* 3. scores(n,T+1..) <- image keys, row span by row span; then the softmax of each line. */
+  /* 3. scores(n,T+1..) <- q . image keys, one row span at a time; then the softmax of each line. */
   for (int32_t m = 0; m < group->n; m += row_spans[n_row_spans++].n) {
     row_spans[n_row_spans] = row_span_of(cache, rows, group, m, head);
     score_and_softmax(work, &space, row_spans[n_row_spans], n_text_keys(rows, &rows->rows[group->members[m]]));
   }
-  /* 4. out(n,E') <- sums of text values, then of image values. */
+  /* 4. out(n,E') <- weighted text values, plus weighted image values. */
   memset(space.out, 0, (size_t)(group->n * work->row_size) * sizeof *space.out);
   add_text(work, &space, rows, group, text.v);
   for (int32_t i = 0; i < n_row_spans; i++) add_image(work, &space, row_spans[i], rows->n_text);
@@ -223,19 +226,19 @@ static void attend(const atl_attention_workspace_t *work, const atl_kvcache_t *c
            (size_t)size * sizeof *attended);
 }
 
-/* Is the work worth waking threads? Only time depends on it. */
-static bool is_shared(const atl_attention_workspace_t *work, const atl_rows_t *rows) {
-  return work->n_threads > 1 && (int64_t)rows->n_rows * work->n_heads >= LEAST_PARALLEL_HEADS;
+/* Is the call large enough to divide between threads? The result does not depend on it. */
+static bool is_parallel(const atl_attention_workspace_t *work, const atl_rows_t *rows) {
+  return work->n_threads > 1 && (int64_t)rows->n_rows * work->n_heads >= MIN_PARALLEL_WORK;
 }
 
-/* All rows are in the cache before the first is read. */
+/* Stores all rows in the cache before it reads any. */
 static void attend_together(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
                             const atl_rows_t *rows, int32_t head) {
   for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) cache_row(work, cache, qkv, rows, i_row, head);
   for (int32_t i = 0; i < rows->n_groups; i++) attend(work, cache, attended, qkv, rows, &rows->groups[i], head);
 }
 
-/* Each row enters the cache just before it is read. */
+/* Stores each row in the cache just before it reads it, so that a ring is read before it is overwritten. */
 static void attend_in_order(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
                             const atl_rows_t *rows, int32_t head) {
   for (int32_t i_row = 0; i_row < rows->n_rows; i_row++) {
@@ -250,7 +253,7 @@ static void attend_in_order(const atl_attention_workspace_t *work, atl_kvcache_t
 void atl_attention_forward(const atl_attention_workspace_t *work, atl_kvcache_t *cache, float *attended, float *qkv,
                            const atl_rows_t *rows) {
   bool is_ordered = rows->has_repeats && atl_kvcache_is_ring(cache);
-#pragma omp parallel for schedule(dynamic) num_threads(work->n_threads) if (is_shared(work, rows))
+#pragma omp parallel for schedule(dynamic) num_threads(work->n_threads) if (is_parallel(work, rows))
   for (int32_t head = 0; head < work->n_heads; head++)
     if (is_ordered)
       attend_in_order(work, cache, attended, qkv, rows, head);

@@ -16,7 +16,7 @@ static atl_status_t copy_rows(atl_arena_t *arena, const float *from, int64_t n_r
   return ATL_OK;
 }
 
-/* The token tables: two of their own, or both cut from the output matrix. */
+/* Copies the token tables: two separate ones, or with share_embeddings the two parts of the output matrix. */
 static atl_status_t init_tokens(atl_embedding_t *embedding, const atl_transformer_source_t *source, atl_arena_t *arena,
                                 atl_arena_t *temporary) {
   const atl_transformer_config_t *c = source->config;
@@ -74,11 +74,11 @@ void atl_embedding_text(const atl_embedding_t *embedding, float *x, int32_t toke
   for (size_t i = 0; i < width; i++) x[i] += p[i];
 }
 
-void atl_embedding_image(const atl_embedding_t *embedding, float *x, int32_t code, int32_t token) {
+void atl_embedding_image(const atl_embedding_t *embedding, float *x, int32_t token, int32_t position) {
   size_t width = (size_t)embedding->width;
-  atl_nn_embedding_forward(&embedding->image, x, &code, 1, NULL);
+  atl_nn_embedding_forward(&embedding->image, x, &token, 1, NULL);
   if (embedding->image_rows == NULL) return;
-  const float *row = embedding->image_rows + (size_t)(token / embedding->image_side) * width;
-  const float *column = embedding->image_columns + (size_t)(token % embedding->image_side) * width;
+  const float *row = embedding->image_rows + (size_t)(position / embedding->image_side) * width;
+  const float *column = embedding->image_columns + (size_t)(position % embedding->image_side) * width;
   for (size_t i = 0; i < width; i++) x[i] += row[i] + column[i];
 }

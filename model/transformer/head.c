@@ -57,7 +57,7 @@ void atl_head_clear(atl_head_t *head) {
   atl_nn_linear_clear(&head->image);
 }
 
-/* Plain maximum over channels, not of absolute values: that is what the reference divides by. */
+/* The maximum over channels, not over absolute values, as in the reference. */
 static void divide_by_largest(float *row, int32_t width) {
   float largest = row[0];
   for (int32_t i = 1; i < width; i++) largest = row[i] > largest ? row[i] : largest;

@@ -16,7 +16,7 @@ atl_status_t atl_kvcache_find_dtype(const char *name, atl_dtype_t weights, atl_d
   return ATL_OK;
 }
 
-/* A cache of the shape, without its memory. */
+/* The sizes of a cache of this shape, without memory. */
 static atl_kvcache_t sizes_of(const atl_kvcache_shape_t *shape) {
   int64_t side = shape->image_side, n_lines = 1;
   bool is_full = shape->kind == ATL_ATTENTION_FULL;
@@ -32,13 +32,13 @@ static atl_kvcache_t sizes_of(const atl_kvcache_shape_t *shape) {
                          .row_size = atl_round_up(shape->head_size, ATL_KEY_BLOCK)};
 }
 
-/* Blocks of a head: of a prefix, and of a sample. */
+/* Number of blocks per head, of a prefix and of a sample. */
 static size_t n_text_blocks(const atl_kvcache_t *cache) { return (size_t)(cache->n_text_slots / ATL_KEY_BLOCK); }
 static size_t n_image_blocks(const atl_kvcache_t *cache) {
   return (size_t)(cache->n_lines * cache->line_slots / ATL_KEY_BLOCK);
 }
 
-/* Bytes of a block's keys and of its values. */
+/* Bytes of the keys and of the values of one block. */
 static size_t k_bytes(const atl_kvcache_t *cache, atl_dtype_t dtype) {
   return atl_attention_block_bytes(dtype, cache->shape.head_size);
 }
@@ -72,7 +72,7 @@ bool atl_kvcache_is_ring(const atl_kvcache_t *cache) {
   return cache->shape.kind == ATL_ATTENTION_AXIAL_ROW || cache->shape.kind == ATL_ATTENTION_CONV_LIKE;
 }
 
-/* One head of a prefix or of a sample: its first block, and the bytes from a block to the next. */
+/* One head of a prefix or of a sample: its first block, and the bytes from one block to the next. */
 typedef struct {
   char *k, *v;
   size_t k_step, v_step;
@@ -102,7 +102,7 @@ static int64_t slot_of(const atl_kvcache_t *cache, int32_t token) {
   return 0;
 }
 
-/* k lies a block apart, v side by side. */
+/* The components of k are ATL_KEY_BLOCK apart, those of v contiguous. */
 static void store_bf16(uint16_t *to_k, uint16_t *to_v, const float *k, const float *v, int64_t size) {
   enum { N_AT_ONCE = 64 };
   atl_bf16_round(to_v, v, size);
@@ -119,10 +119,10 @@ static void store_f32(float *to_k, float *to_v, const float *k, const float *v, 
   memcpy(to_v, v, (size_t)size * sizeof *v);
 }
 
-/* to <- x(n) as integers in -127..127, the two of a pair `step` apart and the pairs pair_step; returns the scale: NaN if
- * any x is NaN or infinite. */
+/* to <- x(n) as integers in -127..127. The two of a pair are `step` apart, the pairs pair_step apart. Returns the
+ * scale; NaN if any x is NaN or infinite. */
 static float store_i8(int8_t *to, int64_t pair_step, int64_t step, const float *x, int64_t n) {
-  const float to_nearest = 12582912.0F; /* 3 * 2^22: a sum with it has no fraction */
+  const float to_nearest = 12582912.0F; /* 3 * 2^22: adding it rounds to the nearest integer */
   float largest = 0, poison = 0;
   for (int64_t i = 0; i < n; i++) {
     largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
@@ -130,13 +130,13 @@ static float store_i8(int8_t *to, int64_t pair_step, int64_t step, const float *
   }
   float factor = largest > 0 && poison == 0 ? 127.0F / largest : 0.0F;
   for (int64_t i = 0; i < n; i++) {
-    float whole = (x[i] * factor + to_nearest) - to_nearest;
-    to[i / 2 * pair_step + i % 2 * step] = (int8_t)(whole >= -127 && whole <= 127 ? whole : 0);
+    float rounded = (x[i] * factor + to_nearest) - to_nearest;
+    to[i / 2 * pair_step + i % 2 * step] = (int8_t)(rounded >= -127 && rounded <= 127 ? rounded : 0);
   }
   return largest / 127.0F + poison;
 }
 
-/* A block's slot of keys and values, and the scales behind them. */
+/* Stores keys and values in one slot of a block, and their scales after the block's integers. */
 static void store_block_i8(const atl_kvcache_t *cache, int8_t *k_block, int8_t *v_block, int64_t lane, const float *k,
                            const float *v) {
   int64_t size = cache->shape.head_size, row_size = cache->row_size;

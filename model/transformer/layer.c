@@ -59,7 +59,7 @@ void atl_layer_get_bytes(const atl_transformer_config_t *config, const atl_trans
   add_branch_bytes(config, part, ATL_SUBLAYER_FEED_FORWARD, owns_feed_forward, bytes);
 }
 
-/* The (D) vectors of a branch, copied: the model may go after loading. */
+/* Copies the (D) vectors of a branch, because the model may be closed after loading. */
 static atl_status_t init_vectors(atl_branch_t *branch, const atl_transformer_source_t *source,
                                  const atl_sublayer_tensors_t *own, atl_arena_t *arena, atl_arena_t *temporary) {
   size_t width = (size_t)source->config->width;
@@ -102,17 +102,17 @@ static const atl_sublayer_tensors_t *sublayer_of(const atl_transformer_source_t 
   return is_attention(kind) ? &layer->attention : &layer->feed_forward;
 }
 
-/* Linears come from `made`, a layer of the part that has them already, or from the file when that is NULL. */
+/* The linear layers are those of `owner`, a branch of an earlier layer of the part, or are loaded when it is NULL. */
 static atl_status_t init_branch(atl_branch_t *branch, const atl_transformer_source_t *source,
                                 const atl_transformer_part_t *part, int32_t i_layer, atl_sublayer_t kind,
-                                const atl_branch_t *made, atl_arena_t *arena) {
+                                const atl_branch_t *owner, atl_arena_t *arena) {
   const atl_transformer_config_t *c = source->config;
   int32_t i_owner = (is_attention(kind) ? c->attention_owner : c->feed_forward_owner)[i_layer];
   atl_arena_t temporary = {0};
   atl_status_t status = init_vectors(branch, source, sublayer_of(source, i_layer, kind), arena, &temporary);
-  if (made != NULL) {
-    branch->in = made->in;
-    branch->out = made->out;
+  if (owner != NULL) {
+    branch->in = owner->in;
+    branch->out = owner->out;
   } else if (status == ATL_OK) {
     status = init_linears(branch, source, sublayer_of(source, i_owner, kind), part, kind, &temporary);
   }
@@ -124,10 +124,10 @@ atl_status_t atl_layer_init(atl_layer_t *layer, const atl_transformer_source_t *
                             const atl_transformer_part_t *part, int32_t i_layer, const atl_layer_t *attention_owner,
                             const atl_layer_t *feed_forward_owner, atl_arena_t *arena) {
   *layer = (atl_layer_t){0};
-  const atl_branch_t *made = attention_owner ? &attention_owner->attention : NULL;
-  ATL_TRY(init_branch(&layer->attention, source, part, i_layer, ATL_SUBLAYER_ATTENTION, made, arena));
-  made = feed_forward_owner ? &feed_forward_owner->feed_forward : NULL;
-  return init_branch(&layer->feed_forward, source, part, i_layer, ATL_SUBLAYER_FEED_FORWARD, made, arena);
+  const atl_branch_t *owner = attention_owner ? &attention_owner->attention : NULL;
+  ATL_TRY(init_branch(&layer->attention, source, part, i_layer, ATL_SUBLAYER_ATTENTION, owner, arena));
+  owner = feed_forward_owner ? &feed_forward_owner->feed_forward : NULL;
+  return init_branch(&layer->feed_forward, source, part, i_layer, ATL_SUBLAYER_FEED_FORWARD, owner, arena);
 }
 
 atl_status_t atl_layer_init_state(atl_layer_t *layer, const atl_transformer_config_t *c,
@@ -155,7 +155,7 @@ static void progress(const atl_layer_workspace_t *work) {
   if (work->progress != NULL) work->progress(work->context);
 }
 
-/* normed(n,D), in place: what each row's channels take from its neighbours, which remember it. */
+/* Token shift of normed(n,D), in place; updates the shift state of the rows' sequences. */
 static void shift_rows(atl_branch_t *branch, const atl_rows_t *rows, float *normed, int64_t width) {
   for (int64_t i = 0; i < rows->n_rows; i++) {
     const atl_row_t *row = &rows->rows[i];

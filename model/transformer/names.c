@@ -1,4 +1,4 @@
-/* The run of ".fn" is tried from none to MAX_WRAPPERS, which is more than any version has. */
+/* A lookup tries 0 to MAX_WRAPPERS times ".fn"; no version has as many. */
 #include "model/transformer/names.h"
 
 #include <stdio.h>
@@ -16,11 +16,11 @@ const char *atl_names_prefix(bool reversible, int32_t layer, atl_sublayer_t subl
   return text;
 }
 
-/* Bytes of a layer's prefix in a canonical name, up to the dot behind it; 0 for a name of another kind. */
+/* Bytes of the layer prefix of a canonical name, without the dot after it; 0 for a name outside the layers. */
 static size_t prefix_bytes(const char *name) {
   static const struct {
     const char *start;
-    int n_more; /* components behind it: N and 0 or 1; N, f or g, and "net" */
+    int n_more; /* components after it: N and 0 or 1; or N, f or g, and "net" */
   } kinds[] = {{"transformer.layers.layers.", 2}, {"transformer.layers.blocks.", 3}};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     size_t n = strlen(kinds[i].start);

@@ -14,23 +14,23 @@ atl_status_t atl_rows_init(atl_rows_t *rows, int32_t n_text, int32_t n_prefixes,
   return ATL_TAKE(arena, max_rows, &rows->groups);
 }
 
-/* Notes the first thing that is wrong; returns false, for the predicates. */
+/* Sets *why, unless why is NULL, and returns false. */
 static bool fails(const char **why, const char *what) {
   if (why != NULL) *why = what;
   return false;
 }
 
 static const char *error_of(const atl_rows_t *rows, const atl_row_t *row) {
-  if (row->position < 0) return "a row has a position below 0";
-  if (row->sequence < 0) return "a row has a sequence below 0";
-  if (atl_row_is_text(rows, row)) return row->sequence < rows->n_prefixes ? NULL : "a text row names no prefix";
-  if (row->sequence >= rows->n_samples) return "an image row names no sample";
+  if (row->position < 0) return "a row has a negative position";
+  if (row->sequence < 0) return "a row has a negative sequence";
+  if (atl_row_is_text(rows, row)) return row->sequence < rows->n_prefixes ? NULL : "a text row has an unknown prefix";
+  if (row->sequence >= rows->n_samples) return "an image row has an unknown sample";
   int32_t prefix = rows->bound[row->sequence];
   return prefix >= 0 && prefix < rows->n_prefixes ? NULL : "an image row's sample is bound to no prefix";
 }
 
 bool atl_rows_are_allowed(const atl_rows_t *rows, const atl_row_t *call, int32_t n, const char **why) {
-  if (n < 0 || n > rows->max_rows) return fails(why, "a call has more rows than it may have");
+  if (n < 0 || n > rows->max_rows) return fails(why, "a call has more than max_rows rows");
   for (int32_t i = 0; i < n; i++) {
     const char *error = error_of(rows, &call[i]);
     if (error != NULL) return fails(why, error);
@@ -38,18 +38,18 @@ bool atl_rows_are_allowed(const atl_rows_t *rows, const atl_row_t *call, int32_t
   return true;
 }
 
-/* The member m of a group, which follows the member before it. */
+/* Is member m of a group right, given the members before it? */
 static bool is_member(const atl_rows_t *rows, const atl_row_group_t *group, int32_t m, const char **why) {
   int32_t i_row = group->members[m];
-  if (i_row < 0 || i_row >= rows->n_rows) return fails(why, "a group has a member that is no row of the call");
+  if (i_row < 0 || i_row >= rows->n_rows) return fails(why, "a group has a member outside the call");
   const atl_row_t *row = &rows->rows[i_row];
-  if (m > 0 && group->members[m - 1] >= i_row) return fails(why, "a group's members do not rise");
+  if (m > 0 && group->members[m - 1] >= i_row) return fails(why, "a group's members are not in increasing order");
   if (atl_row_is_text(rows, row) != group->is_text) return fails(why, "a group mixes text and image rows");
   if (atl_row_prefix(rows, row) != group->prefix) return fails(why, "a group mixes prefixes");
   for (int32_t before = 0; before < m; before++) {
     const atl_row_t *other = &rows->rows[group->members[before]];
     if (other->sequence == row->sequence && other->position >= row->position)
-      return fails(why, "a sequence's rows do not come in order of position");
+      return fails(why, "a sequence's rows are not in order of position");
   }
   return true;
 }
@@ -66,10 +66,10 @@ bool atl_rows_are_valid(const atl_rows_t *rows, const char **why) {
   }
   for (int32_t i = 0; i < rows->n_rows; i++)
     if (!rows->is_grouped[i]) return fails(why, "a row is in no group");
-  return n_members == rows->n_rows || fails(why, "the groups do not have as many members as the call has rows");
+  return n_members == rows->n_rows || fails(why, "the groups have fewer or more members than the call has rows");
 }
 
-/* The rows from i on that belong with row i and are in no group yet. */
+/* Fills a group with row i and the later rows of its kind and prefix that are not in a group yet. */
 static void fill_group(atl_rows_t *rows, atl_row_group_t *group, int32_t i) {
   const atl_row_t *row = &rows->rows[i];
   *group = (atl_row_group_t){.prefix = atl_row_prefix(rows, row), .is_text = atl_row_is_text(rows, row)};

@@ -21,7 +21,7 @@ atl_status_t atl_shift_init(atl_shift_t *shift, int32_t width, int32_t image_sid
   return ATL_TAKE(arena, (size_t)n_samples * quarter, &shift->left);
 }
 
-/* x <- memory, or zeros at an edge; memory <- x. */
+/* x <- memory, or zeros at an edge; memory <- the old x. */
 static void exchange(float *x, float *memory, int32_t n, bool is_edge) {
   for (int32_t i = 0; i < n; i++) {
     float own = x[i];

@@ -1,11 +1,11 @@
-/* Rows in the order of the pipeline, which is that of the file. Initialisers are PyTorch's own for Linear, Embedding and
- * LayerNorm; LayerScale begins smaller in deeper layers. */
+/* Rows are in the order of the forward pass, which is the order in the file. Initialisers are PyTorch's defaults for
+ * Linear, Embedding and LayerNorm; LayerScale starts smaller in deeper layers. */
 #include "model/transformer/tensors.h"
 
 #include "model/kernels/attention/rotary.h"
 #include "model/transformer/names.h"
 
-/* Conditions of rows. */
+/* Conditions, for the field `needs` of a row. */
 enum { ALWAYS = 0, OWN_EMBEDDINGS = 1, LEARNED = 2, ROTARY = 4, SANDWICH = 8, OWN_LINEARS = 16 };
 
 #define AT(field) offsetof(atl_transformer_tensors_t, field)
@@ -20,7 +20,7 @@ static const atl_table_row_t the_embeddings[] = {
     {"image_pos_emb.weights.1", "1,1,f,D", AT(positions.columns), ATL_TENSOR_TABLE, ATL_NORMAL("1"), LEARNED},
 };
 
-/* What each sublayer has of its own, whether it shares its linears or not. */
+/* The vectors that each sublayer has, even when it shares its linear layers. */
 #define VECTORS(sublayer)                                                                                              \
   {"scale", "1,1,D", IN(sublayer.vectors.scale), ATL_TENSOR_SCALE, ATL_GIVEN, ALWAYS},                                 \
       {"norm.weight", "D", IN(sublayer.vectors.norm_weight), ATL_TENSOR_GAIN, ATL_ONES, ALWAYS},                       \

@@ -1,5 +1,5 @@
-/* The transformer's tensors: where their weights are bound while a part of it is made. The table, model/nn/table.h, is
- * the one list of them.
+/* The transformer's weights struct, to which tensors are bound while a part of the transformer is built, and its tensor
+ * table (model/nn/table.h).
  *
  *     atl_transformer_source_t source;
  *     ATL_TRY(atl_transformer_source_open(model, &source));
@@ -12,14 +12,14 @@
 #include "model/checkpoint/model.h"
 #include "model/nn/weights.h"
 
-/* A sublayer. Names are those of attention, then those of feed-forward. */
+/* A sublayer. Comments give attention's tensor name first, then feed-forward's. */
 typedef struct {
   struct {
     atl_parameter_t norm_weight, norm_bias;         /* norm.* (D) */
     atl_parameter_t scale;                          /* scale (1,1,D): LayerScale */
     atl_parameter_t norm_out_weight, norm_out_bias; /* norm_out.* (D), with sandwich_norm */
   } vectors;
-  struct {                      /* of the layer that owns them */
+  struct {                      /* bound in the layer that owns them */
     atl_parameter_t in_weight;  /* to_qkv.weight (3*H*E,D); net.0.weight (8D,D) */
     atl_parameter_t in_bias;    /* none; net.0.bias (8D) */
     atl_parameter_t out_weight; /* to_out.0.weight (D,H*E); net.3.weight (D,4D) */
@@ -53,14 +53,14 @@ typedef struct {
 
 extern const atl_table_t atl_transformer_table; /* of an atl_transformer_tensors_t, by atl_transformer_config_t */
 
-/* What the embedding, the layers and the head read their weights from. */
+/* The source of the weights of embedding, layers and head. */
 typedef struct {
   const atl_transformer_config_t *config;
   atl_weights_t weights;
   atl_transformer_tensors_t tensors;
 } atl_transformer_source_t;
 
-/* MEMORY. Borrows the model. Caller closes, also after a failure. */
+/* MEMORY. Borrows the model until close. Caller closes, also after a failure. */
 atl_status_t atl_transformer_source_open(const atl_model_t *model, atl_transformer_source_t *source);
 void atl_transformer_source_close(atl_transformer_source_t *source);
 

@@ -1,5 +1,5 @@
-/* The part of a transformer that one stage owns: [embedding] layers [head], and the state of its sequences. The story
- * of a row is in docs/model.md; here it is run over layers, which work in one scratch. */
+/* A part is [embedding] layers [head] and the state of its sequences. docs/model.md follows a row through all steps;
+ * this file runs them. All layers share one workspace. */
 #include "model/transformer/transformer.h"
 
 #include <float.h>
@@ -28,20 +28,20 @@ int64_t atl_transformer_row_width(const atl_transformer_config_t *config) {
   return (config->reversible ? 2 : 1) * (int64_t)config->width;
 }
 
-/* The first layer of the part that uses the same linears as layer i. */
+/* The first layer of the part that uses the same linear layers as layer i. */
 static int32_t first_of(const int32_t *owners, const atl_transformer_part_t *part, int32_t i) {
   int32_t first = part->first_layer;
   while (owners[first] != owners[i]) first++;
   return first;
 }
 
-/* Floats of a row of qkv or hidden, which share memory. */
+/* Floats per row of qkv and hidden, which share memory. */
 static size_t row_items_after_in(const atl_transformer_config_t *c) {
   size_t qkv = 3 * (size_t)c->n_heads * (size_t)c->head_size, hidden = 4 * (size_t)c->width;
   return qkv > hidden ? qkv : hidden;
 }
 
-/* Floats of scratch a row takes, beside attention's. */
+/* Floats of scratch per row, without attention's. */
 static size_t row_items(const atl_transformer_config_t *c) {
   size_t width = (size_t)c->width, inner = (size_t)c->n_heads * (size_t)c->head_size;
   return width + row_items_after_in(c) + inner + (c->sandwich_norm ? width : 0);
@@ -103,8 +103,8 @@ static atl_status_t init_layers(atl_transformer_t *t, const atl_transformer_sour
   return ATL_OK;
 }
 
-/* What takes the most memory while it is read comes first, what is only zeros at first comes last: so that loading
- * never takes more than running. */
+/* Loads first what needs the most temporary memory, and allocates caches and scratch last, so that loading never takes
+ * more memory than running. */
 static atl_status_t init_from(atl_transformer_t *t, const atl_model_t *model, const atl_transformer_source_t *source) {
   if (is_last(&t->config, &t->part))
     ATL_TRY(atl_head_init(&t->head, source, t->part.dtype, t->part.backend, &t->arena));

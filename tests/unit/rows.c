@@ -1,5 +1,5 @@
 // TEST np=1
-/* The rows of a call: groups of rows that read one prefix, and the predicates that say when they are wrong. */
+/* The rows of a call: groups of rows that read one prefix, and the predicates that detect wrong rows and groups. */
 #include "model/transformer/rows.h"
 
 #include <string.h>
@@ -23,11 +23,11 @@ static void check_groups(void) {
   TAP_OK(rows.n_groups == 4 && rows.groups[0].n == 8 && rows.groups[1].n == 1 && rows.groups[1].prefix == 2 &&
              rows.groups[2].n == 1 && rows.groups[3].n == 4 && rows.groups[3].is_text,
          "rows are grouped by prefix, at most 8 in a group");
-  TAP_OK(!rows.has_repeats, "no sample comes twice in a call of 10 samples");
+  TAP_OK(!rows.has_repeats, "has_repeats is false when each of 10 samples has one row");
   call[1].sequence = 0;
   call[1].position = N_TEXT + 1;
   atl_rows_set(&rows, call, 14);
-  TAP_OK(rows.has_repeats, "a sample that comes twice is noticed");
+  TAP_OK(rows.has_repeats, "has_repeats is true when a sample has two rows");
 }
 
 static void check_allowed(atl_row_t row, const char *want, const char *name) {
@@ -39,23 +39,22 @@ static void check_allowed(atl_row_t row, const char *want, const char *name) {
 static void check_bad_rows(void) {
   const atl_row_t good[MAX_ROWS + 1] = {{0}};
   rows.bound[7] = N_PREFIXES;
-  check_allowed((atl_row_t){N_PREFIXES - 1, 0}, NULL, "the last prefix may have a row");
-  check_allowed((atl_row_t){N_SAMPLES - 1, N_TEXT}, NULL, "the last sample may have a row");
-  check_allowed((atl_row_t){0, -1}, "a row has a position below 0", "a row at position -1 is not allowed");
-  check_allowed((atl_row_t){-1, 0}, "a row has a sequence below 0", "a row of sequence -1 is not allowed");
-  check_allowed((atl_row_t){N_PREFIXES, 0}, "a text row names no prefix",
+  check_allowed((atl_row_t){N_PREFIXES - 1, 0}, NULL, "a row of the last prefix is allowed");
+  check_allowed((atl_row_t){N_SAMPLES - 1, N_TEXT}, NULL, "a row of the last sample is allowed");
+  check_allowed((atl_row_t){0, -1}, "a row has a negative position", "a row at position -1 is not allowed");
+  check_allowed((atl_row_t){-1, 0}, "a row has a negative sequence", "a row of sequence -1 is not allowed");
+  check_allowed((atl_row_t){N_PREFIXES, 0}, "a text row has an unknown prefix",
                 "a text row beyond the prefixes is not allowed");
-  check_allowed((atl_row_t){N_SAMPLES, N_TEXT}, "an image row names no sample",
+  check_allowed((atl_row_t){N_SAMPLES, N_TEXT}, "an image row has an unknown sample",
                 "an image row beyond the samples is not allowed");
   check_allowed((atl_row_t){7, N_TEXT}, "an image row's sample is bound to no prefix",
                 "a row of a sample bound to no prefix is not allowed");
-  TAP_OK(atl_rows_are_allowed(&rows, good, MAX_ROWS, NULL), "a call may have all rows there is room for");
-  TAP_OK(!atl_rows_are_allowed(&rows, good, MAX_ROWS + 1, NULL),
-         "a call may not have a row more than there is room for");
+  TAP_OK(atl_rows_are_allowed(&rows, good, MAX_ROWS, NULL), "a call of max_rows rows is allowed");
+  TAP_OK(!atl_rows_are_allowed(&rows, good, MAX_ROWS + 1, NULL), "a call of max_rows + 1 rows is not allowed");
   rows.bound[7] = 0;
 }
 
-/* Groups of a call of 3 samples and a text row, after one change. */
+/* Makes the groups of a call of 3 samples and a text row, damages them, and expects the predicate to say why. */
 static void check_damage(void (*damage)(void), const char *want, const char *name) {
   static atl_row_t call[4];
   const char *why = "";
@@ -84,22 +83,22 @@ static void check_order(void) {
   rows.n_groups = 1;
   rows.is_grouped[0] = rows.is_grouped[1] = true;
   rows.groups[0] = (atl_row_group_t){.n = 2, .prefix = rows.bound[0], .members = {0, 1}};
-  TAP_OK(!atl_rows_are_valid(&rows, &why) && strcmp(why, "a sequence's rows do not come in order of position") == 0,
-         "rows of a sequence out of order are noticed");
+  TAP_OK(!atl_rows_are_valid(&rows, &why) && strcmp(why, "a sequence's rows are not in order of position") == 0,
+         "rows of a sequence out of order are detected");
 }
 
 int main(void) {
-  TAP_STATUS(ATL_OK, atl_rows_init(&rows, N_TEXT, N_PREFIXES, N_SAMPLES, MAX_ROWS, &arena), "rows are made");
+  TAP_STATUS(ATL_OK, atl_rows_init(&rows, N_TEXT, N_PREFIXES, N_SAMPLES, MAX_ROWS, &arena), "rows are initialised");
   check_groups();
   check_bad_rows();
-  check_damage(swap_members, "a group's members do not rise", "members out of order are noticed");
-  check_damage(name_no_row, "a group has a member that is no row of the call", "a member beyond the call is noticed");
-  check_damage(mix_kinds, "a group mixes text and image rows", "a text row among image rows is noticed");
-  check_damage(change_prefix, "a group mixes prefixes", "a group of another prefix is noticed");
-  check_damage(empty_group, "a group is empty or too large", "an empty group is noticed");
-  check_damage(drop_row, "a row is in no group", "a row without a group is noticed");
-  check_damage(drop_member, "the groups do not have as many members as the call has rows",
-               "groups with fewer members than rows are noticed");
+  check_damage(swap_members, "a group's members are not in increasing order", "members out of order are detected");
+  check_damage(name_no_row, "a group has a member outside the call", "a member outside the call is detected");
+  check_damage(mix_kinds, "a group mixes text and image rows", "a text row among image rows is detected");
+  check_damage(change_prefix, "a group mixes prefixes", "a group with the wrong prefix is detected");
+  check_damage(empty_group, "a group is empty or too large", "an empty group is detected");
+  check_damage(drop_row, "a row is in no group", "a row without a group is detected");
+  check_damage(drop_member, "the groups have fewer or more members than the call has rows",
+               "groups with fewer members than rows are detected");
   check_order();
   atl_arena_clear(&arena);
   return tap_done();
