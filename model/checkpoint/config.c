@@ -1,5 +1,5 @@
-/* A config is as hostile as the file it came in: each field has its range, and what follows from several of them is
- * checked in one place, so that no later product of sizes can overflow an int32. */
+/* A config comes from an untrusted file. Each field has a range, and conditions on several fields are checked in one
+ * place, so that no later product of sizes overflows. */
 #include "model/checkpoint/config.h"
 
 #include <math.h>
@@ -8,8 +8,8 @@
 
 enum { MAX_WIDTH = 1 << 16, MAX_TOKENS = 1 << 24, MAX_LENGTH = 1 << 16, MAX_SIDE = 256, MAX_PIXELS = 1 << 13 };
 
-static const char *const the_attentions[] = {"full", "axial_row", "axial_col", "conv_like"};
-enum { N_ATTENTIONS = sizeof the_attentions / sizeof *the_attentions };
+static const char *const attention_names[] = {"full", "axial_row", "axial_col", "conv_like"};
+enum { N_ATTENTIONS = sizeof attention_names / sizeof *attention_names };
 
 typedef struct {
   const char *name;
@@ -26,7 +26,7 @@ typedef struct {
   { #name, offsetof(type, name), min, max }
 #define N_OF(array) (sizeof(array) / sizeof *(array))
 
-static const int_field_t the_transformer_ints[] = {
+static const int_field_t transformer_ints[] = {
     FIELD(atl_transformer_config_t, width, 1, MAX_WIDTH),
     FIELD(atl_transformer_config_t, n_layers, 1, ATL_MAX_LAYERS),
     FIELD(atl_transformer_config_t, n_heads, 1, 4096),
@@ -34,14 +34,14 @@ static const int_field_t the_transformer_ints[] = {
     FIELD(atl_transformer_config_t, text_length, 1, MAX_LENGTH),
     FIELD(atl_transformer_config_t, n_text_tokens, 1, MAX_TOKENS),
     FIELD(atl_transformer_config_t, image_side, 1, MAX_SIDE),
-    FIELD(atl_transformer_config_t, n_image_tokens, 1, 65536), /* finished grids are kept as uint16 */
+    FIELD(atl_transformer_config_t, n_image_tokens, 1, 65536), /* finished token grids are stored as uint16 */
 };
 #define FLAG(name)                                                                                                     \
   { #name, offsetof(atl_transformer_config_t, name) }
-static const bool_field_t the_transformer_flags[] = {FLAG(reversible),   FLAG(stable), FLAG(sandwich_norm),
-                                                     FLAG(shift_tokens), FLAG(rotary), FLAG(share_embeddings)};
+static const bool_field_t transformer_flags[] = {FLAG(reversible),   FLAG(stable), FLAG(sandwich_norm),
+                                                 FLAG(shift_tokens), FLAG(rotary), FLAG(share_embeddings)};
 #undef FLAG
-static const int_field_t the_vae_ints[] = {
+static const int_field_t vae_ints[] = {
     FIELD(atl_vae_config_t, image_size, 2, MAX_PIXELS),
     FIELD(atl_vae_config_t, n_layers, 1, 12),
     FIELD(atl_vae_config_t, n_res_blocks, 0, 256),
@@ -50,19 +50,19 @@ static const int_field_t the_vae_ints[] = {
     FIELD(atl_vae_config_t, hidden_width, 1, MAX_WIDTH),
     FIELD(atl_vae_config_t, n_channels, 3, 4),
 };
-static const int_field_t the_clip_ints[] = {
+static const int_field_t clip_ints[] = {
     FIELD(atl_clip_config_t, embedding_width, 1, MAX_WIDTH),  FIELD(atl_clip_config_t, image_size, 1, MAX_PIXELS),
     FIELD(atl_clip_config_t, vision_width, 1, MAX_WIDTH),     FIELD(atl_clip_config_t, vision_heads, 1, 4096),
     FIELD(atl_clip_config_t, context_length, 2, MAX_LENGTH),  FIELD(atl_clip_config_t, vocabulary, 3, MAX_TOKENS),
     FIELD(atl_clip_config_t, text_width, 1, MAX_WIDTH),       FIELD(atl_clip_config_t, text_heads, 1, 4096),
     FIELD(atl_clip_config_t, text_layers, 1, ATL_MAX_LAYERS),
 };
-static const int_field_t the_clip_vit_ints[] = {
+static const int_field_t clip_vit_ints[] = {
     FIELD(atl_clip_config_t, vision_layers, 1, ATL_MAX_LAYERS),
     FIELD(atl_clip_config_t, patch_size, 1, MAX_PIXELS),
 };
 
-const char *atl_attention_name(atl_attention_t kind) { return the_attentions[kind]; }
+const char *atl_attention_name(atl_attention_t kind) { return attention_names[kind]; }
 
 /* ---- fields ---- */
 
@@ -91,7 +91,7 @@ static void set_ints(json_t *object, const int_field_t *fields, size_t n, const 
                         json_integer(*(const int32_t *)(const void *)((const char *)config + fields[i].offset)));
 }
 
-/* A list of exactly n items under `name`. */
+/* The list of exactly n items under `name`. */
 static atl_status_t get_list(const json_t *object, const char *where, const char *name, size_t n, const json_t **list) {
   *list = json_object_get(object, name);
   ATL_CHECK(json_is_array(*list) && json_array_size(*list) == n, INPUT,
@@ -107,7 +107,7 @@ static atl_status_t get_int_list(const json_t *object, const char *where, const 
   for (size_t i = 0; i < n; i++) {
     const json_t *item = json_array_get(list, i);
     ATL_CHECK(json_is_integer(item) && json_integer_value(item) >= 0 && json_integer_value(item) <= max, INPUT,
-              "%s: item %zu of \"%s\" should be a whole number from 0 to %lld", where, i, name, (long long)max);
+              "%s: item %zu of \"%s\" should be an integer from 0 to %lld", where, i, name, (long long)max);
     values[i] = (int32_t)json_integer_value(item);
   }
   return ATL_OK;
@@ -120,7 +120,7 @@ static json_t *int_list(const int32_t *values, size_t n) {
 }
 
 static atl_status_t finish(json_t *object, json_t **result) {
-  ATL_CHECK(object != NULL, MEMORY, "no memory for a configuration as JSON");
+  ATL_CHECK(object != NULL, MEMORY, "out of memory while writing a configuration as JSON");
   *result = object;
   return ATL_OK;
 }
@@ -133,7 +133,7 @@ static atl_status_t get_attention(const json_t *object, const char *where, atl_t
   for (int32_t i = 0; i < config->n_layers; i++) {
     const char *name = json_string_value(json_array_get(list, (size_t)i));
     int kind = 0;
-    while (kind < N_ATTENTIONS && (name == NULL || strcmp(name, the_attentions[kind]) != 0)) kind++;
+    while (kind < N_ATTENTIONS && (name == NULL || strcmp(name, attention_names[kind]) != 0)) kind++;
     ATL_CHECK(kind < N_ATTENTIONS, UNSUPPORTED,
               "%s: attention of layer %d: expected full, axial_row, axial_col or conv_like, found %s", where, i,
               name == NULL ? "no text" : name);
@@ -143,19 +143,19 @@ static atl_status_t get_attention(const json_t *object, const char *where, atl_t
 }
 
 atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config, const char *where) {
-  ATL_TRY(check_ints(where, the_transformer_ints, N_OF(the_transformer_ints), config));
-  ATL_CHECK(config->n_heads * config->head_size <= MAX_WIDTH, INPUT, "%s: %d heads of %d are wider than %d", where,
+  ATL_TRY(check_ints(where, transformer_ints, N_OF(transformer_ints), config));
+  ATL_CHECK(config->n_heads * config->head_size <= MAX_WIDTH, INPUT, "%s: %d heads of size %d are wider than %d", where,
             config->n_heads, config->head_size, MAX_WIDTH);
-  ATL_CHECK(!config->rotary || config->head_size >= 6, INPUT, "%s: rotary positions need heads of 6 or more, found %d",
-            where, config->head_size);
+  ATL_CHECK(!config->rotary || config->head_size >= 6, INPUT,
+            "%s: rotary positions need a head size of 6 or more, found %d", where, config->head_size);
   for (int32_t i = 0; i < config->n_layers; i++) {
     int32_t a = config->attention_owner[i], f = config->feed_forward_owner[i];
     ATL_CHECK(a >= 0 && a <= i && config->attention_owner[a] == a && f >= 0 && f <= i &&
                   config->feed_forward_owner[f] == f,
-              INPUT, "%s: layer %d shares weights with layers %d and %d, which do not come first or share themselves",
-              where, i, a, f);
+              INPUT, "%s: layer %d shares the weights of layers %d and %d, which must come first and own theirs", where,
+              i, a, f);
     ATL_CHECK(config->attention[i] == config->attention[a], INPUT,
-              "%s: layer %d (%s) shares the attention of layer %d (%s); they must be of one kind", where, i,
+              "%s: layer %d (%s) shares the attention of layer %d (%s); both must be of the same kind", where, i,
               atl_attention_name(config->attention[i]), a, atl_attention_name(config->attention[a]));
   }
   return ATL_OK;
@@ -164,10 +164,10 @@ atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config
 atl_status_t atl_transformer_config_from_json(const json_t *object, const char *where,
                                               atl_transformer_config_t *config) {
   *config = (atl_transformer_config_t){0};
-  ATL_TRY(get_ints(object, where, the_transformer_ints, N_OF(the_transformer_ints), config));
-  for (size_t i = 0; i < N_OF(the_transformer_flags); i++) {
-    bool *flag = (bool *)((char *)config + the_transformer_flags[i].offset);
-    ATL_TRY(atl_json_get_bool(object, where, the_transformer_flags[i].name, flag));
+  ATL_TRY(get_ints(object, where, transformer_ints, N_OF(transformer_ints), config));
+  for (size_t i = 0; i < N_OF(transformer_flags); i++) {
+    bool *flag = (bool *)((char *)config + transformer_flags[i].offset);
+    ATL_TRY(atl_json_get_bool(object, where, transformer_flags[i].name, flag));
   }
   size_t n = (size_t)config->n_layers;
   ATL_TRY(get_attention(object, where, config));
@@ -178,10 +178,10 @@ atl_status_t atl_transformer_config_from_json(const json_t *object, const char *
 
 atl_status_t atl_transformer_config_to_json(const atl_transformer_config_t *config, json_t **object) {
   json_t *made = json_object(), *attention = json_array();
-  set_ints(made, the_transformer_ints, N_OF(the_transformer_ints), config);
-  for (size_t i = 0; i < N_OF(the_transformer_flags); i++)
-    json_object_set_new(made, the_transformer_flags[i].name,
-                        json_boolean(*((const bool *)config + the_transformer_flags[i].offset)));
+  set_ints(made, transformer_ints, N_OF(transformer_ints), config);
+  for (size_t i = 0; i < N_OF(transformer_flags); i++)
+    json_object_set_new(made, transformer_flags[i].name,
+                        json_boolean(*((const bool *)config + transformer_flags[i].offset)));
   for (int32_t i = 0; i < config->n_layers; i++)
     json_array_append_new(attention, json_string(atl_attention_name(config->attention[i])));
   size_t n = (size_t)config->n_layers;
@@ -211,21 +211,21 @@ static json_t *real_list(const float *values, size_t n) {
 }
 
 atl_status_t atl_vae_config_check(const atl_vae_config_t *config, const char *where) {
-  ATL_TRY(check_ints(where, the_vae_ints, N_OF(the_vae_ints), config));
+  ATL_TRY(check_ints(where, vae_ints, N_OF(vae_ints), config));
   int32_t size = config->image_size;
   ATL_CHECK((size & (size - 1)) == 0 && size >> config->n_layers >= 1, INPUT,
             "%s: the image size should be a power of 2 that can be halved %d times, found %d", where, config->n_layers,
             size);
   for (int32_t i = 0; i < config->n_channels; i++)
     ATL_CHECK(isfinite(config->mean[i]) && isfinite(config->std[i]) && config->std[i] > 0, INPUT,
-              "%s: normalisation of channel %d should be a mean and a positive deviation, found %g and %g", where, i,
-              (double)config->mean[i], (double)config->std[i]);
+              "%s: normalisation of channel %d should be a mean and a positive standard deviation, found %g and %g",
+              where, i, (double)config->mean[i], (double)config->std[i]);
   return ATL_OK;
 }
 
 atl_status_t atl_vae_config_from_json(const json_t *object, const char *where, atl_vae_config_t *config) {
   *config = (atl_vae_config_t){0};
-  ATL_TRY(get_ints(object, where, the_vae_ints, N_OF(the_vae_ints), config));
+  ATL_TRY(get_ints(object, where, vae_ints, N_OF(vae_ints), config));
   ATL_TRY(get_reals(object, where, "mean", (size_t)config->n_channels, config->mean));
   ATL_TRY(get_reals(object, where, "std", (size_t)config->n_channels, config->std));
   return atl_vae_config_check(config, where);
@@ -233,7 +233,7 @@ atl_status_t atl_vae_config_from_json(const json_t *object, const char *where, a
 
 atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **object) {
   json_t *made = json_object();
-  set_ints(made, the_vae_ints, N_OF(the_vae_ints), config);
+  set_ints(made, vae_ints, N_OF(vae_ints), config);
   json_object_set_new(made, "mean", real_list(config->mean, (size_t)config->n_channels));
   json_object_set_new(made, "std", real_list(config->std, (size_t)config->n_channels));
   return finish(made, object);
@@ -242,8 +242,8 @@ atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **obj
 /* ---- CLIP ---- */
 
 atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *where) {
-  ATL_TRY(check_ints(where, the_clip_ints, N_OF(the_clip_ints), config));
-  if (!config->is_resnet) ATL_TRY(check_ints(where, the_clip_vit_ints, N_OF(the_clip_vit_ints), config));
+  ATL_TRY(check_ints(where, clip_ints, N_OF(clip_ints), config));
+  if (!config->is_resnet) ATL_TRY(check_ints(where, clip_vit_ints, N_OF(clip_vit_ints), config));
   ATL_CHECK(!config->is_resnet || config->vision_width <= MAX_WIDTH / 32, INPUT, "%s: a ResNet of width %d is too wide",
             where, config->vision_width);
   for (int i = 0; config->is_resnet && i < 4; i++)
@@ -263,21 +263,21 @@ atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *
 atl_status_t atl_clip_config_from_json(const json_t *object, const char *where, atl_clip_config_t *config) {
   *config = (atl_clip_config_t){0};
   ATL_TRY(atl_json_get_bool(object, where, "is_resnet", &config->is_resnet));
-  ATL_TRY(get_ints(object, where, the_clip_ints, N_OF(the_clip_ints), config));
+  ATL_TRY(get_ints(object, where, clip_ints, N_OF(clip_ints), config));
   if (config->is_resnet)
     ATL_TRY(get_int_list(object, where, "vision_blocks", 4, ATL_MAX_LAYERS, config->vision_blocks));
   else
-    ATL_TRY(get_ints(object, where, the_clip_vit_ints, N_OF(the_clip_vit_ints), config));
+    ATL_TRY(get_ints(object, where, clip_vit_ints, N_OF(clip_vit_ints), config));
   return atl_clip_config_check(config, where);
 }
 
 atl_status_t atl_clip_config_to_json(const atl_clip_config_t *config, json_t **object) {
   json_t *made = json_object();
   json_object_set_new(made, "is_resnet", json_boolean(config->is_resnet));
-  set_ints(made, the_clip_ints, N_OF(the_clip_ints), config);
+  set_ints(made, clip_ints, N_OF(clip_ints), config);
   if (config->is_resnet)
     json_object_set_new(made, "vision_blocks", int_list(config->vision_blocks, 4));
   else
-    set_ints(made, the_clip_vit_ints, N_OF(the_clip_vit_ints), config);
+    set_ints(made, clip_vit_ints, N_OF(clip_vit_ints), config);
   return finish(made, object);
 }

@@ -1,9 +1,12 @@
-/* Config: the sizes and switches that decide a model's architecture, as plain data.
+/* Config: the sizes and switches that determine a model's architecture, as plain data.
  *
- * They come from a checkpoint's hparams (transformer, dVAE) or from its tensors' shapes (CLIP), are written to
- * model.json by `atelier convert` and read from there by everything else. Letters (docs/model.md): T text length,
- * I image length, f image side (I = f*f), D width, H heads, E head size, L layers, V_t text ids of the tokenizer,
- * V_T = V_t + T with a private pad id per text position, V_i image codes, K codebook width.
+ * `atelier convert` takes them from a checkpoint's hparams (transformer, dVAE) or from its tensors' shapes (CLIP) and
+ * writes them to model.json; all other commands read them from there. Letters (docs/model.md): T text length, I image
+ * length, f image side (I = f*f), D width, H heads, E head size, L layers, V_t text ids of the tokenizer, V_T = V_t + T
+ * text ids including a private pad id per text position, V_i image tokens, K codebook width.
+ *
+ *     atl_vae_config_t config;
+ *     ATL_TRY(atl_vae_config_from_json(object, "mymodel/model.json", &config));
  */
 #ifndef ATL_MODEL_CHECKPOINT_CONFIG_H
 #define ATL_MODEL_CHECKPOINT_CONFIG_H
@@ -23,7 +26,7 @@ typedef enum {
   ATL_ATTENTION_CONV_LIKE
 } atl_attention_t;
 
-/* DALLE-pytorch's DALLE. */
+/* DALLE-pytorch's DALLE. Quoted names are its hparams. */
 typedef struct {
   int32_t width;          /* D */
   int32_t n_layers;       /* L, "depth" */
@@ -37,31 +40,31 @@ typedef struct {
   bool stable;
   bool sandwich_norm;
   bool shift_tokens;
-  bool rotary; /* else learned text and axial image positions */
-  bool share_embeddings;
+  bool rotary;                               /* false: learned text positions and axial image positions */
+  bool share_embeddings;                     /* token embeddings are rows of the output matrix */
   atl_attention_t attention[ATL_MAX_LAYERS]; /* kind of each layer's attention */
-  int32_t attention_owner[ATL_MAX_LAYERS];   /* first layer whose attention weights layer i uses (i when not shared) */
+  int32_t attention_owner[ATL_MAX_LAYERS]; /* the first layer with the attention weights of layer i; i if not shared */
   int32_t feed_forward_owner[ATL_MAX_LAYERS];
 } atl_transformer_config_t;
 
 /* DALLE-pytorch's DiscreteVAE. */
 typedef struct {
-  int32_t image_size; /* pixels a side, a power of 2 */
-  int32_t n_layers;   /* each halves the side */
+  int32_t image_size; /* side in pixels, a power of 2 */
+  int32_t n_layers;   /* convolutions of stride 2: each halves the side */
   int32_t n_res_blocks;
   int32_t n_tokens;       /* V_i */
   int32_t codebook_width; /* K */
   int32_t hidden_width;
   int32_t n_channels;    /* 3 or 4 */
-  float mean[4], std[4]; /* encode: (rgb - mean) / std; decode gives normalised values */
+  float mean[4], std[4]; /* per channel: the encoder reads (rgb - mean) / std, the decoder gives such values */
 } atl_vae_config_t;
 
 /* OpenAI CLIP, from tensor shapes. */
 typedef struct {
   bool is_resnet;
-  int32_t embedding_width; /* E of the joint space */
+  int32_t embedding_width; /* E_J, of the joint space */
   int32_t image_size;
-  int32_t vision_width;     /* ViT: W; ResNet: the stem's width */
+  int32_t vision_width;     /* ViT: W; ResNet: width of the stem */
   int32_t vision_layers;    /* ViT */
   int32_t vision_blocks[4]; /* ResNet: bottlenecks of layer1..4 */
   int32_t patch_size;       /* ViT */
@@ -71,7 +74,7 @@ typedef struct {
   int32_t text_width, text_heads, text_layers;
 } atl_clip_config_t;
 
-/* Image tokens I, text ids with private pads V_T, all ids V. */
+/* I, the image tokens of a picture; V_T, the text ids with private pads; V = V_T + V_i, all ids. */
 static inline int32_t atl_config_image_length(const atl_transformer_config_t *c) {
   return c->image_side * c->image_side;
 }
@@ -83,8 +86,9 @@ static inline int32_t atl_config_vocabulary(const atl_transformer_config_t *c) {
 }
 const char *atl_attention_name(atl_attention_t kind); /* "axial_row" */
 
-/* Between config and its object in model.json. *_from_json checks every field (INPUT names it) and the consistency of
- * the whole; `where` names the file in messages. *_to_json: caller owns. */
+/* Convert between a config and its object in model.json. *_from_json checks each field and the whole config; `where`
+ * names the file in messages. INPUT names the field; UNSUPPORTED: an unknown kind of attention. *_to_json: MEMORY;
+ * caller owns the object. */
 atl_status_t atl_transformer_config_from_json(const json_t *object, const char *where,
                                               atl_transformer_config_t *config);
 atl_status_t atl_vae_config_from_json(const json_t *object, const char *where, atl_vae_config_t *config);
@@ -92,11 +96,11 @@ atl_status_t atl_clip_config_from_json(const json_t *object, const char *where, 
 atl_status_t atl_transformer_config_to_json(const atl_transformer_config_t *config, json_t **object);
 atl_status_t atl_vae_config_to_json(const atl_vae_config_t *config, json_t **object);
 atl_status_t atl_clip_config_to_json(const atl_clip_config_t *config, json_t **object);
-/* One line for people, "4 layers of width 256, ...", into text; returns text. */
+/* Write a one-line description, "4 layers of width 256, ...", to text; return text. */
 const char *atl_transformer_config_describe(const atl_transformer_config_t *config, char *text, size_t text_bytes);
 const char *atl_vae_config_describe(const atl_vae_config_t *config, char *text, size_t text_bytes);
 const char *atl_clip_config_describe(const atl_clip_config_t *config, char *text, size_t text_bytes);
-/* What from_json checks, ranges and the whole, for configs that come from elsewhere. */
+/* The checks of *_from_json, ranges and consistency, for configs from other sources. INPUT. */
 atl_status_t atl_transformer_config_check(const atl_transformer_config_t *config, const char *where);
 atl_status_t atl_vae_config_check(const atl_vae_config_t *config, const char *where);
 atl_status_t atl_clip_config_check(const atl_clip_config_t *config, const char *where);

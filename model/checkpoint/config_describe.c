@@ -1,4 +1,4 @@
-/* Configurations in words. */
+/* One-line descriptions of configurations. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int32_t count_own(const int32_t *owners, int32_t n) {
 }
 
 const char *atl_transformer_config_describe(const atl_transformer_config_t *c, char *text, size_t text_bytes) {
-  snprintf(text, text_bytes, "%d layers of width %d, %d heads of %d; text %d of %d ids, image %dx%d of %d codes",
+  snprintf(text, text_bytes, "%d layers of width %d, %d heads of %d; text %d of %d ids, image %dx%d of %d tokens",
            c->n_layers, c->width, c->n_heads, c->head_size, c->text_length, c->n_text_tokens, c->image_side,
            c->image_side, c->n_image_tokens);
   append(text, text_bytes, "; attention");
@@ -38,14 +38,15 @@ const char *atl_transformer_config_describe(const atl_transformer_config_t *c, c
   int32_t n_attention = count_own(c->attention_owner, c->n_layers);
   int32_t n_feed_forward = count_own(c->feed_forward_owner, c->n_layers);
   if (n_attention < c->n_layers || n_feed_forward < c->n_layers)
-    append(text, text_bytes, ", %d attentions and %d feed-forwards shared by all layers", n_attention, n_feed_forward);
+    append(text, text_bytes, ", %d attention and %d feed-forward modules shared by all layers", n_attention,
+           n_feed_forward);
   return text;
 }
 
 const char *atl_vae_config_describe(const atl_vae_config_t *c, char *text, size_t text_bytes) {
   int32_t side = c->image_size >> c->n_layers;
   snprintf(text, text_bytes,
-           "%dx%d pixels of %d channels <-> %dx%d codes of %d; codebook %d wide, %d hidden, %d "
+           "%dx%d pixels of %d channels <-> %dx%d tokens of %d; codebook width %d, hidden width %d, %d "
            "residual blocks",
            c->image_size, c->image_size, c->n_channels, side, side, c->n_tokens, c->codebook_width, c->hidden_width,
            c->n_res_blocks);

@@ -1,4 +1,4 @@
-/* Everything is opened and checked before anything is written. */
+/* All sources are opened and checked before anything is written. */
 #include "model/checkpoint/convert.h"
 
 #include <string.h>
@@ -15,13 +15,13 @@ typedef struct {
   atl_checkpoint_t *opened[MAX_OPEN];
   int n_opened;
   const atl_checkpoint_t *parts[ATL_N_PARTS]; /* where each part comes from, or NULL */
-  const char *tokenizers[2];                  /* files to copy, or NULL: the transformer's and CLIP's */
+  const char *tokenizers[2];                  /* files to copy, the transformer's and CLIP's, or NULL */
   atl_write_t write;
 } conversion_t;
 
-static const char *const the_tokenizer_parts[2] = {"tokenizer", "clip_tokenizer"};
+static const char *const tokenizer_parts[2] = {"tokenizer", "clip_tokenizer"};
 
-/* ---- what comes from where ---- */
+/* ---- sources of the parts ---- */
 
 static atl_status_t open_source(conversion_t *conversion, const char *path, const atl_checkpoint_t **checkpoint) {
   for (int i = 0; i < conversion->n_opened; i++)
@@ -43,7 +43,7 @@ static atl_status_t assign_chosen(conversion_t *conversion) {
     ATL_CHECK(conversion->parts[part]->parts[part].n_tensors > 0, INPUT, "%s: expected a %s in it, found none", path,
               atl_part_name((atl_part_t)part));
   }
-  /* a DALLE's own dVAE comes with it */
+  /* A DALLE checkpoint brings its own dVAE. */
   const atl_checkpoint_t *dalle = conversion->parts[ATL_PART_TRANSFORMER];
   if (dalle != NULL && conversion->parts[ATL_PART_VAE] == NULL && dalle->parts[ATL_PART_VAE].n_tensors > 0)
     conversion->parts[ATL_PART_VAE] = dalle;
@@ -58,9 +58,8 @@ static atl_status_t assign_found(conversion_t *conversion) {
       if (checkpoint->parts[part].n_tensors == 0 || conversion->settings->chosen[part] != NULL) continue;
       const atl_checkpoint_t *before = conversion->parts[part];
       const char *option = part == ATL_PART_TRANSFORMER ? "dalle" : atl_part_name((atl_part_t)part);
-      ATL_CHECK(before == NULL || before == checkpoint, USAGE,
-                "both %s and %s hold a %s; say which one to take with --%s FILE", before->path, checkpoint->path,
-                atl_part_name((atl_part_t)part), option);
+      ATL_CHECK(before == NULL || before == checkpoint, USAGE, "both %s and %s have a %s; choose one with --%s FILE",
+                before->path, checkpoint->path, atl_part_name((atl_part_t)part), option);
       conversion->parts[part] = checkpoint;
     }
   }
@@ -77,7 +76,7 @@ static void assign_tokenizers(conversion_t *conversion) {
   }
 }
 
-/* ---- do they fit ---- */
+/* ---- checks ---- */
 
 static atl_status_t check_parts(const conversion_t *conversion) {
   const atl_checkpoint_t *const *parts = conversion->parts;
@@ -85,9 +84,9 @@ static atl_status_t check_parts(const conversion_t *conversion) {
   ATL_CHECK(dalle != NULL || vae != NULL || clip != NULL, USAGE, "there is nothing to convert: name a checkpoint");
   if (dalle != NULL && vae != NULL) ATL_TRY(atl_model_check(&dalle->transformer_config, &vae->vae_config, vae->path));
   ATL_CHECK(conversion->tokenizers[0] == NULL || dalle != NULL, USAGE,
-            "--tokenizer is the transformer's, and there is no transformer among the sources");
+            "--tokenizer is for the transformer, but no source has one");
   ATL_CHECK(conversion->tokenizers[1] == NULL || clip != NULL, USAGE,
-            "--clip-tokenizer is CLIP's, and there is no CLIP among the sources");
+            "--clip-tokenizer is for CLIP, but no source has one");
   if (conversion->tokenizers[0] != NULL)
     ATL_TRY(
         atl_write_check_tokenizer(conversion->tokenizers[0], "transformer", dalle->transformer_config.n_text_tokens));
@@ -131,7 +130,7 @@ static const char *last_component(const char *path) {
   return slash == NULL ? path : slash + 1;
 }
 
-/* Where the parts come from: names without folders, and the digests by which the sources can be found again. */
+/* Writes the provenance of the parts: file names without folders, and digests that identify the sources. */
 static atl_status_t describe_sources(conversion_t *conversion) {
   json_t *sources = json_object();
   for (int part = 0; part < ATL_N_PARTS; part++) {
@@ -166,7 +165,7 @@ static atl_status_t write_parts(conversion_t *conversion) {
   for (int part = 0; part < ATL_N_PARTS; part++) ATL_TRY(write_part(conversion, (atl_part_t)part));
   for (int i = 0; i < 2; i++)
     if (conversion->tokenizers[i] != NULL)
-      ATL_TRY(atl_write_tokenizer(&conversion->write, the_tokenizer_parts[i], conversion->tokenizers[i]));
+      ATL_TRY(atl_write_tokenizer(&conversion->write, tokenizer_parts[i], conversion->tokenizers[i]));
   return describe_sources(conversion);
 }
 
@@ -189,7 +188,7 @@ static atl_status_t write_out(conversion_t *conversion) {
 atl_status_t atl_convert_run(const atl_convert_t *settings) {
   conversion_t *conversion;
   ATL_CHECK(settings->out != NULL && *settings->out != '\0', USAGE,
-            "where to? name the model directory with --out DIR");
+            "expected a directory to write to; name it with --out DIR");
   ATL_TRY(ATL_NEW(1, &conversion));
   conversion->settings = settings;
   atl_status_t status = prepare(conversion);

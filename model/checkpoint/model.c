@@ -1,5 +1,5 @@
-/* model.json names each part's file and configuration. File names are plain names: a model directory never reaches
- * outside itself. The big files are mapped, not hashed; `atelier inspect --verify` hashes them. */
+/* model.json holds each part's file and configuration. File names must be plain, so that a model directory cannot refer
+ * to files outside it. Tensor files are mapped but not hashed; `atelier inspect --verify` hashes them. */
 #include "model/checkpoint/model.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static atl_status_t join(const char *where, const char *directory, const json_t 
   return ATL_OK;
 }
 
-/* A part's object, or NULL when model.json has none. */
+/* The part's object, or NULL when model.json has none. */
 static atl_status_t find_part(const json_t *root, const char *where, const char *name, const json_t **part) {
   *part = json_object_get(root, name);
   if (json_is_null(*part)) *part = NULL;
@@ -75,10 +75,10 @@ atl_status_t atl_model_check(const atl_transformer_config_t *transformer, const 
                              const char *where) {
   int32_t side = vae->image_size >> vae->n_layers;
   ATL_CHECK(transformer->n_image_tokens == vae->n_tokens, INPUT,
-            "%s: the transformer draws %d image codes but the dVAE has %d; they were not trained together", where,
+            "%s: the transformer draws %d image tokens but the dVAE has %d; they were not trained together", where,
             transformer->n_image_tokens, vae->n_tokens);
   ATL_CHECK(transformer->image_side == side, INPUT,
-            "%s: the transformer draws %dx%d codes but the dVAE decodes %dx%d; they were not trained together", where,
+            "%s: the transformer draws %dx%d tokens but the dVAE decodes %dx%d; they were not trained together", where,
             transformer->image_side, transformer->image_side, side, side);
   return ATL_OK;
 }
@@ -104,10 +104,12 @@ static atl_status_t read_directory(atl_model_t *model, const char *directory) {
   int n = snprintf(path, sizeof path, "%s/model.json", directory);
   ATL_CHECK(n > 0 && (size_t)n < sizeof path, INPUT, "the path of the model directory is too long: %s", directory);
   ATL_CHECK(atl_file_is_directory(directory), INPUT,
-            "%s: expected a model directory; atelier convert CHECKPOINT --out DIR makes one", directory);
-  ATL_CHECK(atl_file_exists(path), INPUT,
-            "%s: expected a model directory, found no model.json in it; atelier convert CHECKPOINT --out DIR makes one",
-            directory);
+            "%s: expected a model directory; create one with atelier convert CHECKPOINT --out DIR", directory);
+  ATL_CHECK(
+      atl_file_exists(path), INPUT,
+      "%s: expected a model directory, found no model.json in it; create one with atelier convert CHECKPOINT --out "
+      "DIR",
+      directory);
   char *text;
   size_t n_bytes;
   json_t *root = NULL;

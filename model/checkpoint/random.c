@@ -1,6 +1,6 @@
-/* Weights are views into one pool of numbers, uniform with deviation DEVIATION, so that a model of any size needs no
- * more memory than its largest tensor: views of different tensors begin at different places. Gains are 1 and biases 0,
- * layer scales small as a trained model's are; with that, activations of any depth stay finite.
+/* All weights are views into one pool of uniform random numbers of standard deviation DEVIATION, so that writing a
+ * model needs little more memory than its largest tensor. The views of different tensors start at different offsets.
+ * Gains are 1, biases 0, and layer scales small as in a trained model, so that activations stay finite at any depth.
  */
 #include "model/checkpoint/random.h"
 
@@ -14,7 +14,7 @@
 #define DEVIATION 0.02F
 enum { POOL_SHIFT = 1009 };
 
-/* Tensors that are not drawn: what they are filled with. */
+/* Is the tensor filled with one value instead of random numbers? */
 static bool is_constant(const atl_table_entry_t *entry, float *value) {
   switch (entry->kind) {
   case ATL_TENSOR_SCALE: *value = 0.1F; return true;
@@ -26,7 +26,7 @@ static bool is_constant(const atl_table_entry_t *entry, float *value) {
   }
 }
 
-/* Uniform numbers of the given deviation: of width sqrt(12) deviations. */
+/* Uniform numbers of standard deviation DEVIATION: their range is sqrt(12) DEVIATION wide. */
 static void draw(float *pool, size_t n) {
   const uint32_t key[2] = {0x61746c72, 1};
   for (size_t i = 0; i < n; i += 4) {
@@ -91,10 +91,10 @@ static atl_status_t write_all(atl_write_t *write, const atl_random_model_t *want
   return shape->has_clip ? write_part(write, ATL_PART_CLIP, &shape->clip, wanted->storage) : ATL_OK;
 }
 
-/* Checked before anything is made. */
+/* Runs before anything is created. */
 static atl_status_t check_tokenizers(const atl_random_model_t *wanted, const atl_shape_t *shape) {
   ATL_CHECK(wanted->clip_tokenizer == NULL || shape->has_clip, USAGE,
-            "--clip-tokenizer is CLIP's, and the shape %s has none; add clip=1", wanted->shape);
+            "--clip-tokenizer is for CLIP, but the shape %s has none; add clip=1", wanted->shape);
   if (wanted->tokenizer != NULL)
     ATL_TRY(atl_write_check_tokenizer(wanted->tokenizer, "transformer", shape->transformer.n_text_tokens));
   if (wanted->clip_tokenizer != NULL)

@@ -1,5 +1,5 @@
-/* Random: model directories of any shape whose weights are random numbers, for measuring and for tests of sizes no
- * trained model has. The same shape always gives the same files.
+/* Random: writes model directories of any shape with random weights, for benchmarks and for tests of sizes that no
+ * trained model has. A shape always gives the same files.
  *
  *     ATL_TRY(atl_random_model_write(&(atl_random_model_t){
  *         .shape = "dalle-1024-full", .storage = ATL_BF16, .directory = "bench-model"}));
@@ -10,11 +10,12 @@
 #include "common/tensor.h"
 
 typedef struct {
-  const char *shape;                      /* see model/checkpoint/shape.h */
-  atl_dtype_t storage;                    /* of matrices */
-  const char *directory;                  /* to make */
-  const char *name;                       /* NULL: the shape */
-  const char *tokenizer, *clip_tokenizer; /* files to copy, or NULL: then the model reads no prompts */
+  const char *shape;     /* see model/checkpoint/shape.h */
+  atl_dtype_t storage;   /* of matrices */
+  const char *directory; /* to create */
+  const char *name;      /* NULL: the shape */
+  const char *tokenizer,
+      *clip_tokenizer; /* files to copy, or NULL; without a tokenizer, generate cannot use the model */
 } atl_random_model_t;
 
 /* INPUT when the directory exists or a tokenizer does not fit; USAGE, MEMORY, IO. Borrows. */

@@ -1,6 +1,6 @@
-/* Everything is checked first. Then OUT becomes OUT.old.PID, the new directory becomes OUT, files of others move over,
- * and the old model's own files are deleted. Folders are opened without following links and their entries are reached
- * through the descriptor, so that nothing outside them can be touched. */
+/* After all checks, OUT is renamed to OUT.old.PID and the new directory to OUT; then other files move over and the old
+ * model's own files are deleted. Folders are opened without following links, and their entries are accessed through the
+ * descriptor, so that nothing outside them can be touched. */
 #include "model/checkpoint/replace.h"
 
 #include <dirent.h>
@@ -21,12 +21,12 @@ static atl_status_t read_index(const char *folder, json_t **root) {
   char path[PATH_BYTES];
   int n = snprintf(path, sizeof path, "%s/model.json", folder);
   ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", folder);
-  ATL_CHECK(atl_file_exists(path), INPUT, "%s: --force replaces model directories only, and this has no model.json",
+  ATL_CHECK(atl_file_exists(path), INPUT, "%s: --force replaces model directories only, but this has no model.json",
             folder);
   return atl_json_load(path, root);
 }
 
-/* Is `name` model.json or a file that it names? Only plain names count: others lie outside the directory. */
+/* Is `name` model.json or a file that model.json names? A path with folders never equals the plain name of an entry. */
 static bool is_of_model(const json_t *root, const char *name) {
   const char *part;
   json_t *value;
@@ -48,11 +48,11 @@ static atl_status_t open_folder(const char *path, DIR **folder) {
   int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor >= 0) *folder = fdopendir(descriptor);
   if (descriptor >= 0 && *folder == NULL) close(descriptor);
-  ATL_CHECK(*folder != NULL, INPUT, "%s: expected a model directory that can be read: %s", path, strerror(errno));
+  ATL_CHECK(*folder != NULL, INPUT, "%s: expected a readable model directory: %s", path, strerror(errno));
   return ATL_OK;
 }
 
-/* The next entry but "." and "..", or NULL. */
+/* The next entry other than "." and "..", or NULL. */
 static const char *next_name(DIR *folder) {
   struct dirent *entry = readdir(folder);
   while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
@@ -60,22 +60,22 @@ static const char *next_name(DIR *folder) {
   return entry == NULL ? NULL : entry->d_name;
 }
 
-/* No subdirectory, and no file to be kept that `made` (NULL: not known yet) has too. */
+/* Checks that there is no subdirectory, and no file to be kept whose name is also in `made` (NULL: not known yet). */
 static atl_status_t check_entries(DIR *folder, const json_t *root, const char *out, const char *made) {
   rewinddir(folder);
   for (const char *name = next_name(folder); name != NULL; name = next_name(folder)) {
     ATL_CHECK(
         !is_directory_at(folder, name), INPUT,
-        "%s: --force replaces model directories only, and this has a folder %s in it; nothing was changed: move it "
-        "away, or choose another --out",
+        "%s: --force replaces model directories only, but this one has a folder %s; nothing was changed: move it away, "
+        "or choose another --out",
         out, name);
     char path[PATH_BYTES];
     int n = snprintf(path, sizeof path, "%s/%s", made == NULL ? "" : made, name);
     ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path of %s is too long", out, name);
-    ATL_CHECK(
-        made == NULL || is_of_model(root, name) || !atl_file_exists(path), INPUT,
-        "%s/%s is not the old model's and the new model has a file of that name; nothing was changed: move it away",
-        out, name);
+    ATL_CHECK(made == NULL || is_of_model(root, name) || !atl_file_exists(path), INPUT,
+              "%s/%s is not part of the old model, and the new model has a file of that name; nothing was changed: "
+              "move it away",
+              out, name);
   }
   return ATL_OK;
 }
@@ -85,12 +85,12 @@ static atl_status_t open_old(const char *out, const char *made, DIR **folder, js
   struct stat facts;
   *folder = NULL;
   *root = NULL;
-  ATL_CHECK(lstat(out, &facts) == 0, INPUT, "%s: cannot be looked at: %s", out, strerror(errno));
+  ATL_CHECK(lstat(out, &facts) == 0, INPUT, "%s: cannot be accessed: %s", out, strerror(errno));
   ATL_CHECK(!S_ISLNK(facts.st_mode), INPUT,
-            "%s: is a symbolic link, and --force replaces model directories only; nothing was changed: name the "
+            "%s: is a symbolic link, but --force replaces model directories only; nothing was changed: name the "
             "directory it points to, or remove the link",
             out);
-  ATL_CHECK(S_ISDIR(facts.st_mode), INPUT, "%s: --force replaces model directories only, and this is a file", out);
+  ATL_CHECK(S_ISDIR(facts.st_mode), INPUT, "%s: --force replaces model directories only, but this is a file", out);
   ATL_TRY(read_index(out, root));
   ATL_TRY(open_folder(out, folder));
   return check_entries(*folder, *root, out, made);
@@ -109,7 +109,7 @@ atl_status_t atl_replace_check(const char *out) {
   return status;
 }
 
-/* The old model's files are deleted, others move to `out`. The descriptor of `folder` is that of `old`. */
+/* Deletes the old model's files, moves others to `out`, and removes the folder `old`, which is open as `folder`. */
 static atl_status_t empty(DIR *folder, const json_t *root, const char *old, const char *out) {
   int target = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   bool is_ok = target >= 0;
@@ -125,7 +125,7 @@ static atl_status_t empty(DIR *folder, const json_t *root, const char *old, cons
   int error = errno;
   if (target >= 0) close(target);
   if (is_ok && rmdir(old) == 0) return ATL_OK;
-  return ATL_FAIL(IO, "%s: the new model stands; what was there before is in %s and cannot be removed: %s", out, old,
+  return ATL_FAIL(IO, "%s: the new model is in place, but the old one in %s cannot be removed: %s", out, old,
                   strerror(is_ok ? errno : error));
 }
 
@@ -133,11 +133,11 @@ static atl_status_t exchange(const char *made, const char *out, DIR *folder, con
   char old[PATH_BYTES];
   int n = snprintf(old, sizeof old, "%s.old.%ld", out, (long)getpid());
   ATL_CHECK(n > 0 && n < PATH_BYTES, INPUT, "%s: the path is too long", out);
-  ATL_CHECK(rename(out, old) == 0, IO, "%s: cannot be moved away: %s", out, strerror(errno));
+  ATL_CHECK(rename(out, old) == 0, IO, "%s: cannot be renamed to %s: %s", out, old, strerror(errno));
   if (rename(made, out) != 0) {
     int error = errno;
     (void)rename(old, out);
-    return ATL_FAIL(IO, "%s: cannot be made: %s", out, strerror(error));
+    return ATL_FAIL(IO, "%s: cannot be created: %s", out, strerror(error));
   }
   return empty(folder, root, old, out);
 }
@@ -145,7 +145,7 @@ static atl_status_t exchange(const char *made, const char *out, DIR *folder, con
 atl_status_t atl_replace_run(const char *made, const char *out) {
   struct stat facts;
   if (lstat(out, &facts) != 0) {
-    ATL_CHECK(rename(made, out) == 0, IO, "%s: cannot be made: %s", out, strerror(errno));
+    ATL_CHECK(rename(made, out) == 0, IO, "%s: cannot be created: %s", out, strerror(errno));
     return ATL_OK;
   }
   DIR *folder;

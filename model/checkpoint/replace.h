@@ -1,6 +1,6 @@
-/* Replace: puts a finished model directory in the place of another one, deleting only what belongs to the old model:
- * model.json and the files it names. Other files move into the new directory. A symbolic link or a directory that has
- * subdirectories is refused before anything changes.
+/* Replace: replaces a model directory by a finished new one. It deletes only the old model's files, which are
+ * model.json and the files it names, and moves other files into the new directory. A symbolic link and a directory with
+ * subdirectories are refused before anything changes.
  *
  *     ATL_TRY(atl_replace_check("mymodel"));                       -- before the work
  *     ... write the new model into "mymodel.tmp.PID" ...
@@ -11,10 +11,11 @@
 
 #include "common/status.h"
 
-/* May the directory `out` be replaced? INPUT: a symbolic link, no directory, no readable model.json, a subdirectory. */
+/* Checks that `out` may be replaced. INPUT: it is a symbolic link or not a directory, has no readable model.json, or
+ * has a subdirectory. */
 atl_status_t atl_replace_check(const char *out);
-/* `made` becomes `out`; an existing `out` is checked again and gone only once the new one stands. INPUT as above, or when
- * a file that is kept has the name of a new one; IO. */
+/* Renames `made` to `out`. An existing `out` is checked again and is deleted only after the new one is in place. INPUT
+ * as atl_replace_check, and when a file to be kept has the name of a new one; IO. */
 atl_status_t atl_replace_run(const char *made, const char *out);
 
 #endif

@@ -26,7 +26,7 @@ atl_status_t atl_write_start(const char *out, const char *name, atl_write_t *wri
   return atl_file_make_directory(write->folder);
 }
 
-/* The object of a part in model.json, made when it is not there yet. Borrowed. */
+/* The part's object in model.json, created on first use. Borrowed. */
 static json_t *object_of(atl_write_t *write, const char *part) {
   json_t *object = json_object_get(write->root, part);
   if (object != NULL) return object;
@@ -36,11 +36,12 @@ static json_t *object_of(atl_write_t *write, const char *part) {
 
 atl_status_t atl_write_set(atl_write_t *write, const char *part, const char *key, json_t *value) {
   json_t *object = key == NULL ? write->root : object_of(write, part);
-  ATL_CHECK(json_object_set_new(object, key == NULL ? part : key, value) == 0, MEMORY, "no memory for model.json");
+  ATL_CHECK(json_object_set_new(object, key == NULL ? part : key, value) == 0, MEMORY,
+            "out of memory while writing model.json");
   return ATL_OK;
 }
 
-/* Sets the file, just written, and its digest. */
+/* Sets the name and digest of a file that has been written. */
 static atl_status_t set_file(atl_write_t *write, const char *part, const char *name) {
   char path[ATL_WRITE_PATH_BYTES], digest[65];
   atl_file_map_t map;
@@ -54,15 +55,15 @@ static atl_status_t set_file(atl_write_t *write, const char *part, const char *n
 
 /* ---- tensors ---- */
 
-/* A matrix has two sizes above 1. Scales, norms, biases, tables with one long side and buffers, such as the rotary
- * angles, are kept at fp32: they are few, and precision matters. */
+/* A matrix has at least two sizes above 1 and is no buffer. Scales, norms, biases, vectors and buffers such as the
+ * rotary angles stay fp32: they are small, and precision matters. */
 static bool is_matrix(const atl_table_entry_t *entry) {
   int n_wide = 0;
   for (int i = 0; i < entry->n_dims; i++) n_wide += entry->shape[i] > 1;
   return n_wide >= 2 && entry->kind != ATL_TENSOR_BUFFER;
 }
 
-/* fp16 ends at 65504: a weight beyond would silently become infinite. */
+/* The largest f16 is 65504; from 65520 on a weight would round to infinity. */
 static atl_status_t check_fits(const char *path, const atl_tensor_t *tensor) {
   size_t n_items;
   ATL_TRY(atl_tensor_n_items(tensor, &n_items));
@@ -70,7 +71,7 @@ static atl_status_t check_fits(const char *path, const atl_tensor_t *tensor) {
     float value;
     atl_tensor_get_f32(tensor, i, 1, &value);
     ATL_CHECK(value > -65520.0F && value < 65520.0F, INPUT,
-              "%s: tensor %s: item %zu is %g, more than f16 can hold; try --storage bf16", path, tensor->name, i,
+              "%s: tensor %s: item %zu is %g, beyond the range of f16; try --storage bf16", path, tensor->name, i,
               (double)value);
   }
   return ATL_OK;
@@ -106,12 +107,13 @@ atl_status_t atl_write_check_tokenizer(const char *path, const char *network, in
   ATL_TRY(atl_tokenizer_open(path, &tokenizer));
   int32_t n_ids = atl_tokenizer_n_ids(tokenizer);
   atl_tokenizer_destroy(&tokenizer);
-  ATL_CHECK(n_ids <= n_known, INPUT, "%s: this tokenizer has %d ids but the %s knows only %d; it is another model's",
-            path, n_ids, network, n_known);
+  ATL_CHECK(n_ids <= n_known, INPUT,
+            "%s: the tokenizer has %d ids but the %s knows only %d; it belongs to another model", path, n_ids, network,
+            n_known);
   return ATL_OK;
 }
 
-/* By what it is, not by what it was called: JSON, gzip, or plain merges. */
+/* The suffix follows from the contents, not from the old name: JSON, gzip, or plain merges. */
 static const char *tokenizer_suffix(const atl_file_map_t *map) {
   size_t i = 0;
   while (i < map->n_bytes && isspace(map->bytes[i])) i++;
@@ -144,7 +146,7 @@ atl_status_t atl_write_end(atl_write_t *write, atl_status_t status) {
   if (status == ATL_OK) status = finish(write);
   json_decref(write->root);
   if (status == ATL_OK || write->folder[0] == '\0') return status;
-  char reason[1024]; /* is what the user hears, not what cleaning up may say */
+  char reason[1024]; /* kept, because cleaning up may set another message */
   snprintf(reason, sizeof reason, "%s", atl_status_message());
   (void)atl_file_remove_directory(write->folder);
   return atl_status_fail(status, __FILE__, __LINE__, __func__, "%s", reason);

@@ -1,6 +1,6 @@
-/* Write: makes a model directory (docs/formats.md), file by file, in a folder OUT.tmp.PID that becomes OUT by one rename
- * at the end; so the directory is there whole or not at all. The digest of model.json stands for the model, so nothing
- * in it depends on time or place.
+/* Write: writes a model directory (docs/formats.md) file by file in a folder OUT.tmp.PID, which one rename at the end
+ * turns into OUT. The directory is thus complete or absent. The digest of model.json identifies the model, so
+ * model.json contains neither time nor paths.
  *
  *     atl_write_t write;
  *     atl_status_t status = atl_write_start("mymodel", "my model", &write);
@@ -21,23 +21,24 @@ typedef struct {
   json_t *root; /* model.json */
 } atl_write_t;
 
-/* Makes the folder. INPUT: the name is not UTF-8 text, or the path is too long; IO. Borrows `out`. Caller ends, also
- * after a failure. */
+/* Creates the folder. INPUT: the name is not UTF-8 text, or the path is too long; IO. Borrows `out` until the end.
+ * Caller calls atl_write_end, also after a failure. */
 atl_status_t atl_write_start(const char *out, const char *name, atl_write_t *write);
-/* Sets model.json's PART.KEY, or its PART when key is NULL. MEMORY when value is NULL. Takes value. */
+/* Sets PART.KEY of model.json, or PART itself when key is NULL. MEMORY when value is NULL. Takes value. */
 atl_status_t atl_write_set(atl_write_t *write, const char *part, const char *key, json_t *value);
-/* Writes PART.safetensors and sets its file and digest. tensors[i] are those of list->items[i]; matrices are stored as
- * `storage`, or as they are for ATL_N_DTYPES; `where` they come from is for messages. INPUT: a weight that f16 cannot
- * hold; IO. Borrows. */
+/* Writes PART.safetensors and sets the part's file name and digest. tensors[i] belongs to list->items[i]. Matrices are
+ * stored as `storage` and all other tensors as F32; with ATL_N_DTYPES every tensor keeps its dtype. `where` names the
+ * source in messages. INPUT: a weight exceeds the range of f16; MEMORY, IO. Borrows. */
 atl_status_t atl_write_tensors(atl_write_t *write, atl_part_t part, const char *where, const atl_tensor_t *tensors,
                                const atl_table_list_t *list, atl_dtype_t storage);
-/* Copies a tokenizer as `part`, "tokenizer" or "clip_tokenizer", and sets its file and digest. INPUT, IO. Borrows. */
+/* Copies a tokenizer as `part`, "tokenizer" or "clip_tokenizer", and sets its file name and digest. INPUT, IO.
+ * Borrows. */
 atl_status_t atl_write_tokenizer(atl_write_t *write, const char *part, const char *path);
-/* With OK: writes model.json, and the folder takes the place of what was at OUT, if anything. Otherwise, or when that
- * fails: removes what was written; the failure stays the one that is told. Takes. */
+/* If status is OK, writes model.json and renames the folder to OUT, replacing an existing model there. If status is an
+ * error, or this fails, removes the folder and returns the first error with its message. Takes `write`. */
 atl_status_t atl_write_end(atl_write_t *write, atl_status_t status);
 
-/* A tokenizer must open and not give ids that its network has no embedding for: INPUT. */
+/* Checks that a tokenizer opens and has at most n_known ids, the text ids of its network. INPUT. */
 atl_status_t atl_write_check_tokenizer(const char *path, const char *network, int32_t n_known);
 
 #endif

@@ -1,5 +1,5 @@
-/* Rows in the order of the file: picture, then text. Initialisers are those of OpenAI's class: its text tower's own, and
- * PyTorch's for a ViT's blocks and for convolutions; a bottleneck's last gain begins at 0. */
+/* Rows are in the order of the file: picture, then text. Initialisers are those of OpenAI's class: its own for the text
+ * tower, PyTorch's defaults for a ViT's blocks and for convolutions; the last gain of a bottleneck starts at 0. */
 #include "model/clip/tensors.h"
 
 #include <math.h>
@@ -31,31 +31,31 @@ enum { ALWAYS = 0, VIT = 1, RESNET = 2, SHORTCUT = 4, N_STAGES = 4, EXPANSION = 
     "mlp.c_proj.bias", "W", IN(down.bias), ATL_TENSOR_BIAS, ATL_UNIFORM("4*W"), ALWAYS                                 \
   }
 
-/* Xavier's bound of (3W,W): sqrt(6 / (W + 3W)). */
+/* Xavier's bound for (3W,W): sqrt(6 / (W + 3W)). */
 #define XAVIER                                                                                                         \
   { ATL_INIT_UNIFORM, "4*W", 6 }
-static const atl_table_row_t the_vision_block[] = {
+static const atl_table_row_t vision_block_rows[] = {
     BLOCK(XAVIER, ATL_UNIFORM("W"), ATL_UNIFORM("W"), ATL_UNIFORM("4*W"))};
-static const atl_table_row_t the_text_block[] = {
+static const atl_table_row_t text_block_rows[] = {
     BLOCK(ATL_NORMAL("W"), ATL_NORMAL("2*W*L"), ATL_NORMAL("2*W"), ATL_NORMAL("2*W*L"))};
 
-static const atl_table_row_t the_vit_entry[] = {
+static const atl_table_row_t vit_entry_rows[] = {
     {"conv1.weight", "W,3,p,p", AT(vit.patches), ATL_TENSOR_WEIGHT, ATL_UNIFORM("3*p*p"), VIT},
     {"class_embedding", "W", AT(vit.vectors.class_token), ATL_TENSOR_TABLE, ATL_NORMAL("W"), VIT},
     {"positional_embedding", "g*g+1,W", AT(vit.vectors.positions), ATL_TENSOR_TABLE, ATL_NORMAL("W"), VIT},
     NORM(atl_clip_tensors_t, vit.vectors.ln_pre, "ln_pre", VIT),
 };
-static const atl_table_row_t the_vit_exit[] = {
+static const atl_table_row_t vit_exit_rows[] = {
     NORM(atl_clip_tensors_t, vit.vectors.ln_post, "ln_post", VIT),
     {"proj", "W,E_J", AT(vit.projection), ATL_TENSOR_WEIGHT, ATL_NORMAL("W"), VIT},
 };
 
-/* Deviations of 0.02 and 0.01. */
-static const atl_table_row_t the_text_entry[] = {
+/* Standard deviations 0.02 and 0.01. */
+static const atl_table_row_t text_entry_rows[] = {
     {"token_embedding.weight", "V,W", AT(text.vectors.tokens), ATL_TENSOR_TABLE, ATL_NORMAL("2500"), ALWAYS},
     {"positional_embedding", "T,W", AT(text.vectors.positions), ATL_TENSOR_TABLE, ATL_NORMAL("10000"), ALWAYS},
 };
-static const atl_table_row_t the_text_exit[] = {
+static const atl_table_row_t text_exit_rows[] = {
     NORM(atl_clip_tensors_t, text.vectors.ln_final, "ln_final", ALWAYS),
     {"text_projection", "W,E_J", AT(text.projection), ATL_TENSOR_WEIGHT, ATL_NORMAL("W"), ALWAYS},
     {"logit_scale", "", AT(logit_scale), ATL_TENSOR_TEMPERATURE, ATL_GIVEN, ALWAYS},
@@ -63,7 +63,7 @@ static const atl_table_row_t the_text_exit[] = {
 
 /* ---- ResNet ---- */
 
-/* CONV.weight of `shape` and NORM.*, each of n_out. */
+/* CONV.weight of `shape`, and NORM.* of n_out each. */
 #define CONV(type, field, conv_name, norm_name, shape, n_out, fan_in, gain, needs)                                     \
   {conv_name ".weight", shape, offsetof(type, field.conv), ATL_TENSOR_WEIGHT, ATL_UNIFORM(fan_in), needs},             \
       {norm_name ".weight", n_out, offsetof(type, field.weight), ATL_TENSOR_GAIN, {gain, NULL, 1}, needs},             \
@@ -76,14 +76,14 @@ static const atl_table_row_t the_text_exit[] = {
 #define IN_BLOCK(field, conv, norm, shape, n_out, fan_in, gain, needs)                                                 \
   CONV(atl_clip_bottleneck_tensors_t, field, conv, norm, shape, n_out, fan_in, gain, needs)
 
-/* w is the stem's width, half of it what the first two convolutions give. */
-static const atl_table_row_t the_stem[] = {
+/* w is the width of the stem; the first two convolutions give w/2 channels. */
+static const atl_table_row_t stem_rows[] = {
     STEM(0, "1", "half,3,3,3", "half", "27"),
     STEM(1, "2", "half,half,3,3", "half", "9*half"),
     STEM(2, "3", "w,half,3,3", "w", "9*half"),
 };
-/* n channels inside, 4n given. */
-static const atl_table_row_t the_bottleneck[] = {
+/* A bottleneck has n channels inside and gives 4n. */
+static const atl_table_row_t bottleneck_rows[] = {
     IN_BLOCK(conv1, "conv1", "bn1", "n,in,1,1", "n", "in", ATL_INIT_ONE, ALWAYS),
     IN_BLOCK(conv2, "conv2", "bn2", "n,n,3,3", "n", "9*n", ATL_INIT_ONE, ALWAYS),
     IN_BLOCK(conv3, "conv3", "bn3", "4*n,n,1,1", "4*n", "n", ATL_INIT_ZERO, ALWAYS),
@@ -93,7 +93,7 @@ static const atl_table_row_t the_bottleneck[] = {
   {name ".weight", n_out ",W", AT(resnet.field.weight), ATL_TENSOR_WEIGHT, ATL_NORMAL("W"), RESNET}, {                 \
     name ".bias", n_out, AT(resnet.field.bias), ATL_TENSOR_BIAS, ATL_UNIFORM("W"), RESNET                              \
   }
-static const atl_table_row_t the_pool[] = {
+static const atl_table_row_t pool_rows[] = {
     {"positional_embedding", "g*g+1,W", AT(resnet.positions), ATL_TENSOR_TABLE, ATL_NORMAL("W"), RESNET},
     POOL(k, "k_proj", "W"),
     POOL(q, "q_proj", "W"),
@@ -101,7 +101,7 @@ static const atl_table_row_t the_pool[] = {
     POOL(project, "c_proj", "E_J"),
 };
 
-/* ---- what a configuration makes of them ---- */
+/* ---- parts under a configuration ---- */
 
 static void describe(const void *config, int32_t i_item, atl_table_scope_t *scope) {
   (void)i_item;
@@ -155,7 +155,7 @@ static void describe_bottleneck(const void *config, int32_t i, atl_table_scope_t
   snprintf(scope->prefix, sizeof scope->prefix, "visual.layer%d.%d", stage + 1, i);
   atl_table_set_letter(scope, "n", n);
   atl_table_set_letter(scope, "in", i == 0 ? n_before : EXPANSION * n);
-  if (i == 0) scope->has |= SHORTCUT; /* only the first of a stage changes size */
+  if (i == 0) scope->has |= SHORTCUT; /* only the first block of a stage changes the width */
 }
 
 static void describe_pool(const void *config, int32_t i_item, atl_table_scope_t *scope) {
@@ -180,25 +180,26 @@ static int32_t count_bottlenecks(const void *config) {
   return n;
 }
 
-static const atl_table_array_t the_vision_blocks = {AT(vit.blocks), sizeof(atl_clip_block_tensors_t),
-                                                    count_vision_blocks};
-static const atl_table_array_t the_text_blocks = {AT(text.blocks), sizeof(atl_clip_block_tensors_t), count_text_blocks};
-static const atl_table_array_t the_bottlenecks = {AT(resnet.blocks), sizeof(atl_clip_bottleneck_tensors_t),
-                                                  count_bottlenecks};
+static const atl_table_array_t vision_blocks_array = {AT(vit.blocks), sizeof(atl_clip_block_tensors_t),
+                                                      count_vision_blocks};
+static const atl_table_array_t text_blocks_array = {AT(text.blocks), sizeof(atl_clip_block_tensors_t),
+                                                    count_text_blocks};
+static const atl_table_array_t bottlenecks_array = {AT(resnet.blocks), sizeof(atl_clip_bottleneck_tensors_t),
+                                                    count_bottlenecks};
 
-static const atl_table_part_t the_parts[] = {
-    {.describe = describe_vision, ATL_TABLE_ROWS(the_vit_entry)},
-    {.array = &the_vision_blocks, .describe = describe_vision_block, ATL_TABLE_ROWS(the_vision_block)},
-    {.describe = describe_vision, ATL_TABLE_ROWS(the_vit_exit)},
-    {.describe = describe_stem, ATL_TABLE_ROWS(the_stem)},
-    {.array = &the_bottlenecks, .describe = describe_bottleneck, ATL_TABLE_ROWS(the_bottleneck)},
-    {.describe = describe_pool, ATL_TABLE_ROWS(the_pool)},
-    {.describe = describe_text, ATL_TABLE_ROWS(the_text_entry)},
-    {.array = &the_text_blocks, .describe = describe_text_block, ATL_TABLE_ROWS(the_text_block)},
-    {.describe = describe_text, ATL_TABLE_ROWS(the_text_exit)},
+static const atl_table_part_t parts[] = {
+    {.describe = describe_vision, ATL_TABLE_ROWS(vit_entry_rows)},
+    {.array = &vision_blocks_array, .describe = describe_vision_block, ATL_TABLE_ROWS(vision_block_rows)},
+    {.describe = describe_vision, ATL_TABLE_ROWS(vit_exit_rows)},
+    {.describe = describe_stem, ATL_TABLE_ROWS(stem_rows)},
+    {.array = &bottlenecks_array, .describe = describe_bottleneck, ATL_TABLE_ROWS(bottleneck_rows)},
+    {.describe = describe_pool, ATL_TABLE_ROWS(pool_rows)},
+    {.describe = describe_text, ATL_TABLE_ROWS(text_entry_rows)},
+    {.array = &text_blocks_array, .describe = describe_text_block, ATL_TABLE_ROWS(text_block_rows)},
+    {.describe = describe_text, ATL_TABLE_ROWS(text_exit_rows)},
 };
 const atl_table_t atl_clip_table = {.network = "CLIP",
-                                    .parts = the_parts,
-                                    .n_parts = sizeof the_parts / sizeof *the_parts,
+                                    .parts = parts,
+                                    .n_parts = sizeof parts / sizeof *parts,
                                     .describe = describe,
                                     .decays = 1 << ATL_TENSOR_WEIGHT | 1 << ATL_TENSOR_TABLE};

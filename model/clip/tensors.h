@@ -1,5 +1,6 @@
-/* CLIP's tensors: where its weights are bound while it is made. The table, model/nn/table.h, is the one list of them.
- * Letters beside docs/model.md's: W width of a tower, E_J of the joint space, p side of a patch, g of the grid. */
+/* CLIP's weights struct, to which tensors are bound while it is built, and its tensor table (model/nn/table.h). Letters
+ * in addition to docs/model.md's: W width of a tower, E_J width of the joint space, p side of a patch, g side of the
+ * grid of patches. */
 #ifndef ATL_MODEL_CLIP_TENSORS_H
 #define ATL_MODEL_CLIP_TENSORS_H
 
@@ -21,7 +22,7 @@ typedef struct {
   atl_clip_pair_t down; /* mlp.c_proj (W,4W) */
 } atl_clip_block_tensors_t;
 
-/* A convolution without bias and the batch norm behind it. */
+/* A convolution without bias and the batch norm after it. */
 typedef struct {
   atl_parameter_t conv;                                    /* (O,I,k,k) */
   atl_parameter_t weight, bias, running_mean, running_var; /* (O) */
@@ -30,7 +31,7 @@ typedef struct {
 /* visual.layerS.i */
 typedef struct {
   atl_clip_conv_tensors_t conv1, conv2, conv3; /* convN.weight, bnN.*: 1x1, 3x3, 1x1 */
-  atl_clip_conv_tensors_t shortcut;            /* downsample.0.weight, downsample.1.*: 1x1, of a stage's first block */
+  atl_clip_conv_tensors_t shortcut;            /* downsample.0.weight, downsample.1.*: 1x1, in a stage's first block */
 } atl_clip_bottleneck_tensors_t;
 
 typedef struct {
@@ -46,7 +47,7 @@ typedef struct {
   } vit;
   struct {
     atl_clip_conv_tensors_t stem[3];       /* visual.conv1..3, visual.bn1..3 */
-    atl_clip_bottleneck_tensors_t *blocks; /* of all stages, one after the other */
+    atl_clip_bottleneck_tensors_t *blocks; /* (vision_blocks[0] + ... + [3]) of the four stages in order */
     atl_parameter_t positions;             /* visual.attnpool.positional_embedding (g*g+1,W) */
     atl_clip_pair_t k, q, v;               /* visual.attnpool.{k,q,v}_proj (W,W) */
     atl_clip_pair_t project;               /* visual.attnpool.c_proj (E_J,W) */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { MAX_WRAPPERS = 8 };
-static const char the_axial[] = "image_pos_emb.weights.";
+static const char axial_tables[] = "image_pos_emb.weights.";
 
 const char *atl_names_prefix(bool reversible, int32_t layer, atl_sublayer_t sublayer, char text[ATL_NAME_BYTES]) {
   bool is_attention = sublayer == ATL_SUBLAYER_ATTENTION;
@@ -52,9 +52,9 @@ const atl_tensor_t *atl_names_find(const atl_safetensors_t *file, const char *na
   size_t n_prefix = prefix_bytes(name);
   if (n_prefix > 0) return find_wrapped(file, name, n_prefix);
   char spelled[ATL_NAME_BYTES];
-  if (strncmp(name, the_axial, sizeof the_axial - 1) != 0) return NULL;
+  if (strncmp(name, axial_tables, sizeof axial_tables - 1) != 0) return NULL;
   snprintf(spelled, sizeof spelled, "%s", name);
-  spelled[sizeof the_axial - 2] = '_';
+  spelled[sizeof axial_tables - 2] = '_';
   return atl_safetensors_find(file, spelled);
 }
 
@@ -70,7 +70,7 @@ bool atl_names_canonical(const char *name, char text[ATL_NAME_BYTES]) {
     text[n++] = *next++;
   }
   text[n] = '\0';
-  if (strncmp(text, the_axial, sizeof the_axial - 2) == 0 && text[sizeof the_axial - 2] == '_')
-    text[sizeof the_axial - 2] = '.';
+  if (strncmp(text, axial_tables, sizeof axial_tables - 2) == 0 && text[sizeof axial_tables - 2] == '_')
+    text[sizeof axial_tables - 2] = '.';
   return true;
 }

@@ -11,7 +11,7 @@ enum { ALWAYS = 0, OWN_EMBEDDINGS = 1, LEARNED = 2, ROTARY = 4, SANDWICH = 8, OW
 #define AT(field) offsetof(atl_transformer_tensors_t, field)
 #define IN(field) offsetof(atl_layer_tensors_t, field)
 
-static const atl_table_row_t the_embeddings[] = {
+static const atl_table_row_t embeddings_rows[] = {
     {"text_emb.weight", "V_T,D", AT(tokens.text), ATL_TENSOR_TABLE, ATL_NORMAL("1"), OWN_EMBEDDINGS},
     {"image_emb.weight", "V_i,D", AT(tokens.image), ATL_TENSOR_TABLE, ATL_NORMAL("1"), OWN_EMBEDDINGS},
     {"transformer.pos_emb", "1,T+1+I,R", AT(angles), ATL_TENSOR_BUFFER, ATL_COMPUTED, ROTARY},
@@ -30,13 +30,13 @@ static const atl_table_row_t the_embeddings[] = {
   }
 
 #define OF(sublayer, field) IN(sublayer.linears.field)
-static const atl_table_row_t the_attention[] = {
+static const atl_table_row_t attention_rows[] = {
     VECTORS(attention),
     {"to_qkv.weight", "3*H*E,D", OF(attention, in_weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("D"), OWN_LINEARS},
     {"to_out.0.weight", "D,H*E", OF(attention, out_weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("H*E"), OWN_LINEARS},
     {"to_out.0.bias", "D", OF(attention, out_bias), ATL_TENSOR_BIAS, ATL_UNIFORM("H*E"), OWN_LINEARS},
 };
-static const atl_table_row_t the_feed_forward[] = {
+static const atl_table_row_t feed_forward_rows[] = {
     VECTORS(feed_forward),
     {"net.0.weight", "8*D,D", OF(feed_forward, in_weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("D"), OWN_LINEARS},
     {"net.0.bias", "8*D", OF(feed_forward, in_bias), ATL_TENSOR_BIAS, ATL_UNIFORM("D"), OWN_LINEARS},
@@ -44,7 +44,7 @@ static const atl_table_row_t the_feed_forward[] = {
     {"net.3.bias", "D", OF(feed_forward, out_bias), ATL_TENSOR_BIAS, ATL_UNIFORM("4*D"), OWN_LINEARS},
 };
 
-static const atl_table_row_t the_head[] = {
+static const atl_table_row_t head_rows[] = {
     {"to_logits.0.weight", "D", AT(norm.weight), ATL_TENSOR_GAIN, ATL_ONES, ALWAYS},
     {"to_logits.0.bias", "D", AT(norm.bias), ATL_TENSOR_BIAS, ATL_ZEROS, ALWAYS},
     {"to_logits.1.weight", "V,D", AT(logits.weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("D"), ALWAYS},
@@ -87,17 +87,17 @@ static void describe_feed_forward(const void *config, int32_t i_layer, atl_table
   describe_sublayer(c, i_layer, ATL_SUBLAYER_FEED_FORWARD, c->feed_forward_owner, scope);
 }
 
-static const atl_table_array_t the_layers = {AT(layers), sizeof(atl_layer_tensors_t), count_layers};
+static const atl_table_array_t layers_array = {AT(layers), sizeof(atl_layer_tensors_t), count_layers};
 
-static const atl_table_part_t the_parts[] = {
-    {ATL_TABLE_ROWS(the_embeddings)},
-    {.array = &the_layers, .describe = describe_attention, ATL_TABLE_ROWS(the_attention)},
-    {.array = &the_layers, .describe = describe_feed_forward, ATL_TABLE_ROWS(the_feed_forward)},
-    {ATL_TABLE_ROWS(the_head)},
+static const atl_table_part_t parts[] = {
+    {ATL_TABLE_ROWS(embeddings_rows)},
+    {.array = &layers_array, .describe = describe_attention, ATL_TABLE_ROWS(attention_rows)},
+    {.array = &layers_array, .describe = describe_feed_forward, ATL_TABLE_ROWS(feed_forward_rows)},
+    {ATL_TABLE_ROWS(head_rows)},
 };
 const atl_table_t atl_transformer_table = {.network = "transformer",
-                                           .parts = the_parts,
-                                           .n_parts = sizeof the_parts / sizeof *the_parts,
+                                           .parts = parts,
+                                           .n_parts = sizeof parts / sizeof *parts,
                                            .describe = describe,
                                            .find = atl_names_find,
                                            .decays = 1 << ATL_TENSOR_WEIGHT};

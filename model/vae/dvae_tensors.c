@@ -1,5 +1,5 @@
-/* Rows in the order of the pipeline, which is that of the file. Initialisers are PyTorch's own for Conv2d and
- * ConvTranspose2d, whose fan-in is taken from the second size of the weight in both. */
+/* Rows are in the order of the forward pass, which is the order in the file. Initialisers are PyTorch's defaults for
+ * Conv2d and ConvTranspose2d; both take the fan-in from the second size of the weight. */
 #include "model/vae/dvae_tensors.h"
 
 #include <stdio.h>
@@ -14,29 +14,29 @@ enum { ALWAYS = 0, HAS_BLOCKS = 1 };
     name "bias", n_out, offsetof(type, field.bias), ATL_TENSOR_BIAS, ATL_UNIFORM(fan_in), needs                        \
   }
 
-static const atl_table_row_t the_codebook[] = {
+static const atl_table_row_t codebook_rows[] = {
     {"codebook.weight", "V_i,K", AT(codebook), ATL_TENSOR_TABLE, ATL_NORMAL("1"), ALWAYS},
 };
-static const atl_table_row_t the_halving[] = {
+static const atl_table_row_t halving_rows[] = {
     {"weight", "h,in,4,4", offsetof(atl_dvae_conv_tensors_t, weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("16*in"), ALWAYS},
     {"bias", "h", offsetof(atl_dvae_conv_tensors_t, bias), ATL_TENSOR_BIAS, ATL_UNIFORM("16*in"), ALWAYS},
 };
-static const atl_table_row_t the_doubling[] = {
+static const atl_table_row_t doubling_rows[] = {
     {"weight", "in,h,4,4", offsetof(atl_dvae_conv_tensors_t, weight), ATL_TENSOR_WEIGHT, ATL_UNIFORM("16*h"), ALWAYS},
     {"bias", "h", offsetof(atl_dvae_conv_tensors_t, bias), ATL_TENSOR_BIAS, ATL_UNIFORM("16*h"), ALWAYS},
 };
-static const atl_table_row_t the_block[] = {
+static const atl_table_row_t block_rows[] = {
     CONV(atl_dvae_block_tensors_t, first, "0.", "h,h,3,3", "h", "9*h", ALWAYS),
     CONV(atl_dvae_block_tensors_t, second, "2.", "h,h,3,3", "h", "9*h", ALWAYS),
     CONV(atl_dvae_block_tensors_t, third, "4.", "h,h,1,1", "h", "h", ALWAYS),
 };
-static const atl_table_row_t the_logits[] = {
+static const atl_table_row_t logits_rows[] = {
     CONV(atl_dvae_tensors_t, to_logits, "", "V_i,h,1,1", "V_i", "h", ALWAYS),
 };
-static const atl_table_row_t the_entry[] = {
+static const atl_table_row_t entry_rows[] = {
     CONV(atl_dvae_tensors_t, from_codebook, "", "h,K,1,1", "h", "K", HAS_BLOCKS),
 };
-static const atl_table_row_t the_pixels[] = {
+static const atl_table_row_t pixels_rows[] = {
     CONV(atl_dvae_tensors_t, to_pixels, "", "c,h,1,1", "c", "h", ALWAYS),
 };
 
@@ -96,25 +96,25 @@ static void describe_pixels(const void *config, int32_t i, atl_table_scope_t *sc
   set_prefix(scope, "decoder", first_doubling(c) + c->n_layers + i, "");
 }
 
-static const atl_table_array_t the_halvings = {AT(halvings), sizeof(atl_dvae_conv_tensors_t), count_layers};
-static const atl_table_array_t the_encoder_blocks = {AT(encoder_blocks), sizeof(atl_dvae_block_tensors_t),
-                                                     count_blocks};
-static const atl_table_array_t the_decoder_blocks = {AT(decoder_blocks), sizeof(atl_dvae_block_tensors_t),
-                                                     count_blocks};
-static const atl_table_array_t the_doublings = {AT(doublings), sizeof(atl_dvae_conv_tensors_t), count_layers};
+static const atl_table_array_t halvings_array = {AT(halvings), sizeof(atl_dvae_conv_tensors_t), count_layers};
+static const atl_table_array_t encoder_blocks_array = {AT(encoder_blocks), sizeof(atl_dvae_block_tensors_t),
+                                                       count_blocks};
+static const atl_table_array_t decoder_blocks_array = {AT(decoder_blocks), sizeof(atl_dvae_block_tensors_t),
+                                                       count_blocks};
+static const atl_table_array_t doublings_array = {AT(doublings), sizeof(atl_dvae_conv_tensors_t), count_layers};
 
-static const atl_table_part_t the_parts[] = {
-    {ATL_TABLE_ROWS(the_codebook)},
-    {.array = &the_halvings, .describe = describe_halving, ATL_TABLE_ROWS(the_halving)},
-    {.array = &the_encoder_blocks, .describe = describe_encoder_block, ATL_TABLE_ROWS(the_block)},
-    {.describe = describe_logits, ATL_TABLE_ROWS(the_logits)},
-    {.describe = describe_entry, ATL_TABLE_ROWS(the_entry)},
-    {.array = &the_decoder_blocks, .describe = describe_decoder_block, ATL_TABLE_ROWS(the_block)},
-    {.array = &the_doublings, .describe = describe_doubling, ATL_TABLE_ROWS(the_doubling)},
-    {.describe = describe_pixels, ATL_TABLE_ROWS(the_pixels)},
+static const atl_table_part_t parts[] = {
+    {ATL_TABLE_ROWS(codebook_rows)},
+    {.array = &halvings_array, .describe = describe_halving, ATL_TABLE_ROWS(halving_rows)},
+    {.array = &encoder_blocks_array, .describe = describe_encoder_block, ATL_TABLE_ROWS(block_rows)},
+    {.describe = describe_logits, ATL_TABLE_ROWS(logits_rows)},
+    {.describe = describe_entry, ATL_TABLE_ROWS(entry_rows)},
+    {.array = &decoder_blocks_array, .describe = describe_decoder_block, ATL_TABLE_ROWS(block_rows)},
+    {.array = &doublings_array, .describe = describe_doubling, ATL_TABLE_ROWS(doubling_rows)},
+    {.describe = describe_pixels, ATL_TABLE_ROWS(pixels_rows)},
 };
 const atl_table_t atl_dvae_table = {.network = "dVAE",
-                                    .parts = the_parts,
-                                    .n_parts = sizeof the_parts / sizeof *the_parts,
+                                    .parts = parts,
+                                    .n_parts = sizeof parts / sizeof *parts,
                                     .describe = describe,
                                     .decays = 1 << ATL_TENSOR_WEIGHT};

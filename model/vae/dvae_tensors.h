@@ -1,5 +1,5 @@
-/* The dVAE's tensors: where its weights are bound while it is made. The table, model/nn/table.h, is the one list of
- * them. Names are without "vae.", as in vae.safetensors. */
+/* The dVAE's weights struct, to which tensors are bound while it is built, and its tensor table (model/nn/table.h).
+ * Names are without "vae.", as in vae.safetensors. */
 #ifndef ATL_MODEL_VAE_DVAE_TENSORS_H
 #define ATL_MODEL_VAE_DVAE_TENSORS_H
 

@@ -1,13 +1,14 @@
-/* Prime: a picture as image codes: what candidates begin with, and what `atelier encode` prints. */
+/* Prime: encodes a picture as image tokens. Candidates begin with them, and `atelier encode` prints them. */
 #ifndef ATL_MODEL_VAE_PRIME_H
 #define ATL_MODEL_VAE_PRIME_H
 
 #include "model/vae/dvae.h"
 
-/* codes(I) <- a PNG of any size: shorter side resized to the VAE's, centre cut out (model/vision/preprocess), encoded.
- * Alpha is dropped or added as the VAE wants. INPUT when the file is not a picture; MEMORY. */
-atl_status_t atl_prime_load(const atl_model_t *model, const char *path, int32_t *codes);
-/* The same for one of many pictures, with a dVAE of that model that has its encoder. Borrows. */
-atl_status_t atl_prime_encode(const atl_model_t *model, atl_dvae_t *vae, const char *path, int32_t *codes);
+/* tokens(I) <- a PNG of any size: its shorter side is resized to the dVAE's, the centre is cropped
+ * (model/vision/preprocess), and the result encoded. Alpha is dropped or added as the dVAE needs. INPUT when the file
+ * is not a picture; MEMORY. Borrows. */
+atl_status_t atl_prime_load(const atl_model_t *model, const char *path, int32_t *tokens);
+/* The same with a dVAE of that model that has its encoder, for many pictures. Borrows. */
+atl_status_t atl_prime_encode(const atl_model_t *model, atl_dvae_t *vae, const char *path, int32_t *tokens);
 
 #endif

@@ -1,7 +1,7 @@
-/* Each output pixel is a weighted mean of the source pixels its window covers. Bicubic with a = -0.5 reaches 2 pixels
- * to each side; when shrinking by a factor s the window widens to 2 s (antialiasing). Weights are normalised in double,
- * then held as integers with 22 fractional bits; a pass sums in 32 bits, adds a half, shifts, clamps to 0..255. Columns
- * come first, then rows, with bytes between the passes: that rounding is part of the result. */
+/* Each output pixel is a weighted mean of the source pixels in its window. The bicubic filter with a = -0.5 reaches 2
+ * pixels to each side; shrinking by a factor s widens the window to 2 s (antialiasing). Weights are normalised in
+ * double and rounded to integers with 22 fractional bits. A pass sums in 32 bits, adds one half, shifts, and clamps to
+ * 0..255. The column pass comes first, then the row pass. The result between them is rounded to bytes, as in Pillow. */
 #include "model/vision/preprocess.h"
 
 #include <math.h>
@@ -11,8 +11,8 @@
 
 enum { FRACTION_BITS = 22 };
 
-/* How n_out pixels, a window of an axis resized from n_in to n_resized, are made: pixel i is the sum over j < count[i]
- * of weights[i * n_taps + j] times source pixel first[i] + j. */
+/* Resize weights along one axis for n_out output pixels: pixel i is the sum over j < count[i] of weights[i * n_taps +
+ * j] times source pixel first[i] + j. */
 typedef struct {
   int32_t n_out, n_taps;
   int32_t *first, *count, *weights;
@@ -30,7 +30,7 @@ static void clear_axis(axis_t *axis) {
   ATL_DESTROY(&axis->weights);
 }
 
-/* Output pixel i of the whole axis: its window about `centre` and its integer weights. */
+/* Sets the window and the integer weights of output pixel i, whose centre in source pixels is `centre`. */
 static void weigh(axis_t *axis, int32_t i, double centre, double support, double filter_scale, int32_t n_in,
                   double *taps) {
   int32_t first = (int32_t)fmax(centre - support + 0.5, 0), end = (int32_t)fmin(centre + support + 0.5, n_in);
@@ -46,7 +46,7 @@ static void weigh(axis_t *axis, int32_t i, double centre, double support, double
   }
 }
 
-/* The window [offset, offset + n_out) of an axis of n_in pixels resized to n_resized. */
+/* Sets the weights of output pixels [offset, offset + n_out) of an axis of n_in pixels resized to n_resized. */
 static atl_status_t init_axis(axis_t *axis, int32_t n_in, int32_t n_resized, int32_t offset, int32_t n_out) {
   double scale = (double)n_in / n_resized, filter_scale = fmax(scale, 1), support = 2 * filter_scale;
   double *taps = NULL;
@@ -61,7 +61,7 @@ static atl_status_t init_axis(axis_t *axis, int32_t n_in, int32_t n_resized, int
   return ATL_OK;
 }
 
-/* One output byte: source bytes `stride` apart. */
+/* One output byte from `count` source bytes that are `stride` apart. */
 static uint8_t mix(const int32_t *weights, int32_t count, const uint8_t *in, size_t stride) {
   int32_t sum = 1 << (FRACTION_BITS - 1);
   for (int32_t j = 0; j < count; j++) sum += in[(size_t)j * stride] * weights[j];
@@ -81,7 +81,7 @@ static void mix_columns(uint8_t *out, const axis_t *columns, const uint8_t *in, 
     }
 }
 
-/* out(rows->n_out, row_bytes) <- in(n_rows, row_bytes) whose first row is source row first_row. */
+/* out(rows->n_out, row_bytes) <- in(n_rows, row_bytes), whose first row is source row first_row. */
 static void mix_rows(uint8_t *out, const axis_t *rows, const uint8_t *in, int32_t first_row, size_t row_bytes) {
   for (int32_t y = 0; y < rows->n_out; y++) {
     const uint8_t *from = in + (size_t)(rows->first[y] - first_row) * row_bytes;
@@ -90,8 +90,7 @@ static void mix_rows(uint8_t *out, const axis_t *rows, const uint8_t *in, int32_
   }
 }
 
-/* Where a window of n begins in `size`: half the rest, an odd rest rounded so that the result is even, as Python does.
- */
+/* The offset of a centred window of n in `size`: half the difference, with .5 rounded to even as in Python. */
 static int32_t centre_offset(int32_t size, int32_t n) { return (int32_t)nearbyint((size - n) / 2.0); }
 
 static atl_status_t resize(uint8_t *out, int32_t n, const uint8_t *in, int32_t height, int32_t width,
@@ -111,7 +110,7 @@ static atl_status_t resize(uint8_t *out, int32_t n, const uint8_t *in, int32_t h
   return ATL_OK;
 }
 
-/* A picture whose shorter side is n already: the resize would be the identity. */
+/* Crops the centre of a picture whose shorter side is already n, where the resize would be the identity. */
 static void crop(uint8_t *out, int32_t n, const uint8_t *in, int32_t height, int32_t width, int32_t n_channels) {
   size_t channels = (size_t)n_channels, row_bytes = (size_t)n * channels;
   const uint8_t *from =

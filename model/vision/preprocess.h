@@ -1,6 +1,6 @@
-/* Preprocess: a picture of any size becomes a network's square input, number for number as Pillow and torchvision do
- * it: the shorter side is resized to n with antialiased bicubic in 8-bit fixed point, then the centre is cut out. Only
- * what survives the cut is computed, so a very long picture costs no more memory.
+/* Preprocess: turns a picture of any size into a network's square input, with the same bytes as Pillow and torchvision.
+ * The shorter side is resized to n with antialiased bicubic interpolation in 8-bit fixed point, then the centre is
+ * cropped. Only pixels inside the crop are computed, so a very long picture needs no more memory.
  */
 #ifndef ATL_MODEL_VISION_PREPROCESS_H
 #define ATL_MODEL_VISION_PREPROCESS_H
@@ -12,7 +12,7 @@
 /* out(n,n,C) <- in(height,width,C), C 1..4. MEMORY. Borrows. */
 atl_status_t atl_preprocess_square(uint8_t *out, int32_t n, const uint8_t *in, int32_t height, int32_t width,
                                    int32_t n_channels);
-/* out(C,n,n) <- (bytes(n,n,C) / 255 - mean(C)) / std(C); mean and std NULL: left in 0..1. */
+/* out(C,n,n) <- (bytes(n,n,C) / 255 - mean(C)) / std(C). With mean and std NULL, out is in 0..1. */
 void atl_preprocess_planes(float *out, const uint8_t *bytes, int32_t n, int32_t n_channels, const float *mean,
                            const float *std);
 

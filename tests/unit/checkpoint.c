@@ -9,11 +9,11 @@
 #include "model/checkpoint/convert.h"
 #include "tests/support/tap.h"
 
-static char the_folder[] = "/tmp/atelier-checkpoint-XXXXXX";
+static char work_folder[] = "/tmp/atelier-checkpoint-XXXXXX";
 
 static const char *path_of(const char *name) {
   static char path[256];
-  snprintf(path, sizeof path, "%s/%s", the_folder, name);
+  snprintf(path, sizeof path, "%s/%s", work_folder, name);
   return path;
 }
 
@@ -214,15 +214,15 @@ static atl_status_t convert(const char *source, const char *out, atl_dtype_t sto
 
 static void test_convert(void) {
   char out[256], again[256];
-  snprintf(out, sizeof out, "%s/model", the_folder);
-  snprintf(again, sizeof again, "%s/again", the_folder);
+  snprintf(out, sizeof out, "%s/model", work_folder);
+  snprintf(again, sizeof again, "%s/again", work_folder);
   TAP_STATUS(ATL_OK, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "a checkpoint is converted");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "not over an existing one");
   TAP_OK(has_words("--force"), "the message about an existing model names --force");
   TAP_STATUS(ATL_OK, convert("tests/golden/convert/old.pt", out, ATL_F16, true), "forced it replaces it");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/nan.pt", again, ATL_N_DTYPES, false), "bad weights are refused");
   TAP_OK(!atl_file_exists(again), "bad weights leave no directory");
-  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", the_folder, ATL_N_DTYPES, true),
+  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", work_folder, ATL_N_DTYPES, true),
              "--force does not replace a folder that is no model");
   TAP_STATUS(ATL_OK, convert(out, again, ATL_BF16, false), "a model directory is a source too");
   atl_model_t *model;
@@ -236,7 +236,7 @@ static void test_convert(void) {
 
 static void test_sources(void) {
   char out[256];
-  snprintf(out, sizeof out, "%s/model", the_folder);
+  snprintf(out, sizeof out, "%s/model", work_folder);
   atl_convert_t settings = {.sources = {"tests/golden/convert/good.pt", "tests/golden/convert/vae.pt"},
                             .n_sources = 2,
                             .out = out,
@@ -258,7 +258,7 @@ static void test_sources(void) {
 }
 
 int main(void) {
-  if (mkdtemp(the_folder) == NULL) return 1;
+  if (mkdtemp(work_folder) == NULL) return 1;
   test_refusals();
   test_good();
   test_old();
@@ -267,7 +267,7 @@ int main(void) {
   test_damage();
   test_convert();
   test_sources();
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "nothing else is left over");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "nothing else is left over");
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
   return tap_done();
 }

@@ -7,7 +7,7 @@
 #include "common/memory.h"
 #include "tests/support/tap.h"
 
-static const atl_transformer_config_t the_transformer = {
+static const atl_transformer_config_t good_transformer = {
     .width = 64,
     .n_layers = 3,
     .n_heads = 2,
@@ -21,35 +21,35 @@ static const atl_transformer_config_t the_transformer = {
     .attention = {ATL_ATTENTION_FULL, ATL_ATTENTION_CONV_LIKE, ATL_ATTENTION_FULL},
     .attention_owner = {0, 1, 0},
     .feed_forward_owner = {0, 1, 1}};
-static const atl_vae_config_t the_vae = {32, 3, 1, 96, 48, 32, 3, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
-static const atl_clip_config_t the_vit = {.embedding_width = 48,
-                                          .image_size = 32,
-                                          .vision_width = 64,
-                                          .vision_layers = 2,
-                                          .patch_size = 8,
-                                          .vision_heads = 1,
-                                          .context_length = 16,
-                                          .vocabulary = 200,
-                                          .text_width = 64,
-                                          .text_heads = 1,
-                                          .text_layers = 2};
+static const atl_vae_config_t good_vae = {32, 3, 1, 96, 48, 32, 3, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
+static const atl_clip_config_t good_vit = {.embedding_width = 48,
+                                           .image_size = 32,
+                                           .vision_width = 64,
+                                           .vision_layers = 2,
+                                           .patch_size = 8,
+                                           .vision_heads = 1,
+                                           .context_length = 16,
+                                           .vocabulary = 200,
+                                           .text_width = 64,
+                                           .text_heads = 1,
+                                           .text_layers = 2};
 
 static void test_round_trips(void) {
   json_t *object;
   atl_transformer_config_t transformer;
-  TAP_STATUS(ATL_OK, atl_transformer_config_to_json(&the_transformer, &object), "a transformer's becomes JSON");
+  TAP_STATUS(ATL_OK, atl_transformer_config_to_json(&good_transformer, &object), "a transformer's becomes JSON");
   TAP_STATUS(ATL_OK, atl_transformer_config_from_json(object, "m", &transformer), "and comes back");
-  TAP_OK(memcmp(&transformer, &the_transformer, sizeof transformer) == 0, "the same");
+  TAP_OK(memcmp(&transformer, &good_transformer, sizeof transformer) == 0, "the same");
   json_decref(object);
   atl_vae_config_t vae;
-  TAP_STATUS(ATL_OK, atl_vae_config_to_json(&the_vae, &object), "a dVAE's becomes JSON");
+  TAP_STATUS(ATL_OK, atl_vae_config_to_json(&good_vae, &object), "a dVAE's becomes JSON");
   TAP_STATUS(ATL_OK, atl_vae_config_from_json(object, "m", &vae), "and comes back");
-  TAP_OK(memcmp(&vae, &the_vae, sizeof vae) == 0, "the same");
+  TAP_OK(memcmp(&vae, &good_vae, sizeof vae) == 0, "the same");
   json_decref(object);
   atl_clip_config_t clip;
-  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&the_vit, &object), "a ViT CLIP's becomes JSON");
+  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&good_vit, &object), "a ViT CLIP's becomes JSON");
   TAP_STATUS(ATL_OK, atl_clip_config_from_json(object, "m", &clip), "and comes back");
-  TAP_OK(memcmp(&clip, &the_vit, sizeof clip) == 0, "the same");
+  TAP_OK(memcmp(&clip, &good_vit, sizeof clip) == 0, "the same");
   json_decref(object);
   atl_clip_config_t resnet = {.is_resnet = true,
                               .embedding_width = 1024,
@@ -72,7 +72,7 @@ static void test_round_trips(void) {
 static void refuse(const char *field, const char *text, const char *words) {
   json_t *object;
   atl_transformer_config_t config;
-  if (atl_transformer_config_to_json(&the_transformer, &object) != ATL_OK) return;
+  if (atl_transformer_config_to_json(&good_transformer, &object) != ATL_OK) return;
   if (text == NULL)
     json_object_del(object, field);
   else
@@ -101,18 +101,18 @@ static void test_transformer_refusals(void) {
 }
 
 static void test_other_refusals(void) {
-  atl_vae_config_t vae = the_vae;
+  atl_vae_config_t vae = good_vae;
   vae.image_size = 48;
   TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "an image size that is no power of 2");
   vae.image_size = 4;
   TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "an image that cannot be halved so often");
-  vae = the_vae;
+  vae = good_vae;
   vae.std[2] = 0;
   TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "a deviation of zero");
-  atl_clip_config_t clip = the_vit;
+  atl_clip_config_t clip = good_vit;
   clip.text_heads = 3;
   TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "heads that do not divide the width");
-  clip = the_vit;
+  clip = good_vit;
   clip.patch_size = 5;
   TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "patches that do not tile the image");
   TAP_STATUS(ATL_INPUT, atl_clip_config_from_json(NULL, "m", &clip), "no configuration at all");

@@ -32,21 +32,21 @@ static atl_value_t integer(int64_t n) { return (atl_value_t){.kind = ATL_VALUE_I
 static atl_value_t boolean(bool b) { return (atl_value_t){.kind = ATL_VALUE_BOOL, .boolean = b}; }
 static atl_value_t text(const char *t) { return (atl_value_t){.kind = ATL_VALUE_TEXT, .text = t}; }
 
-static const atl_value_t the_names[] = {{.kind = ATL_VALUE_TEXT, .text = "full"},
-                                        {.kind = ATL_VALUE_TEXT, .text = "axial_row"},
-                                        {.kind = ATL_VALUE_TEXT, .text = "mlp"}};
-static const atl_value_t *const the_types[] = {&the_names[0], &the_names[1], &the_names[2]};
-static const atl_value_t the_ids[] = {{.kind = ATL_VALUE_TEXT, .text = "0"},
-                                      {.kind = ATL_VALUE_TEXT, .text = "1"},
-                                      {.kind = ATL_VALUE_TEXT, .text = "0"},
-                                      {.kind = ATL_VALUE_INT, .integer = 1}};
-static const atl_value_t *const the_id_pointers[] = {&the_ids[0], &the_ids[1], &the_ids[2], &the_ids[3]};
+static const atl_value_t attention_names[] = {{.kind = ATL_VALUE_TEXT, .text = "full"},
+                                              {.kind = ATL_VALUE_TEXT, .text = "axial_row"},
+                                              {.kind = ATL_VALUE_TEXT, .text = "mlp"}};
+static const atl_value_t *const attention_types[] = {&attention_names[0], &attention_names[1], &attention_names[2]};
+static const atl_value_t layer_ids[] = {{.kind = ATL_VALUE_TEXT, .text = "0"},
+                                        {.kind = ATL_VALUE_TEXT, .text = "1"},
+                                        {.kind = ATL_VALUE_TEXT, .text = "0"},
+                                        {.kind = ATL_VALUE_INT, .integer = 1}};
+static const atl_value_t *const layer_id_pointers[] = {&layer_ids[0], &layer_ids[1], &layer_ids[2], &layer_ids[3]};
 
 static atl_value_t tuple(const atl_value_t *const *items, size_t n) {
   return (atl_value_t){.kind = ATL_VALUE_TUPLE, .items = items, .n_items = n};
 }
 
-static const atl_vae_config_t the_vae = {.image_size = 32, .n_layers = 3, .n_tokens = 96};
+static const atl_vae_config_t vae_config = {.image_size = 32, .n_layers = 3, .n_tokens = 96};
 
 static void begin(dict_t *dict) {
   *dict = (dict_t){0};
@@ -58,7 +58,7 @@ static atl_status_t read(const dict_t *dict, const char *version, const char *te
                          atl_transformer_config_t *config) {
   const atl_tensor_t tensors[] = {{.name = tensor}};
   const atl_hparams_source_t source = {"c.pt", version, tensors, tensor == NULL ? 0 : 1};
-  return atl_hparams_transformer(&source, &dict->dict, &the_vae, config);
+  return atl_hparams_transformer(&source, &dict->dict, &vae_config, config);
 }
 
 static void test_defaults(void) {
@@ -78,9 +78,9 @@ static void test_options(void) {
   dict_t dict;
   atl_transformer_config_t c;
   begin(&dict);
-  set(&dict, "attn_types", tuple(the_types, 2));
-  set(&dict, "shared_attn_ids", tuple(the_id_pointers, 2));
-  set(&dict, "shared_ff_ids", tuple(the_id_pointers, 4));
+  set(&dict, "attn_types", tuple(attention_types, 2));
+  set(&dict, "shared_attn_ids", tuple(layer_id_pointers, 2));
+  set(&dict, "shared_ff_ids", tuple(layer_id_pointers, 4));
   set(&dict, "rotary_emb", boolean(true));
   set(&dict, "shift_tokens", boolean(true));
   set(&dict, "reversible", integer(1));
@@ -90,7 +90,7 @@ static void test_options(void) {
   TAP_OK(c.feed_forward_owner[2] == 0 && c.feed_forward_owner[3] == 1, "ids are equal as text or number");
   TAP_OK(c.rotary && c.shift_tokens && c.reversible, "switches as bool or 0 and 1");
   set(&dict, "depth", integer(3));
-  set(&dict, "shared_attn_ids", tuple(the_id_pointers, 1));
+  set(&dict, "shared_attn_ids", tuple(layer_id_pointers, 1));
   TAP_STATUS(ATL_INPUT, read(&dict, "1.6.6", NULL, &c), "one attention of two kinds is refused");
 }
 
@@ -126,8 +126,8 @@ static void test_refusals(void) {
   refuse("heads", integer(-1), ATL_INPUT, "heads should be a whole number");
   refuse("dim_head", integer(1 << 20), ATL_INPUT, "head_size should be from 1 to 4096");
   refuse("stable", integer(2), ATL_INPUT, "stable should be true or false");
-  refuse("attn_types", tuple(the_types + 2, 1), ATL_UNSUPPORTED, "\"mlp\"");
-  refuse("attn_types", tuple(the_types, 0), ATL_INPUT, "attn_types should be a list that is not empty");
+  refuse("attn_types", tuple(attention_types + 2, 1), ATL_UNSUPPORTED, "\"mlp\"");
+  refuse("attn_types", tuple(attention_types, 0), ATL_INPUT, "attn_types should be a list that is not empty");
   refuse("shared_ff_ids", integer(0), ATL_INPUT, "shared_ff_ids should be a list");
   refuse("experts", integer(2), ATL_UNSUPPORTED, "the hyperparameter experts is not one atelier knows");
 }

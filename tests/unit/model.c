@@ -10,11 +10,11 @@
 #include "model/transformer/names.h"
 #include "tests/support/tap.h"
 
-static char the_folder[] = "/tmp/atelier-model-XXXXXX";
+static char work_folder[] = "/tmp/atelier-model-XXXXXX";
 
 static const char *path_of(const char *name) {
   static char path[256];
-  snprintf(path, sizeof path, "%s/%s", the_folder, name);
+  snprintf(path, sizeof path, "%s/%s", work_folder, name);
   return path;
 }
 
@@ -33,7 +33,7 @@ static const char *path_of(const char *name) {
 static void open_as(const char *json, atl_status_t want, const char *words, const char *name) {
   atl_model_t *model;
   if (atl_file_write(path_of("model.json"), json, strlen(json)) != ATL_OK) return;
-  atl_status_t status = atl_model_open(the_folder, &model);
+  atl_status_t status = atl_model_open(work_folder, &model);
   TAP_STATUS(want, status, name);
   if (status == ATL_OK) {
     TAP_OK(strcmp(model->name, words) == 0 && strlen(model->digest) == 64, "it has its name and digest");
@@ -48,7 +48,7 @@ static void open_as(const char *json, atl_status_t want, const char *words, cons
 static void test_open(void) {
   atl_model_t *model;
   TAP_STATUS(ATL_INPUT, atl_model_open("/nonexistent", &model), "a missing directory is refused");
-  TAP_STATUS(ATL_INPUT, atl_model_open(the_folder, &model), "a directory without model.json is refused");
+  TAP_STATUS(ATL_INPUT, atl_model_open(work_folder, &model), "a directory without model.json is refused");
   open_as(MODEL("4", "96", "t.safetensors"), ATL_OK, "tiny", "a model that fits opens");
   open_as(MODEL("4", "95", "t.safetensors"), ATL_INPUT, "95 image codes", "other codes than the dVAE's are refused");
   open_as(MODEL("8", "96", "t.safetensors"), ATL_INPUT, "8x8", "another side than the dVAE's is refused");
@@ -76,7 +76,7 @@ static void test_damage(void) {
     char kept = json[i];
     json[i] = "9\"{x"[i % 4];
     if (!overwrite(path_of("model.json"), json, n)) return;
-    n_refused += atl_model_open(the_folder, &model) != ATL_OK;
+    n_refused += atl_model_open(work_folder, &model) != ATL_OK;
     atl_model_destroy(&model);
     json[i] = kept;
   }
@@ -154,7 +154,7 @@ static void test_names(const atl_safetensors_t *file) {
 }
 
 int main(void) {
-  if (mkdtemp(the_folder) == NULL) return 1;
+  if (mkdtemp(work_folder) == NULL) return 1;
   static const float numbers[4] = {1, NAN, 3, 4}, finite[4] = {1, 2, 3, 4};
   static const uint16_t halves[3] = {0x3f80, 0x4000, 0x4040};
   static const int32_t integers[1] = {1};
@@ -176,7 +176,7 @@ int main(void) {
   atl_safetensors_destroy(&file);
   test_open();
   test_damage();
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "the test cleans up");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "the test cleans up");
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
   return tap_done();
 }

@@ -11,7 +11,8 @@
 
 enum { V = 32, N_IDS = 100, N_DRAWS = 20000 };
 
-static const atl_sampling_t the_plain = {.temperature = 1, .top_k = 0, .top_p = 1, .filter_thres = -1, .guidance = 1};
+static const atl_sampling_t plain_sampling = {
+    .temperature = 1, .top_k = 0, .top_p = 1, .filter_thres = -1, .guidance = 1};
 
 /* A fixed, rough set of logits between -3 and 3, no two alike. */
 static void fill_logits(float *x) {
@@ -88,7 +89,7 @@ static void check_distribution(const atl_sampling_t *sampling, int k, const char
 }
 
 static void check_distributions(void) {
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   check_distribution(&s, V, "plain");
   s.temperature = 0.5;
   check_distribution(&s, V, "temperature 0.5");
@@ -100,7 +101,7 @@ static void check_distributions(void) {
   check_distribution(&s, 5, "temperature 2, top-k 5, top-p 0.6 of those");
   s.top_k = 0;
   check_distribution(&s, V, "temperature 2, top-p 0.6");
-  s = the_plain;
+  s = plain_sampling;
   s.filter_thres = 0.9;
   check_distribution(&s, 9, "filter_thres 0.9: floor((1 - 0.9) * 100) is 9 in doubles, as the reference computes it");
   s.filter_thres = 0.5;
@@ -111,12 +112,12 @@ static void check_distributions(void) {
 
 static void check_ties(void) {
   float equal[8] = {0}, pair[4] = {1, 2, 2, 0}, zeros[3] = {-0.0f, 0.0f, -1};
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   s.top_k = 1;
   TAP_OK(draw_once(&s, equal, NULL, 8, 8) == 0, "a tie at the k-th value keeps the lower code");
   TAP_OK(draw_once(&s, pair, NULL, 4, 4) == 1, "a tie at the top keeps the lower code");
   TAP_OK(draw_once(&s, zeros, NULL, 3, 3) == 0, "-0 ties with 0");
-  s = the_plain;
+  s = plain_sampling;
   s.top_p = 1e-9;
   TAP_OK(draw_once(&s, pair, NULL, 4, 4) == 1, "a tiny top-p keeps one code");
   s.greedy = true;
@@ -126,7 +127,7 @@ static void check_ties(void) {
 static void check_masks(void) {
   const float masked[4] = {-FLT_MAX, 3, -FLT_MAX, -FLT_MAX}, all_masked[2] = {-FLT_MAX, -FLT_MAX};
   const float null_logits[4] = {-FLT_MAX, 1, 5, -FLT_MAX};
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   s.guidance = 3;
   TAP_OK(draw_once(&s, masked, masked, 4, 4) == 1, "masked in both passes stays masked under guidance");
   TAP_OK(draw_once(&s, masked, null_logits, 4, 4) == 1, "masked in the conditional pass stays masked");
@@ -134,10 +135,10 @@ static void check_masks(void) {
   TAP_OK(draw_once(&s, masked, null_logits, 4, 4) == 1, "a negative guidance does not lift the mask");
   s.top_p = 0.5;
   TAP_OK(draw_once(&s, masked, masked, 4, 4) == 1, "a mask under top-p");
-  int32_t code = draw_once(&the_plain, all_masked, NULL, 2, 2);
+  int32_t code = draw_once(&plain_sampling, all_masked, NULL, 2, 2);
   TAP_OK(code == 0 || code == 1, "all masked still gives a code");
   const float infinite[3] = {-INFINITY, 0, -INFINITY};
-  TAP_OK(draw_once(&the_plain, infinite, NULL, 3, 3) == 1, "a logit of -infinity masks its code");
+  TAP_OK(draw_once(&plain_sampling, infinite, NULL, 3, 3) == 1, "a logit of -infinity masks its code");
   TAP_OK(draw_once(&s, infinite, infinite, 3, 3) == 1, "a logit of -infinity masks its code under guidance");
 }
 
@@ -161,7 +162,7 @@ static void check_not_finite(const atl_sampling_t *sampling, const float *logits
 static void check_nans(void) {
   const float nans[4] = {NAN, 1, NAN, 0}, infinite[4] = {0, INFINITY, 1, 2}, finite[4] = {0, 1, 2, 3};
   float many[V + 3]; /* two groups of lanes and a rest */
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   check_not_finite(&s, nans, NULL, 4, "2 of 4 logits", "a draw from NaN fails");
   check_not_finite(&s, infinite, NULL, 4, "1 of 4 logits", "a draw from +infinity fails");
   for (int i = 0; i < V + 3; i++) many[i] = i % 2 == 0 ? NAN : 0;
@@ -175,7 +176,7 @@ static void check_nans(void) {
 /* The smallest temperature there is draws the most likely code. */
 static void check_coldest(void) {
   float logits[V];
-  atl_sampling_t s = the_plain, greedy = the_plain;
+  atl_sampling_t s = plain_sampling, greedy = plain_sampling;
   fill_logits(logits);
   s.temperature = (double)FLT_MIN;
   greedy.greedy = true;
@@ -185,7 +186,7 @@ static void check_coldest(void) {
 
 static void check_guidance(void) {
   const float cond[3] = {1, 2, 0}, null_logits[3] = {0, 2.5f, 0};
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   s.greedy = true;
   TAP_OK(draw_once(&s, cond, null_logits, 3, 3) == 1, "guidance 1 is the conditional pass");
   s.guidance = 3; /* 3, 1, 0 */
@@ -215,7 +216,7 @@ static void check_blocks(void) {
 
 static void check_refusals(void) {
   atl_sampler_t *sampler;
-  atl_sampling_t s = the_plain;
+  atl_sampling_t s = plain_sampling;
   s.temperature = 0;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "temperature 0 is refused");
   s.temperature = 1e-39; /* 1/T is no finite float */
@@ -223,17 +224,17 @@ static void check_refusals(void) {
   TAP_OK(strncmp(atl_status_message(), "temperature 1e-39: ", 19) == 0, "the message names the setting and its value");
   s.greedy = true;
   TAP_STATUS(ATL_OK, atl_sampling_check(&s), "greedy ignores the temperature");
-  s = the_plain, s.top_p = 0;
+  s = plain_sampling, s.top_p = 0;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "top-p 0 is refused");
-  s = the_plain, s.top_k = -1;
+  s = plain_sampling, s.top_k = -1;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "top-k -1 is refused");
-  s = the_plain, s.filter_thres = 1;
+  s = plain_sampling, s.filter_thres = 1;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "filter-thres 1 is refused");
-  s = the_plain, s.guidance = NAN;
+  s = plain_sampling, s.guidance = NAN;
   TAP_STATUS(ATL_USAGE, atl_sampler_new(&s, V, V, &sampler), "guidance NaN is refused");
   for (int n = 1; n <= 3; n++) {
     atl_memory_fail_after(n);
-    TAP_STATUS(ATL_MEMORY, atl_sampler_new(&the_plain, V, V, &sampler), "no memory is reported");
+    TAP_STATUS(ATL_MEMORY, atl_sampler_new(&plain_sampling, V, V, &sampler), "no memory is reported");
   }
   check_blocks();
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");

@@ -28,7 +28,7 @@ typedef struct {
 
 /* Between them: each kind of attention with images wider and narrower than its window and than a block of keys, widths
  * that 2, 4, 8 and 16 do not divide, and every switch on and off. */
-static const case_t the_cases[] = {
+static const case_t all_cases[] = {
     {"every kind, shift and rotary",
      {SIZES(70, 4, 3, 20, 5, 7), .shift_tokens = true, .rotary = true, .attention = {F, R, C, V}, ALONE}},
     {"sandwich norm, wide image", {SIZES(33, 4, 2, 9, 19, 9), .sandwich_norm = true, .attention = {V, C, R, F}, ALONE}},
@@ -109,7 +109,7 @@ static void run_shuffled(work_t *w, forward_t *f, const int32_t *prefix_of, int3
 }
 
 /* fp32 sums of up to 280 products of numbers around 1, through 5 layers. */
-static const double the_tolerance = 5e-5;
+static const double tolerance = 5e-5;
 
 static void check_twin(work_t *w) {
   for (int32_t i = 0; i < w->n_batch; i++)
@@ -121,7 +121,7 @@ static void check_twin(work_t *w) {
   run_shuffled(w, &f, own, 64);
   char name[160];
   snprintf(name, sizeof name, "%s: logits of the plain twin", w->name);
-  TAP_CLOSE(w->got, w->want, logits_bytes(w) / sizeof(float), the_tolerance, name);
+  TAP_CLOSE(w->got, w->want, logits_bytes(w) / sizeof(float), tolerance, name);
   memcpy(w->want, w->got, logits_bytes(w)); /* from here on, the bytes to be kept */
   forward_clear(&f);
 }
@@ -149,32 +149,32 @@ static void check_bytes(work_t *w, atl_dtype_t dtype) {
     int32_t n_most;
     atl_backend_t backend;
     const char *what;
-  } the_ways[] = {{1, 1, 1, ATL_BACKEND_AUTO, "row by row"},
-                  {2, 2, 256, ATL_BACKEND_AUTO, "large calls, two stages, two threads"},
-                  {3, 2, 17, ATL_BACKEND_AUTO, "mixed calls, three stages"},
-                  {1, 2, 64, ATL_BACKEND_PLAIN, "plain kernels"},
-                  {1, 2, 64, ATL_BACKEND_AVX2, "AVX2 kernels"}};
+  } runs[] = {{1, 1, 1, ATL_BACKEND_AUTO, "row by row"},
+              {2, 2, 256, ATL_BACKEND_AUTO, "large calls, two stages, two threads"},
+              {3, 2, 17, ATL_BACKEND_AUTO, "mixed calls, three stages"},
+              {1, 2, 64, ATL_BACKEND_PLAIN, "plain kernels"},
+              {1, 2, 64, ATL_BACKEND_AVX2, "AVX2 kernels"}};
   const int32_t own[] = {0, 1, 2, 3};
   int n_before = omp_get_max_threads();
-  for (size_t i = 0; i < sizeof the_ways / sizeof *the_ways; i++) {
-    bool is_own_bits = the_ways[i].backend != ATL_BACKEND_AUTO && dtype == ATL_BF16; /* vdpbf16ps rounds otherwise */
-    if (the_ways[i].n_stages > w->config->n_layers || is_own_bits) continue;
-    if (!atl_backend_is_available(the_ways[i].backend, dtype)) continue;
-    omp_set_num_threads(the_ways[i].n_threads);
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    bool is_own_bits = runs[i].backend != ATL_BACKEND_AUTO && dtype == ATL_BF16; /* vdpbf16ps rounds otherwise */
+    if (runs[i].n_stages > w->config->n_layers || is_own_bits) continue;
+    if (!atl_backend_is_available(runs[i].backend, dtype)) continue;
+    omp_set_num_threads(runs[i].n_threads);
     forward_t f;
-    forward_spec_t spec = {.n_stages = the_ways[i].n_stages,
+    forward_spec_t spec = {.n_stages = runs[i].n_stages,
                            .n_prefixes = w->n_batch + 1,
                            .n_samples = w->n_batch + 2,
-                           .max_rows = the_ways[i].n_most,
+                           .max_rows = runs[i].n_most,
                            .dtype = dtype,
                            .kv = dtype,
-                           .backend = the_ways[i].backend};
+                           .backend = runs[i].backend};
     TAP_STATUS(ATL_OK, forward_init(&f, w->model, &spec), "the stages load");
-    run_shuffled(w, &f, own, the_ways[i].n_most);
+    run_shuffled(w, &f, own, runs[i].n_most);
     if (dtype == ATL_BF16 && i == 0) check_bf16(w);
-    say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, the_ways[i].what);
-    if (the_ways[i].n_stages == 2) {
-      run_shuffled(w, &f, own, the_ways[i].n_most);
+    say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, runs[i].what);
+    if (runs[i].n_stages == 2) {
+      run_shuffled(w, &f, own, runs[i].n_most);
       say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, "a second time over the same stores");
     }
     forward_clear(&f);
@@ -318,7 +318,7 @@ static void check_case(const case_t *is, uint64_t seed) {
 }
 
 int main(void) {
-  for (size_t i = 0; i < sizeof the_cases / sizeof *the_cases; i++) check_case(&the_cases[i], i);
+  for (size_t i = 0; i < sizeof all_cases / sizeof *all_cases; i++) check_case(&all_cases[i], i);
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
   return tap_done();
 }

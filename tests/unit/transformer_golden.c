@@ -17,10 +17,10 @@ typedef struct {
 } case_t;
 
 /* Both sides sum in fp32 in different orders: the reference's logits are about 10 in size and 64 to 96 wide in the
- * random models, 40 and 256 in the trained one. The trained one ships with matrices rounded to f16, each weight by up to
- * a part in 2^12; its logits then differ from those of the fp32 checkpoint by up to 0.017 (measured), and three times
- * that is allowed. The smallest margin of its greedy codes is 3.3. */
-static const case_t the_cases[] = {
+ * random models, 40 and 256 in the trained one. The trained one ships with matrices rounded to f16, each weight by up
+ * to a part in 2^12; its logits then differ from those of the fp32 checkpoint by up to 0.017 (measured), and three
+ * times that is allowed. The smallest margin of its greedy codes is 3.3. */
+static const case_t all_cases[] = {
     {"golden/full", 3, 2e-4, 1},       {"golden/mixed", 3, 2e-4, 1}, {"golden/stable-shared", 3, 2e-4, 1},
     {"golden/reversible", 3, 2e-4, 1}, {"emoji", 3, 0.05, 12},
 };
@@ -71,7 +71,8 @@ static void run_steps(bench_t *b, forward_t *f, float *logits, const int32_t *te
   }
 }
 
-/* Masked entries must be the same, the others close; the largest difference is printed. want has every stride-th row. */
+/* Masked entries must be the same, the others close; the largest difference is printed. want has every stride-th row.
+ */
 static void compare(bench_t *b, const float *got, const float *want, const char *what) {
   double worst = 0;
   size_t n_wrong = 0, n_ids = (size_t)b->n_ids, n = (size_t)(b->n_batch * b->n_rows) / b->is->stride * n_ids;
@@ -174,18 +175,18 @@ static void check_draws(bench_t *b, const atl_safetensors_t *in, const atl_safet
   static const struct {
     const char *name;
     float guidance;
-  } the_draws[] = {{"greedy", 1}, {"guided_greedy_3", 3}};
+  } samplings[] = {{"greedy", 1}, {"guided_greedy_3", 3}};
   int32_t n_codes = b->n_batch * atl_config_image_length(b->config), *codes;
   forward_t f;
   forward_spec_t spec = {.n_stages = 1, .n_prefixes = b->n_batch + 1, .n_samples = 2 * b->n_batch, .max_rows = 256};
   TAP_STATUS(ATL_OK, ATL_NEW(n_codes, &codes), "memory");
   TAP_STATUS(ATL_OK, forward_init(&f, b->model, &spec), "the model loads");
   for (int i = 0; i < 2; i++) {
-    const int32_t *wanted = ints(want, the_draws[i].name);
+    const int32_t *wanted = ints(want, samplings[i].name);
     if (wanted == NULL) continue;
-    draw(b, &f, codes, ints(in, "text"), the_draws[i].guidance);
+    draw(b, &f, codes, ints(in, "text"), samplings[i].guidance);
     char name[128];
-    snprintf(name, sizeof name, "%s: %s codes", b->is->name, the_draws[i].name);
+    snprintf(name, sizeof name, "%s: %s codes", b->is->name, samplings[i].name);
     TAP_OK(memcmp(codes, wanted, (size_t)n_codes * sizeof *codes) == 0, name);
   }
   forward_clear(&f);
@@ -221,7 +222,7 @@ static void check_case(const case_t *is) {
 }
 
 int main(void) {
-  for (size_t i = 0; i < sizeof the_cases / sizeof *the_cases; i++) check_case(&the_cases[i]);
+  for (size_t i = 0; i < sizeof all_cases / sizeof *all_cases; i++) check_case(&all_cases[i]);
   const char *emoji = getenv("ATL_EMOJI"); /* the trained model's fp32 checkpoint (tests/extra/emoji-fp32.sh) */
   if (emoji != NULL) check_case(&(case_t){emoji, 3, 1e-3, 1});
   TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");

@@ -1,6 +1,6 @@
-/* What a file is shows in its keys: "weights" beside "hparams" is DALLE-pytorch's (with "vae_params" a DALLE, without a
- * dVAE); tensors with "visual.conv1.weight" among them are CLIP's. Kinds that are known but not computed here are told
- * by their names. */
+/* A file's keys identify its kind: "weights" and "hparams" are DALLE-pytorch's (a DALLE with "vae_params", else a
+ * dVAE); tensors that include "visual.conv1.weight" are CLIP's. Known kinds that atelier does not implement are refused
+ * by name. */
 #include "model/checkpoint/import/checkpoint.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ static bool has_prefix(const atl_tensor_t *tensors, size_t n, const char *prefix
   return false;
 }
 
-/* Selects what the part's configuration expects. */
+/* Selects the tensors that the part's configuration expects. */
 static atl_status_t select_part(atl_checkpoint_t *checkpoint, atl_part_t part, const atl_tensor_t *tensors, size_t n) {
   const void *config = part == ATL_PART_TRANSFORMER ? (const void *)&checkpoint->transformer_config
                        : part == ATL_PART_VAE       ? (const void *)&checkpoint->vae_config
@@ -45,7 +45,7 @@ static atl_status_t read_clip(atl_checkpoint_t *checkpoint, const atl_tensor_t *
 
 /* ---- DALLE-pytorch ---- */
 
-/* Parts the weights of a DALLE into its own and its dVAE's, these without "vae.". */
+/* Splits the weights of a DALLE into its own and its dVAE's; the latter lose the prefix "vae.". */
 static atl_status_t split(atl_checkpoint_t *checkpoint, const atl_tensor_list_t *all, atl_tensor_t **own, size_t *n_own,
                           atl_tensor_t **vae, size_t *n_vae) {
   *n_own = *n_vae = 0;
@@ -68,8 +68,8 @@ static atl_status_t check_vae_class(const atl_checkpoint_t *checkpoint, const at
   bool is_known =
       name == NULL ? vae_params != NULL && vae_params->kind == ATL_VALUE_DICT : strcmp(name, "DiscreteVAE") == 0;
   ATL_CHECK(is_known, UNSUPPORTED,
-            "%s: its images are tokens of %s; atelier decodes DALLE-pytorch's own DiscreteVAE only", checkpoint->path,
-            name == NULL ? "a VAE that is not in the checkpoint (vae_params is None)" : name);
+            "%s: its image tokens are those of %s; atelier decodes only DALLE-pytorch's own DiscreteVAE",
+            checkpoint->path, name == NULL ? "a VAE that is not in the checkpoint (vae_params is None)" : name);
   return ATL_OK;
 }
 
@@ -103,9 +103,9 @@ static atl_status_t read_vae(atl_checkpoint_t *checkpoint, const atl_value_t *ro
 static atl_status_t read_dalle_pytorch(atl_checkpoint_t *checkpoint, const atl_value_t *root,
                                        const atl_value_t *weights) {
   ATL_CHECK(weights->kind == ATL_VALUE_DICT, UNSUPPORTED,
-            "%s: its \"weights\" are not tensors%s%.160s; DeepSpeed keeps them in files of its own: merge those with "
-            "zero_to_fp32.py, or save the model with plain torch.save, and convert that",
-            checkpoint->path, weights->kind == ATL_VALUE_TEXT ? " but say: " : "",
+            "%s: its \"weights\" are not tensors%s%.160s; DeepSpeed keeps them in separate files: merge those with "
+            "zero_to_fp32.py, or save the model with plain torch.save, and convert the result",
+            checkpoint->path, weights->kind == ATL_VALUE_TEXT ? " but the text: " : "",
             weights->kind == ATL_VALUE_TEXT ? weights->text : "");
   atl_tensor_list_t all;
   ATL_TRY(atl_torchfile_list_tensors(checkpoint->torchfile, weights, &all));
@@ -114,7 +114,7 @@ static atl_status_t read_dalle_pytorch(atl_checkpoint_t *checkpoint, const atl_v
   return is_dalle ? read_dalle(checkpoint, root, &all) : read_vae(checkpoint, root, &all);
 }
 
-/* ---- what the file is ---- */
+/* ---- kinds of files ---- */
 
 static atl_status_t refuse_unknown(const atl_checkpoint_t *checkpoint, const atl_value_t *root,
                                    const atl_tensor_t *tensors, size_t n) {
@@ -129,7 +129,7 @@ static atl_status_t refuse_unknown(const atl_checkpoint_t *checkpoint, const atl
   ATL_CHECK(!has_tensor(tensors, n, "to_visual_latent.weight"), UNSUPPORTED,
             "%s: the CLIP class of DALLE-pytorch, which is not OpenAI's: %s", checkpoint->path, wanted);
   ATL_CHECK(!has_prefix(tensors, n, "to_logits."), UNSUPPORTED,
-            "%s: tensors of a DALLE but no hyperparameters; %s as its training script saves it", checkpoint->path,
+            "%s: tensors of a DALLE without hyperparameters; %s as saved by its training script", checkpoint->path,
             wanted);
   return ATL_FAIL(UNSUPPORTED, "%s: %s; found %zu tensors%s%s", checkpoint->path, wanted, n,
                   n > 0 ? ", the first " : "", n > 0 ? tensors[0].name : "");
@@ -147,7 +147,7 @@ static atl_status_t read_torchfile(atl_checkpoint_t *checkpoint) {
   return refuse_unknown(checkpoint, root, all.tensors, all.n_tensors);
 }
 
-/* The tensors of a safetensors file in file order; the result is the arena's. */
+/* The tensors of a safetensors file in file order. The arena owns the result. */
 static atl_status_t list_tensors(atl_checkpoint_t *checkpoint, const atl_safetensors_t *file, atl_tensor_t **tensors) {
   size_t n = atl_safetensors_n_tensors(file);
   ATL_TRY(ATL_TAKE(&checkpoint->arena, n, tensors));
@@ -175,8 +175,8 @@ static atl_status_t read_directory(atl_checkpoint_t *checkpoint) {
   char path[4096];
   int n = snprintf(path, sizeof path, "%s/auxiliary.pt", checkpoint->path);
   ATL_CHECK(n < 0 || (size_t)n >= sizeof path || !atl_file_exists(path), UNSUPPORTED,
-            "%s: a DeepSpeed checkpoint folder: its weights lie in files of DeepSpeed's own; merge them with "
-            "zero_to_fp32.py, or save the model with plain torch.save, and convert that",
+            "%s: a DeepSpeed checkpoint folder, whose weights are in separate files; merge them with "
+            "zero_to_fp32.py, or save the model with plain torch.save, and convert the result",
             checkpoint->path);
   ATL_TRY(atl_model_open(checkpoint->path, &checkpoint->model));
   const atl_model_t *model = checkpoint->model;
@@ -201,11 +201,11 @@ static atl_status_t read_any(atl_checkpoint_t *checkpoint, const char *path) {
   bool is_safetensors = atl_safetensors_is_one(map.bytes, map.n_bytes);
   atl_file_unmap(&map);
   if (is_torchfile) return read_torchfile(checkpoint);
-  ATL_CHECK(
-      is_safetensors, INPUT,
-      "%s: expected a PyTorch file, a safetensors file or a model directory; by its first bytes it is none of them "
-      "(is the download complete?)",
-      path);
+  ATL_CHECK(is_safetensors, INPUT,
+            "%s: expected a PyTorch file, a safetensors file or a model directory; its first bytes match none of these "
+            "(is the "
+            "download complete?)",
+            path);
   return read_safetensors(checkpoint);
 }
 

@@ -1,5 +1,5 @@
-/* CLIP's files carry no configuration: sizes are the shapes of a few tensors, depths are how many blocks have names,
- * and heads are 64 wide by convention. */
+/* CLIP's files have no configuration. Sizes follow from the shapes of a few tensors, depths from the number of blocks
+ * that have tensors, and heads are 64 wide by convention. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const atl_tensor_t *find(const source_t *source, const char *name) {
   return NULL;
 }
 
-/* Size `dim` of a tensor that must have n_dims. */
+/* Size `dim` of a tensor that must have n_dims dimensions. */
 static atl_status_t get_size(const source_t *source, const char *name, int n_dims, int dim, int32_t *size) {
   const atl_tensor_t *tensor = find(source, name);
   ATL_CHECK(tensor != NULL, INPUT, "%s: tensor %s is missing; is it OpenAI's CLIP?", source->path, name);
@@ -30,7 +30,7 @@ static atl_status_t get_size(const source_t *source, const char *name, int n_dim
   return ATL_OK;
 }
 
-/* How many of PREFIX0TAIL, PREFIX1TAIL, ... there are without a gap. */
+/* Number of tensors PREFIX0TAIL, PREFIX1TAIL, ... up to the first that is missing. */
 static int32_t count(const source_t *source, const char *prefix, const char *tail) {
   char name[ATL_NAME_BYTES];
   int32_t n = 0;
@@ -39,22 +39,22 @@ static int32_t count(const source_t *source, const char *prefix, const char *tai
   return n;
 }
 
-/* A tower of `width` has heads of 64; one narrower than that has one. */
+/* A tower has heads of size 64; one narrower than 64 has a single head. */
 static atl_status_t get_heads(const source_t *source, int32_t width, int32_t *heads) {
   ATL_CHECK(width < 64 || width % 64 == 0, UNSUPPORTED,
-            "%s: CLIP's width %d is not a multiple of its head size 64; atelier cannot tell its heads", source->path,
+            "%s: CLIP's width %d is not a multiple of its head size 64; the number of heads is unknown", source->path,
             width);
   *heads = width < 64 ? 1 : width / 64;
   return ATL_OK;
 }
 
-/* The side of a square grid whose table has one row more. */
+/* The side of the square grid of positions; the table has one more row, for the class token. */
 static atl_status_t get_grid(const source_t *source, const char *name, int32_t *side) {
   int32_t rows;
   ATL_TRY(get_size(source, name, 2, 0, &rows));
   *side = (int32_t)lround(sqrt((double)rows - 1));
   ATL_CHECK(*side >= 1 && (int64_t)*side * *side == rows - 1, INPUT,
-            "%s: tensor %s: expected a square number of positions and one more, found %d", source->path, name, rows);
+            "%s: tensor %s: expected a square number of positions plus one, found %d", source->path, name, rows);
   return ATL_OK;
 }
 

@@ -1,6 +1,6 @@
-/* Old hparams lack options that came later. Two of them change numbers and have no key: rotary_emb, which shows in the
- * saved table, and shift_tokens, which shows in the number of wrappers around the attention: before 1.4.0 three with
- * shift and two without, since then five and three. */
+/* Old hparams lack options that were added later. Two of these change results and must be inferred from the tensors:
+ * rotary_emb from the presence of the rotary table, and shift_tokens from the number of wrappers around the attention,
+ * which before 1.4.0 is three with shift and two without, and since then five and three. */
 #include "model/checkpoint/import/hparams.h"
 
 #include <stdio.h>
@@ -8,31 +8,31 @@
 
 enum { ABSENT = -1, V_1_4_0 = 10400, V_1_5_0 = 10500 };
 
-static const char *const the_transformer_keys[] = {"num_text_tokens",
-                                                   "text_seq_len",
-                                                   "dim",
-                                                   "depth",
-                                                   "heads",
-                                                   "dim_head",
-                                                   "reversible",
-                                                   "attn_types",
-                                                   "stable",
-                                                   "shift_tokens",
-                                                   "rotary_emb",
-                                                   "shared_attn_ids",
-                                                   "shared_ff_ids",
-                                                   "sandwich_norm",
-                                                   "attn_dropout",
-                                                   "ff_dropout",
-                                                   "sparse_attn",
-                                                   "loss_img_weight",
-                                                   "share_input_output_emb",
-                                                   "optimize_for_inference",
-                                                   NULL};
-static const char *const the_vae_keys[] = {"image_size",       "num_layers", "num_tokens",         "channels",
-                                           "codebook_dim",     "hidden_dim", "num_resnet_blocks",  "temperature",
-                                           "straight_through", "reinmax",    "kl_div_loss_weight", "normalization",
-                                           "smooth_l1_loss",   NULL};
+static const char *const transformer_keys[] = {"num_text_tokens",
+                                               "text_seq_len",
+                                               "dim",
+                                               "depth",
+                                               "heads",
+                                               "dim_head",
+                                               "reversible",
+                                               "attn_types",
+                                               "stable",
+                                               "shift_tokens",
+                                               "rotary_emb",
+                                               "shared_attn_ids",
+                                               "shared_ff_ids",
+                                               "sandwich_norm",
+                                               "attn_dropout",
+                                               "ff_dropout",
+                                               "sparse_attn",
+                                               "loss_img_weight",
+                                               "share_input_output_emb",
+                                               "optimize_for_inference",
+                                               NULL};
+static const char *const vae_keys[] = {"image_size",       "num_layers", "num_tokens",         "channels",
+                                       "codebook_dim",     "hidden_dim", "num_resnet_blocks",  "temperature",
+                                       "straight_through", "reinmax",    "kl_div_loss_weight", "normalization",
+                                       "smooth_l1_loss",   NULL};
 
 /* ---- one option ---- */
 
@@ -42,12 +42,11 @@ static atl_status_t check_keys(const atl_hparams_source_t *source, const atl_val
             "%s: expected hyperparameters as a dictionary, found none; is it a DALLE-pytorch checkpoint?",
             source->path);
   for (size_t i = 0; i < hparams->n_items; i++) {
-    const char *key = hparams->keys[i]->kind == ATL_VALUE_TEXT ? hparams->keys[i]->text : "a key that is no text";
+    const char *key = hparams->keys[i]->kind == ATL_VALUE_TEXT ? hparams->keys[i]->text : "(a key that is not text)";
     size_t k = 0;
     while (known[k] != NULL && strcmp(known[k], key) != 0) k++;
     ATL_CHECK(known[k] != NULL, UNSUPPORTED,
-              "%s: the hyperparameter %s is not one atelier knows; it may change the model, so it is not ignored",
-              source->path, key);
+              "%s: unknown hyperparameter %s; it may change the model, so it is not ignored", source->path, key);
   }
   return ATL_OK;
 }
@@ -57,13 +56,13 @@ static const atl_value_t *find(const atl_value_t *hparams, const char *name) {
   return value == NULL || value->kind == ATL_VALUE_NONE ? NULL : value;
 }
 
-/* fallback ABSENT: the option must be there. */
+/* With fallback ABSENT the option is required. */
 static atl_status_t get_int(const atl_hparams_source_t *source, const atl_value_t *hparams, const char *name,
                             int32_t fallback, int32_t *result) {
   const atl_value_t *value = find(hparams, name);
   ATL_CHECK(value != NULL || fallback != ABSENT, INPUT, "%s: the hyperparameter %s is missing", source->path, name);
   ATL_CHECK(value == NULL || (value->kind == ATL_VALUE_INT && value->integer >= 0 && value->integer <= INT32_MAX),
-            INPUT, "%s: the hyperparameter %s should be a whole number from 0", source->path, name);
+            INPUT, "%s: the hyperparameter %s should be an integer from 0", source->path, name);
   *result = value == NULL ? fallback : (int32_t)value->integer;
   return ATL_OK;
 }
@@ -84,7 +83,7 @@ static bool is_sequence(const atl_value_t *value) {
 
 /* ---- dVAE ---- */
 
-/* Pairs of (means, deviations) per channel; None: no normalisation. */
+/* A pair (means, standard deviations), each with an item per channel; None: no normalisation. */
 static atl_status_t get_normalization(const atl_hparams_source_t *source, const atl_value_t *hparams,
                                       atl_vae_config_t *config) {
   static const float mean[4] = {0.5F, 0.5F, 0.5F, 0}, std[4] = {0.5F, 0.5F, 0.5F, 1};
@@ -113,7 +112,7 @@ static atl_status_t get_normalization(const atl_hparams_source_t *source, const 
 
 atl_status_t atl_hparams_vae(const atl_hparams_source_t *source, const atl_value_t *hparams, atl_vae_config_t *config) {
   *config = (atl_vae_config_t){0};
-  ATL_TRY(check_keys(source, hparams, the_vae_keys));
+  ATL_TRY(check_keys(source, hparams, vae_keys));
   ATL_TRY(get_int(source, hparams, "image_size", 256, &config->image_size));
   ATL_TRY(get_int(source, hparams, "num_layers", 3, &config->n_layers));
   ATL_TRY(get_int(source, hparams, "num_resnet_blocks", 0, &config->n_res_blocks));
@@ -129,7 +128,7 @@ atl_status_t atl_hparams_vae(const atl_hparams_source_t *source, const atl_value
 
 /* ---- transformer ---- */
 
-/* 1.6.6 -> 10606; 0 when there is none. */
+/* "1.6.6" -> 10606; NULL -> 0. */
 static int version_of(const char *text) {
   int major = 0, minor = 0, patch = 0;
   if (text == NULL || sscanf(text, "%3d.%2d.%2d", &major, &minor, &patch) < 1) return 0;
@@ -153,14 +152,14 @@ static bool has_shift_wrappers(const atl_hparams_source_t *source) {
   return false;
 }
 
-/* The i-th of a cycled sequence as text: texts as they are, whole numbers in decimal. */
+/* Item i of a sequence that is repeated cyclically, as text; an integer is written in decimal. */
 static atl_status_t cycle(const atl_hparams_source_t *source, const char *name, const atl_value_t *value, size_t i,
                           char text[64]) {
   ATL_CHECK(is_sequence(value) && value->n_items > 0, INPUT,
             "%s: the hyperparameter %s should be a list that is not empty", source->path, name);
   const atl_value_t *item = value->items[i % value->n_items];
   ATL_CHECK(item->kind == ATL_VALUE_TEXT || item->kind == ATL_VALUE_INT, INPUT,
-            "%s: the hyperparameter %s should hold texts or whole numbers", source->path, name);
+            "%s: the hyperparameter %s should hold texts or integers", source->path, name);
   if (item->kind == ATL_VALUE_TEXT)
     snprintf(text, 64, "%.63s", item->text);
   else
@@ -172,15 +171,15 @@ static atl_status_t find_attention(const atl_hparams_source_t *source, const cha
   for (int i = ATL_ATTENTION_FULL; i <= ATL_ATTENTION_CONV_LIKE; i++)
     if (strcmp(name, atl_attention_name((atl_attention_t)i)) == 0) *kind = (atl_attention_t)i;
   ATL_CHECK(strcmp(name, "sparse") != 0, UNSUPPORTED,
-            "%s: attn_types has \"sparse\": its random block layout is not saved in the checkpoint, so nobody can "
-            "compute what it computed; train with full, axial_row, axial_col or conv_like",
+            "%s: attn_types has \"sparse\", whose random block layout is not saved in the checkpoint, so it cannot be "
+            "reproduced; train with full, axial_row, axial_col or conv_like",
             source->path);
   ATL_CHECK(strcmp(name, atl_attention_name(*kind)) == 0, UNSUPPORTED,
             "%s: attn_types has \"%s\"; expected full, axial_row, axial_col or conv_like", source->path, name);
   ATL_CHECK(
       *kind != ATL_ATTENTION_CONV_LIKE || version_of(source->version) >= V_1_5_0, UNSUPPORTED,
-      "%s: attn_types has conv_like in a checkpoint of version %s: before 1.5.0 it looked at other neighbours than "
-      "the conv_like atelier computes; train it on with DALLE-pytorch 1.5.0 or later",
+      "%s: attn_types has conv_like in a checkpoint of version %s; before 1.5.0 its neighbourhood was different from "
+      "the one atelier computes; continue training with DALLE-pytorch 1.5.0 or later",
       source->path, source->version == NULL ? "before 1.1.6" : source->version);
   return ATL_OK;
 }
@@ -196,7 +195,7 @@ static atl_status_t get_attention(const atl_hparams_source_t *source, const atl_
   return ATL_OK;
 }
 
-/* owners[i] = the first layer with the same id as layer i; i itself when nothing is shared. */
+/* owners[i] = the first layer with the same id as layer i, or i when nothing is shared. */
 static atl_status_t get_owners(const atl_hparams_source_t *source, const atl_value_t *hparams, const char *name,
                                int32_t n_layers, int32_t *owners) {
   const atl_value_t *ids = find(hparams, name);
@@ -227,7 +226,7 @@ static atl_status_t get_switches(const atl_hparams_source_t *source, const atl_v
 atl_status_t atl_hparams_transformer(const atl_hparams_source_t *source, const atl_value_t *hparams,
                                      const atl_vae_config_t *vae, atl_transformer_config_t *config) {
   *config = (atl_transformer_config_t){0};
-  ATL_TRY(check_keys(source, hparams, the_transformer_keys));
+  ATL_TRY(check_keys(source, hparams, transformer_keys));
   ATL_TRY(get_int(source, hparams, "dim", ABSENT, &config->width));
   ATL_TRY(get_int(source, hparams, "depth", ABSENT, &config->n_layers));
   ATL_CHECK(config->n_layers >= 1 && config->n_layers <= ATL_MAX_LAYERS, INPUT,

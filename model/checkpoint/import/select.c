@@ -1,5 +1,5 @@
-/* Selection works on canonical names, sorted once. A tensor nobody asked for may mean an architecture we did not
- * understand, so only what is known to carry no information of its own is left out silently. */
+/* Tensors are sorted by canonical name and looked up by binary search. An unexpected tensor may mean that the
+ * architecture was not understood, so only tensors known to carry no information of their own are left out silently. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +20,8 @@ static int compare(const void *a, const void *b) {
   return strcmp(((const entry_t *)a)->name, ((const entry_t *)b)->name);
 }
 
-/* Masks that follow from the sizes, sizes kept as scalars, copies of shared weights (the owner's is taken), counters.
- */
+/* Masks that follow from the sizes, sizes saved as scalars, copies of shared weights (the owner's is selected), and
+ * counters. */
 static bool is_dispensable(const char *name) {
   static const char *const tails[] = {"logits_mask",           "static_mask",
                                       "causal_mask",           "input_resolution",
@@ -44,7 +44,7 @@ static bool is_dispensable(const char *name) {
 static atl_status_t index_names(const char *path, const atl_tensor_t *tensors, size_t n, entry_t *entries) {
   for (size_t i = 0; i < n; i++) {
     ATL_CHECK(atl_names_canonical(tensors[i].name, entries[i].name), UNSUPPORTED,
-              "%s: tensor %s is not of a model atelier knows", path, tensors[i].name);
+              "%s: tensor %s does not belong to a model that atelier knows", path, tensors[i].name);
     entries[i].tensor = &tensors[i];
   }
   qsort(entries, n, sizeof *entries, compare);
@@ -62,16 +62,17 @@ static atl_status_t take(const char *path, entry_t *entries, size_t n, const atl
   char want[128], have[128];
   atl_tensor_describe(&expected, want, sizeof want);
   ATL_CHECK(found != NULL, INPUT,
-            "%s: tensor %s, %s, is missing; the file is incomplete or its hyperparameters are not its own", path,
+            "%s: tensor %s, %s, is missing; the file is incomplete, or its hyperparameters are of another model", path,
             wanted->name, want);
   *tensor = *found->tensor;
   found->is_taken = true;
   atl_tensor_describe(tensor, have, sizeof have);
   bool is_old_table = strcmp(wanted->name, "transformer.pos_emb") == 0 && tensor->n_dims == 4;
-  ATL_CHECK(!is_old_table, UNSUPPORTED,
-            "%s: the rotary table is %s, as versions before 1.1.2 saved it (now %s): those padded their positions "
-            "differently; train it on with DALLE-pytorch 1.5.0 or later",
-            path, have, want);
+  ATL_CHECK(
+      !is_old_table, UNSUPPORTED,
+      "%s: the rotary table is %s, as saved by versions before 1.1.2 (now %s), which padded positions differently; "
+      "continue training with DALLE-pytorch 1.5.0 or later",
+      path, have, want);
   ATL_CHECK(atl_tensor_has_shape(tensor, wanted->n_dims, wanted->shape), INPUT,
             "%s: tensor %s: expected %s, found %s; the hyperparameters do not fit the weights", path, tensor->name,
             want, have);
@@ -87,8 +88,7 @@ static atl_status_t select_indexed(const char *path, entry_t *entries, size_t n,
   for (size_t i = 0; i < n; i++)
     ATL_CHECK(
         entries[i].is_taken || is_dispensable(entries[i].name), UNSUPPORTED,
-        "%s: nothing in the hyperparameters accounts for tensor %s, %s; atelier would compute another model without "
-        "it",
+        "%s: the hyperparameters do not account for tensor %s, %s; without it atelier would compute another model",
         path, entries[i].tensor->name, atl_tensor_describe(entries[i].tensor, text, sizeof text));
   return ATL_OK;
 }
@@ -115,8 +115,7 @@ atl_status_t atl_checkpoint_check_finite(const char *path, const atl_tensor_t *t
     atl_tensor_get_f32(tensor, done, n, piece);
     for (size_t i = 0; i < n; i++)
       ATL_CHECK(isfinite(piece[i]), INPUT,
-                "%s: tensor %s: item %zu is %g; weights must be finite numbers: the training diverged or the file is "
-                "damaged",
+                "%s: tensor %s: item %zu is %g; weights must be finite: training diverged, or the file is damaged",
                 path, tensor->name, done + i, (double)piece[i]);
   }
   return ATL_OK;
