@@ -10,12 +10,11 @@
 #include "common/tensor.h"
 
 typedef struct {
-  const char *shape;     /* see model/checkpoint/shape.h */
-  atl_dtype_t storage;   /* of matrices */
-  const char *directory; /* to create */
-  const char *name;      /* NULL: the shape */
-  const char *tokenizer,
-      *clip_tokenizer; /* files to copy, or NULL; without a tokenizer, generate cannot use the model */
+  const char *shape;                      /* see model/checkpoint/shape.h */
+  atl_dtype_t storage;                    /* of matrices */
+  const char *directory;                  /* to create */
+  const char *name;                       /* NULL: the shape */
+  const char *tokenizer, *clip_tokenizer; /* files to copy, or NULL; generate needs the tokenizer */
 } atl_random_model_t;
 
 /* INPUT when the directory exists or a tokenizer does not fit; USAGE, MEMORY, IO. Borrows. */

@@ -119,7 +119,7 @@ generate "a width that the file does not have" "to_logits.0.weight|[512]|[256]" 
 replace model.json '"conv_like"' '"sparse"'
 generate "attention that cannot be computed" "sparse" "$bad"
 replace model.json '"n_tokens": 1024' '"n_tokens": 512'
-generate "a dVAE of another size" "1024 image codes|512" "$bad"
+generate "a dVAE of another size" "1024 image tokens|512" "$bad"
 replace model.json '"format": 1' '"format": 9'
 generate "a format of the future" "format|found 9" "$bad"
 replace model.json '"transformer.safetensors"' '"..\/emoji\/transformer.safetensors"'

@@ -75,7 +75,7 @@ draw() { "$ATELIER" generate --model "$scratch/$1" --prompt heart --samples 1 --
 check "random: a model that draws" says "model wild" random tiny,text_ids=2048 --tokenizer $m/tokenizer.bpe.txt --name wild --out "$scratch/wild"
 check "random: with its tokenizer" draw wild
 check "random: CLIP's tokenizer needs CLIP" refuses "--clip-tokenizer" random tiny --clip-tokenizer $m/tokenizer.bpe.txt --out "$scratch/none"
-check "random: a tokenizer of another model" refuses "another model's" random tiny --tokenizer $m/tokenizer.bpe.txt --out "$scratch/none"
+check "random: a tokenizer of another model" refuses "another model" random tiny --tokenizer $m/tokenizer.bpe.txt --out "$scratch/none"
 check "random: no checkpoint" refuses "no checkpoint, found x.pt" random tiny --vae x.pt --out "$scratch/none"
 check "random: no --force" refuses "--force" random tiny --force --out "$scratch/wild"
 check "random: nothing is left of what was refused" test ! -e "$scratch/none"

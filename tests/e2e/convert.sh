@@ -72,7 +72,7 @@ check "and keeps the file" grep -qx loss "$work/v3/training.log"
 check "and writes the new model" grep -q '"storage": "F16"' "$work/v3/model.json"
 check "and it verifies" "$atelier" inspect --verify --brief "$work/v3"
 echo mine >"$work/v3/tokenizer.bpe.txt" && list "$work/v3" >"$work/before"
-refuses "--force does not overwrite a file of another's" "tokenizer.bpe.txt is not the old model's" "$atelier" convert weights/emoji --out "$work/v3" --force
+refuses "--force does not overwrite a file of another's" "tokenizer.bpe.txt is not part of the old model" "$atelier" convert weights/emoji --out "$work/v3" --force
 check "and the model directory is unchanged" unchanged "$work/v3"
 
 cp "$work/tiny/vae.safetensors" "$work/keep"

@@ -158,7 +158,7 @@ static void test_clips(void) {
                               {"visual.conv1.weight", ATL_F32, 4, {16, 3, 2, 2}, NULL},
                               {"visual.positional_embedding", ATL_F32, 2, {9, 16}, NULL}};
   TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 3, &config), "eight positions and one are no square");
-  TAP_OK(has_words("square number of positions and one more, found 9"), "the message counts the positions");
+  TAP_OK(has_words("square number of positions plus one, found 9"), "the message counts the positions");
   TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 2, &config), "no positions at all");
   TAP_OK(has_words("visual.positional_embedding"), "missing positions are named");
 }

@@ -89,15 +89,15 @@ static void test_transformer_refusals(void) {
   refuse("n_layers", "257", "from 1 to 256");
   refuse("n_layers", "2", "list of 2 items, found 3");
   refuse("head_size", "\"x\"", "\"head_size\" should be a whole number, found a text");
-  refuse("head_size", "5", "rotary positions need heads of 6");
+  refuse("head_size", "5", "rotary positions need a head size of 6");
   refuse("n_heads", "4096", "wider than");
   refuse("rotary", "1", "\"rotary\" should be true or false");
   refuse("attention", "[\"full\", \"sparse\", \"full\"]", "attention of layer 1");
   refuse("attention", "[\"full\", 3, \"full\"]", "found no text");
-  refuse("attention", "[\"full\", \"full\", \"axial_row\"]", "must be of one kind");
-  refuse("attention_owner", "[0, 2, 2]", "shares weights with");
+  refuse("attention", "[\"full\", \"full\", \"axial_row\"]", "must be of the same kind");
+  refuse("attention_owner", "[0, 2, 2]", "shares the weights of");
   refuse("attention_owner", "[0, -1, 2]", "item 1 of \"attention_owner\"");
-  refuse("feed_forward_owner", "[0, 0, 1]", "do not come first or share themselves");
+  refuse("feed_forward_owner", "[0, 0, 1]", "must come first and own theirs");
 }
 
 static void test_other_refusals(void) {

@@ -120,16 +120,16 @@ static void refuse(const char *key, atl_value_t value, atl_status_t want, const 
 
 static void test_refusals(void) {
   refuse("depth", integer(0), ATL_INPUT, "depth should be from 1 to 256, found 0");
-  refuse("depth", integer(INT64_MAX), ATL_INPUT, "depth should be a whole number");
-  refuse("dim", text("64"), ATL_INPUT, "dim should be a whole number");
+  refuse("depth", integer(INT64_MAX), ATL_INPUT, "depth should be an integer");
+  refuse("dim", text("64"), ATL_INPUT, "dim should be an integer");
   refuse("dim", (atl_value_t){.kind = ATL_VALUE_NONE}, ATL_INPUT, "dim is missing");
-  refuse("heads", integer(-1), ATL_INPUT, "heads should be a whole number");
+  refuse("heads", integer(-1), ATL_INPUT, "heads should be an integer");
   refuse("dim_head", integer(1 << 20), ATL_INPUT, "head_size should be from 1 to 4096");
   refuse("stable", integer(2), ATL_INPUT, "stable should be true or false");
   refuse("attn_types", tuple(attention_types + 2, 1), ATL_UNSUPPORTED, "\"mlp\"");
   refuse("attn_types", tuple(attention_types, 0), ATL_INPUT, "attn_types should be a list that is not empty");
   refuse("shared_ff_ids", integer(0), ATL_INPUT, "shared_ff_ids should be a list");
-  refuse("experts", integer(2), ATL_UNSUPPORTED, "the hyperparameter experts is not one atelier knows");
+  refuse("experts", integer(2), ATL_UNSUPPORTED, "unknown hyperparameter experts");
 }
 
 static void test_vae(void) {

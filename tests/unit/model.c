@@ -50,7 +50,7 @@ static void test_open(void) {
   TAP_STATUS(ATL_INPUT, atl_model_open("/nonexistent", &model), "a missing directory is refused");
   TAP_STATUS(ATL_INPUT, atl_model_open(work_folder, &model), "a directory without model.json is refused");
   open_as(MODEL("4", "96", "t.safetensors"), ATL_OK, "tiny", "a model that fits opens");
-  open_as(MODEL("4", "95", "t.safetensors"), ATL_INPUT, "95 image codes", "other codes than the dVAE's are refused");
+  open_as(MODEL("4", "95", "t.safetensors"), ATL_INPUT, "95 image tokens", "other codes than the dVAE's are refused");
   open_as(MODEL("8", "96", "t.safetensors"), ATL_INPUT, "8x8", "another side than the dVAE's is refused");
   open_as(MODEL("4", "96", "../t.safetensors"), ATL_INPUT, "plain name", "a file outside the directory is refused");
   open_as(MODEL("4", "96", "none.safetensors"), ATL_INPUT, "none.safetensors", "a missing file is refused");

@@ -203,8 +203,7 @@ static atl_status_t read_any(atl_checkpoint_t *checkpoint, const char *path) {
   if (is_torchfile) return read_torchfile(checkpoint);
   ATL_CHECK(is_safetensors, INPUT,
             "%s: expected a PyTorch file, a safetensors file or a model directory; its first bytes match none of these "
-            "(is the "
-            "download complete?)",
+            "(is the download complete?)",
             path);
   return read_safetensors(checkpoint);
 }
