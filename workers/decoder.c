@@ -164,7 +164,7 @@ static atl_status_t make_picture(atl_decoder_t *d, const waiting_t *grid) {
   atl_record_t record = {.candidate = grid->candidate, .score = NAN};
   double start = atl_timer_now();
   ATL_TRY(atl_dvae_decode(d->vae, d->pixels, grid->codes, 1));
-  atl_dvae_get_bytes(d->vae, d->image.pixels, d->pixels);
+  atl_dvae_to_rgb(d->vae, d->image.pixels, d->pixels);
   double decoded = atl_timer_now();
   if (d->scorer != NULL)
     ATL_TRY(

@@ -154,7 +154,7 @@ static atl_status_t decode_one(const atl_model_t *model, atl_dvae_t *vae, const 
                                atl_image_t *image, const char *path) {
   const atl_image_text_t texts[] = {{"Software", "atelier"}, {"model", model->name}};
   ATL_TRY(atl_dvae_decode(vae, pixels, codes, 1));
-  atl_dvae_get_bytes(vae, image->pixels, pixels);
+  atl_dvae_to_rgb(vae, image->pixels, pixels);
   return atl_image_save(path, image, ATL_IMAGE_LEVEL, texts, 2);
 }
 

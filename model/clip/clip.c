@@ -2,17 +2,17 @@
 #include "model/clip/clip.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "common/arena.h"
 #include "common/memory.h"
-#include "model/clip/clip_private.h"
+#include "model/clip/resnet.h"
+#include "model/clip/text.h"
+#include "model/clip/vit.h"
 #include "model/kernels/norm/norm.h"
 #include "model/vision/preprocess.h"
 
-static const float the_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
-static const float the_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
+static const float k_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
+static const float k_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
 
 struct atl_clip {
   atl_clip_config_t config;
@@ -21,41 +21,6 @@ struct atl_clip {
   atl_clip_vit_t *vit; /* or */
   atl_clip_resnet_t *resnet;
 };
-
-/* Packed weights replace the converted ones at once, so a half-precision file is never held whole in fp32. */
-atl_status_t atl_clip_read_linear(const atl_clip_source_t *source, const atl_clip_pair_t *tensors, int64_t n_out,
-                                  int64_t n_in, atl_activation_t activation, atl_linear_t **linear) {
-  atl_arena_t converted = {0};
-  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, *tensors);
-  const atl_linear_spec_t spec = {.weight = tensors->weight.value,
-                                  .bias = tensors->bias.value,
-                                  .n_out = n_out,
-                                  .n_in = n_in,
-                                  .dtype = source->dtype,
-                                  .activation = activation};
-  if (status == ATL_OK) status = atl_linear_new(&spec, linear);
-  atl_arena_clear(&converted);
-  return status;
-}
-
-static atl_status_t new_transposed(const float *projection, atl_dtype_t dtype, int64_t n_in, int64_t n_out,
-                                   atl_arena_t *temporary, atl_linear_t **linear) {
-  float *transposed;
-  ATL_TRY(ATL_TAKE(temporary, n_in * n_out, &transposed));
-  for (int64_t i = 0; i < n_in; i++)
-    for (int64_t o = 0; o < n_out; o++) transposed[o * n_in + i] = projection[i * n_out + o];
-  const atl_linear_spec_t spec = {.weight = transposed, .n_out = n_out, .n_in = n_in, .dtype = dtype};
-  return atl_linear_new(&spec, linear);
-}
-
-atl_status_t atl_clip_read_projection(const atl_clip_source_t *source, const atl_parameter_t *tensor, int64_t n_in,
-                                      int64_t n_out, atl_linear_t **linear) {
-  atl_arena_t converted = {0};
-  atl_status_t status = ATL_WEIGHTS_BIND(source->weights, &converted, *tensor);
-  if (status == ATL_OK) status = new_transposed(tensor->value, source->dtype, n_in, n_out, &converted, linear);
-  atl_arena_clear(&converted);
-  return status;
-}
 
 static atl_status_t read_scale(atl_clip_t *clip, const atl_clip_source_t *source) {
   atl_arena_t converted = {0};
@@ -72,7 +37,7 @@ static atl_status_t read_towers(atl_clip_t *clip, const atl_clip_source_t *sourc
   return atl_clip_vit_new(source, &clip->config, &clip->vit);
 }
 
-static atl_status_t build(atl_clip_t *clip, const atl_model_t *model, atl_dtype_t dtype) {
+static atl_status_t init(atl_clip_t *clip, const atl_model_t *model, atl_dtype_t dtype) {
   atl_clip_tensors_t tensors = {0};
   atl_weights_t weights;
   atl_status_t status = atl_weights_open(&atl_clip_table, &clip->config, model->clip, &tensors, &weights);
@@ -87,7 +52,7 @@ atl_status_t atl_clip_new(const atl_model_t *model, atl_dtype_t dtype, atl_clip_
   ATL_CHECK(model->has_clip, INPUT, "%s: the model has no CLIP; add one with atelier convert --clip", model->directory);
   ATL_TRY(ATL_NEW(1, clip));
   (*clip)->config = model->clip_config;
-  atl_status_t status = build(*clip, model, dtype);
+  atl_status_t status = init(*clip, model, dtype);
   if (status != ATL_OK) atl_clip_destroy(clip);
   return status;
 }
@@ -105,7 +70,7 @@ atl_status_t atl_clip_preprocess(atl_clip_t *clip, float *out, const uint8_t *rg
   uint8_t *square;
   ATL_TRY(ATL_NEW((size_t)n * (size_t)n * 3, &square));
   atl_status_t status = atl_preprocess_square(square, n, rgb, height, width, 3);
-  if (status == ATL_OK) atl_preprocess_planes(out, square, n, 3, the_mean, the_std);
+  if (status == ATL_OK) atl_preprocess_planes(out, square, n, 3, k_mean, k_std);
   ATL_DESTROY(&square);
   return status;
 }

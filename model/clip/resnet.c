@@ -4,18 +4,22 @@
  * Batch norms are folded into the convolutions before them: w' = w g / sqrt(v + 1e-5), b' = b - m g / sqrt(v + 1e-5).
  * A picture moves through a few buffers; a bottleneck's last convolution adds into its shortcut.
  */
+#include "model/clip/resnet.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "common/memory.h"
-#include "model/clip/clip_private.h"
-#include "model/kernels/conv/conv.h"
+#include "common/arena.h"
+#include "model/nn/attention.h"
+#include "model/nn/conv.h"
 
 enum { N_STAGES = 4, EXPANSION = 4, N_STEM = 3, N_BUFFERS = 4 };
 
 typedef struct {
-  atl_conv_t *conv1, *conv2, *conv3, *shortcut; /* shortcut: downsample.0, or NULL */
-  int32_t side;                                 /* of the input */
+  atl_nn_conv_t conv1, conv2, conv3;
+  atl_nn_conv_t shortcut; /* downsample.0, with has_shortcut */
+  bool has_shortcut;
+  int32_t side; /* of the input */
   int32_t n_in, n_planes;
   bool halves;
 } bottleneck_t;
@@ -23,15 +27,16 @@ typedef struct {
 struct atl_clip_resnet {
   atl_arena_t arena;
   int32_t size, embedding_width, n_heads;
-  atl_conv_t *stem[N_STEM];
+  atl_nn_conv_t stem[N_STEM];
   bottleneck_t *blocks;
   int32_t n_blocks;
-  int32_t n_tokens, width;           /* attention pool: 1 + side^2 tokens of 32 x stem width */
-  const float *positions;            /* attnpool.positional_embedding (n_tokens,width) */
-  atl_linear_t *q, *k, *v, *project; /* attnpool.{q,k,v,c}_proj */
+  int32_t n_tokens, width;          /* attention pool: 1 + side^2 tokens of 32 x stem width */
+  const float *positions;           /* attnpool.positional_embedding (n_tokens,width) */
+  atl_nn_linear_t q, k, v, project; /* attnpool.{q,k,v,c}_proj */
+  atl_nn_attention_t attention;
   float *buffers[N_BUFFERS];
   size_t n_items[N_BUFFERS];
-  float *tokens, *queries, *keys, *values, *mixed, *scratch; /* of the attention pool */
+  float *tokens, *queries, *keys, *values, *attended; /* of the attention pool */
 };
 
 /* ---- reading ---- */
@@ -62,17 +67,18 @@ static atl_status_t fold(const atl_clip_source_t *source, const atl_clip_conv_te
   ATL_TRY(ATL_TAKE(arena, spec->n_out, &shift));
   ATL_TRY(fold_norm(source, tensors, spec->n_out, scale, shift));
   for (int64_t i = 0; i < spec->n_out * row; i++) folded[i] = tensors->conv.value[i] * scale[i / row];
-  spec->weight = folded, spec->bias = shift;
+  spec->weight = folded;
+  spec->bias = shift;
   return ATL_OK;
 }
 
 /* A convolution with its batch norm folded in. */
 static atl_status_t read_conv(const atl_clip_source_t *source, const atl_clip_conv_tensors_t *tensors,
-                              atl_conv_spec_t spec, atl_conv_t **conv) {
+                              atl_conv_spec_t spec, atl_nn_conv_t *conv) {
   atl_arena_t temporary = {0};
   spec.dtype = source->dtype;
   atl_status_t status = fold(source, tensors, &temporary, &spec);
-  if (status == ATL_OK) status = atl_conv_new(&spec, conv);
+  if (status == ATL_OK) status = atl_nn_conv_init(conv, &spec);
   atl_arena_clear(&temporary);
   return status;
 }
@@ -120,7 +126,8 @@ static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_
   ATL_TRY(read_conv(source, &tensors->conv1, conv_spec(block->n_in, planes, 1, block->side), &block->conv1));
   ATL_TRY(read_conv(source, &tensors->conv2, conv_spec(planes, planes, 3, block->side), &block->conv2));
   ATL_TRY(read_conv(source, &tensors->conv3, last, &block->conv3));
-  if (block->halves || block->n_in != n_out) ATL_TRY(read_conv(source, &tensors->shortcut, beside, &block->shortcut));
+  block->has_shortcut = block->halves || block->n_in != n_out;
+  if (block->has_shortcut) ATL_TRY(read_conv(source, &tensors->shortcut, beside, &block->shortcut));
   need(resnet, 0, side, n_out);
   need(resnet, 1, block->side, planes);
   need(resnet, 2, block->side, planes);
@@ -138,7 +145,9 @@ static atl_status_t read_blocks(atl_clip_resnet_t *resnet, const atl_clip_source
     for (int32_t i = 0; i < config->vision_blocks[s]; i++) {
       const atl_clip_bottleneck_tensors_t *tensors = &source->tensors->resnet.blocks[resnet->n_blocks];
       bottleneck_t *block = &resnet->blocks[resnet->n_blocks++];
-      block->side = side, block->n_in = n_in, block->n_planes = config->vision_width << s;
+      block->side = side;
+      block->n_in = n_in;
+      block->n_planes = config->vision_width << s;
       block->halves = s > 0 && i == 0;
       ATL_TRY(read_block(resnet, source, tensors, block));
       if (block->halves) side /= 2;
@@ -161,21 +170,26 @@ static atl_status_t read_pool(atl_clip_resnet_t *resnet, const atl_clip_source_t
   ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->queries));
   ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->keys));
   ATL_TRY(ATL_TAKE(&resnet->arena, n_tokens * width, &resnet->values));
-  ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->mixed));
-  size_t items = atl_clip_attention_items(resnet->n_tokens, resnet->width / resnet->n_heads);
-  return ATL_TAKE(&resnet->arena, items, &resnet->scratch);
+  ATL_TRY(ATL_TAKE(&resnet->arena, width, &resnet->attended));
+  const atl_nn_attention_spec_t attention = {.n_heads = resnet->n_heads,
+                                             .head_size = resnet->width / resnet->n_heads,
+                                             .most_keys = resnet->n_tokens,
+                                             .n_threads = 1};
+  return atl_nn_attention_init(&resnet->attention, &attention, &resnet->arena);
 }
 
-static atl_status_t build(atl_clip_resnet_t *resnet, const atl_clip_source_t *source, const atl_clip_config_t *config) {
+static atl_status_t init(atl_clip_resnet_t *resnet, const atl_clip_source_t *source, const atl_clip_config_t *config) {
   int32_t side = config->image_size / 32;
   ATL_CHECK(config->vision_width % 2 == 0, INPUT, "%s: a ResNet's width should be even, found %d",
             atl_safetensors_path(source->weights->file), config->vision_width);
   for (int32_t s = 0; s < N_STAGES; s++)
     ATL_CHECK(config->vision_blocks[s] > 0, INPUT, "%s: expected blocks in visual.layer%d, found none",
               atl_safetensors_path(source->weights->file), s + 1);
-  resnet->size = config->image_size, resnet->embedding_width = config->embedding_width;
+  resnet->size = config->image_size;
+  resnet->embedding_width = config->embedding_width;
   resnet->n_heads = config->vision_heads;
-  resnet->width = config->vision_width * 32, resnet->n_tokens = side * side + 1;
+  resnet->width = config->vision_width * 32;
+  resnet->n_tokens = side * side + 1;
   ATL_TRY(read_stem(resnet, source, config->vision_width));
   ATL_TRY(read_blocks(resnet, source, config));
   ATL_TRY(read_pool(resnet, source));
@@ -186,7 +200,7 @@ static atl_status_t build(atl_clip_resnet_t *resnet, const atl_clip_source_t *so
 atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip_config_t *config,
                                  atl_clip_resnet_t **resnet) {
   ATL_TRY(ATL_NEW(1, resnet));
-  atl_status_t status = build(*resnet, source, config);
+  atl_status_t status = init(*resnet, source, config);
   if (status != ATL_OK) atl_clip_resnet_destroy(resnet);
   return status;
 }
@@ -194,15 +208,15 @@ atl_status_t atl_clip_resnet_new(const atl_clip_source_t *source, const atl_clip
 void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet) {
   atl_clip_resnet_t *r = *resnet;
   if (!r) return;
-  for (int i = 0; i < N_STEM; i++) atl_conv_destroy(&r->stem[i]);
+  for (int i = 0; i < N_STEM; i++) atl_nn_conv_clear(&r->stem[i]);
   for (int32_t i = 0; i < r->n_blocks; i++) {
-    atl_conv_destroy(&r->blocks[i].conv1);
-    atl_conv_destroy(&r->blocks[i].conv2);
-    atl_conv_destroy(&r->blocks[i].conv3);
-    atl_conv_destroy(&r->blocks[i].shortcut);
+    atl_nn_conv_clear(&r->blocks[i].conv1);
+    atl_nn_conv_clear(&r->blocks[i].conv2);
+    atl_nn_conv_clear(&r->blocks[i].conv3);
+    atl_nn_conv_clear(&r->blocks[i].shortcut);
   }
-  atl_linear_t **linears[] = {&r->q, &r->k, &r->v, &r->project};
-  for (int i = 0; i < 4; i++) atl_linear_destroy(linears[i]);
+  atl_nn_linear_t *linears[] = {&r->q, &r->k, &r->v, &r->project};
+  for (int i = 0; i < 4; i++) atl_nn_linear_clear(linears[i]);
   atl_arena_clear(&r->arena);
   ATL_DESTROY(resnet);
 }
@@ -222,18 +236,19 @@ static void pool(float *y, const float *x, int32_t side, int32_t width) {
 /* Buffer 0 in place: path 0 -> 1 -> 2 (-> 1 pooled), picture pooled 0 -> 3, shortcut 3 or 0 -> ... -> 0, path added. */
 static void run_block(float *const buffers[N_BUFFERS], const bottleneck_t *block, size_t picture_items) {
   const float *path = buffers[2], *picture = buffers[0];
-  atl_conv_apply(block->conv1, buffers[1], buffers[0], 1);
-  atl_conv_apply(block->conv2, buffers[2], buffers[1], 1);
+  atl_nn_conv_forward(&block->conv1, buffers[1], buffers[0], 1, NULL);
+  atl_nn_conv_forward(&block->conv2, buffers[2], buffers[1], 1, NULL);
   if (block->halves) {
     pool(buffers[1], buffers[2], block->side, block->n_planes);
     pool(buffers[3], buffers[0], block->side, block->n_in);
-    path = buffers[1], picture = buffers[3];
-  } else if (block->shortcut) {
+    path = buffers[1];
+    picture = buffers[3];
+  } else if (block->has_shortcut) {
     memcpy(buffers[3], buffers[0], picture_items * sizeof(float)); /* a convolution cannot run in place */
     picture = buffers[3];
   }
-  if (block->shortcut) atl_conv_apply(block->shortcut, buffers[0], picture, 1);
-  atl_conv_apply(block->conv3, buffers[0], path, 1);
+  if (block->has_shortcut) atl_nn_conv_forward(&block->shortcut, buffers[0], picture, 1, NULL);
+  atl_nn_conv_forward(&block->conv3, buffers[0], path, 1, NULL);
 }
 
 /* tokens(n_tokens,width) <- [mean of the pixels, pixels(n_tokens-1,width)] + positions */
@@ -247,24 +262,21 @@ static void gather_tokens(atl_clip_resnet_t *resnet, const float *pixels) {
   for (int64_t i = 0; i < n_pixels * width; i++) resnet->tokens[width + i] = pixels[i] + resnet->positions[width + i];
 }
 
+/* features(E) <- tokens: the attention of the first token over all. */
 static void run_pool(atl_clip_resnet_t *resnet, float *features) {
-  int64_t w = resnet->width, head_size = w / resnet->n_heads;
-  atl_linear_apply(resnet->q, resnet->queries, w, resnet->tokens, w, 1, NULL);
-  atl_linear_apply(resnet->k, resnet->keys, w, resnet->tokens, w, resnet->n_tokens, NULL);
-  atl_linear_apply(resnet->v, resnet->values, w, resnet->tokens, w, resnet->n_tokens, NULL);
-  for (int64_t i = 0; i < resnet->n_heads; i++) {
-    atl_clip_attention_t head = {.q = resnet->queries + i * head_size,
-                                 .k = resnet->keys + i * head_size,
-                                 .v = resnet->values + i * head_size,
-                                 .stride = w,
-                                 .features = resnet->mixed + i * head_size,
-                                 .out_stride = w,
-                                 .n_queries = 1,
-                                 .n_keys = resnet->n_tokens,
-                                 .head_size = (int32_t)head_size};
-    atl_clip_attend(&head, resnet->scratch);
-  }
-  atl_linear_apply(resnet->project, features, resnet->embedding_width, resnet->mixed, w, 1, NULL);
+  int32_t n = resnet->n_tokens;
+  const atl_nn_attention_input_t input = {.q = resnet->queries,
+                                          .k = resnet->keys,
+                                          .v = resnet->values,
+                                          .stride = resnet->width,
+                                          .n_sequences = 1,
+                                          .n_keys = n,
+                                          .n_queries = 1};
+  atl_nn_linear_forward(&resnet->q, resnet->queries, resnet->tokens, 1, NULL);  /* queries(1,W) */
+  atl_nn_linear_forward(&resnet->k, resnet->keys, resnet->tokens, n, NULL);     /* keys(n_tokens,W) */
+  atl_nn_linear_forward(&resnet->v, resnet->values, resnet->tokens, n, NULL);   /* values(n_tokens,W) */
+  atl_nn_attention_forward(&resnet->attention, resnet->attended, &input, NULL); /* attended(1,W) */
+  atl_nn_linear_forward(&resnet->project, features, resnet->attended, 1, NULL); /* features(E) */
 }
 
 static void run_picture(atl_clip_resnet_t *resnet, float *features, const float *image) {
@@ -272,9 +284,9 @@ static void run_picture(atl_clip_resnet_t *resnet, float *features, const float 
   float *const *buffers = resnet->buffers;
   for (int64_t i = 0; i < n_pixels; i++)
     for (int64_t c = 0; c < 3; c++) buffers[0][i * 3 + c] = image[c * n_pixels + i];
-  atl_conv_apply(resnet->stem[0], buffers[1], buffers[0], 1);
-  atl_conv_apply(resnet->stem[1], buffers[0], buffers[1], 1);
-  atl_conv_apply(resnet->stem[2], buffers[1], buffers[0], 1);
+  atl_nn_conv_forward(&resnet->stem[0], buffers[1], buffers[0], 1, NULL);
+  atl_nn_conv_forward(&resnet->stem[1], buffers[0], buffers[1], 1, NULL);
+  atl_nn_conv_forward(&resnet->stem[2], buffers[1], buffers[0], 1, NULL);
   pool(buffers[0], buffers[1], resnet->size / 2, resnet->width / 32);
   for (int32_t i = 0; i < resnet->n_blocks; i++) {
     const bottleneck_t *block = &resnet->blocks[i];
@@ -292,15 +304,16 @@ void atl_clip_resnet_run(atl_clip_resnet_t *resnet, float *features, const float
 
 size_t atl_clip_resnet_bytes(const atl_clip_resnet_t *resnet) {
   size_t items = (size_t)(3 * resnet->n_tokens + 2) * (size_t)resnet->width, bytes = 0;
-  for (int i = 0; i < N_STEM; i++) bytes += atl_conv_bytes(resnet->stem[i]);
+  for (int i = 0; i < N_STEM; i++) bytes += atl_conv_bytes(resnet->stem[i].packed);
   for (int32_t i = 0; i < resnet->n_blocks; i++) {
     const bottleneck_t *block = &resnet->blocks[i];
-    bytes += atl_conv_bytes(block->conv1) + atl_conv_bytes(block->conv2) + atl_conv_bytes(block->conv3);
-    if (block->shortcut) bytes += atl_conv_bytes(block->shortcut);
+    bytes +=
+        atl_conv_bytes(block->conv1.packed) + atl_conv_bytes(block->conv2.packed) + atl_conv_bytes(block->conv3.packed);
+    if (block->has_shortcut) bytes += atl_conv_bytes(block->shortcut.packed);
   }
   for (int i = 0; i < N_BUFFERS; i++) items += resnet->n_items[i];
-  return bytes + atl_linear_bytes(resnet->q) + atl_linear_bytes(resnet->k) + atl_linear_bytes(resnet->v) +
-         atl_linear_bytes(resnet->project) + items * sizeof(float);
+  return bytes + atl_linear_bytes(resnet->q.packed) + atl_linear_bytes(resnet->k.packed) +
+         atl_linear_bytes(resnet->v.packed) + atl_linear_bytes(resnet->project.packed) + items * sizeof(float);
 }
 
 /* The largest picture in each buffer (`need`), of pixels side^2: stem and last block's result, width/4 each; stem,

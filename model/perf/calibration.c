@@ -222,7 +222,7 @@ static atl_status_t make_picture(picture_t *p, atl_calibration_t *c) {
   size_t n_bytes;
   double start = atl_timer_now();
   ATL_TRY(atl_dvae_decode(p->vae, p->pixels, p->codes, 1));
-  atl_dvae_get_bytes(p->vae, p->image.pixels, p->pixels);
+  atl_dvae_to_rgb(p->vae, p->image.pixels, p->pixels);
   ATL_TRY(atl_image_encode(&p->image, PNG_LEVEL, NULL, 0, &png, &n_bytes));
   ATL_DESTROY(&png);
   double decoded = atl_timer_now();

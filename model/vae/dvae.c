@@ -12,13 +12,14 @@
 #include <string.h>
 
 #include "model/kernels/activation/activation.h"
-#include "model/kernels/conv/conv.h"
+#include "model/nn/conv.h"
+#include "model/nn/embedding.h"
 #include "model/vae/dvae_tensors.h"
 
 enum { N_BUFFERS = 3 };
 
 typedef struct {
-  atl_conv_t *conv;
+  atl_nn_conv_t conv;
   int from, to; /* buffers */
 } step_t;
 
@@ -35,9 +36,9 @@ struct atl_dvae {
   atl_vae_config_t config;
   atl_arena_t arena;
   chain_t encoder, decoder;
-  atl_conv_t *to_pixels; /* decoder's last 1x1, which the step before it goes through; or NULL */
-  const float *codebook; /* codebook.weight (V_i,K) */
-  int32_t grid;          /* tokens a side; I = grid^2 */
+  atl_nn_conv_t to_pixels;     /* decoder's last 1x1, which the step before it goes through */
+  atl_nn_embedding_t codebook; /* codebook.weight (V_i,K) */
+  int32_t side;                /* f: tokens a side; I = f^2 */
 };
 
 static void note_size(chain_t *chain) {
@@ -45,20 +46,23 @@ static void note_size(chain_t *chain) {
   if (n > chain->n_items[chain->current]) chain->n_items[chain->current] = n;
 }
 
-static atl_status_t start(chain_t *chain, atl_arena_t *arena, int32_t side, int32_t width, int32_t capacity) {
-  chain->side = side, chain->width = width, chain->capacity = capacity;
+static atl_status_t begin_chain(chain_t *chain, atl_arena_t *arena, int32_t side, int32_t width, int32_t capacity) {
+  chain->side = side;
+  chain->width = width;
+  chain->capacity = capacity;
   note_size(chain);
   return ATL_TAKE(arena, capacity, &chain->steps);
 }
 
 /* The convolution of two tensors. */
 static atl_status_t read_conv(const atl_weights_t *weights, const atl_dvae_conv_tensors_t *tensors,
-                              atl_conv_spec_t spec, atl_conv_t **conv) {
+                              atl_conv_spec_t spec, atl_nn_conv_t *conv) {
   atl_arena_t converted = {0};
   atl_status_t status = ATL_WEIGHTS_BIND(weights, &converted, *tensors);
   spec.backend = ATL_BACKEND_AUTO;
-  spec.weight = tensors->weight.value, spec.bias = tensors->bias.value;
-  if (status == ATL_OK) status = atl_conv_new(&spec, conv);
+  spec.weight = tensors->weight.value;
+  spec.bias = tensors->bias.value;
+  if (status == ATL_OK) status = atl_nn_conv_init(conv, &spec);
   atl_arena_clear(&converted);
   return status;
 }
@@ -66,12 +70,16 @@ static atl_status_t read_conv(const atl_weights_t *weights, const atl_dvae_conv_
 /* Appends a convolution from the current buffer to `to`. */
 static atl_status_t append(chain_t *chain, const atl_weights_t *weights, const atl_dvae_conv_tensors_t *tensors,
                            atl_conv_spec_t spec, int to) {
-  spec.n_in = chain->width, spec.height = spec.width = chain->side;
+  spec.n_in = chain->width;
+  spec.height = spec.width = chain->side;
   ATL_ASSERT(chain->n_steps < chain->capacity);
   step_t *step = &chain->steps[chain->n_steps++];
-  step->from = chain->current, step->to = to;
+  step->from = chain->current;
+  step->to = to;
   ATL_TRY(read_conv(weights, tensors, spec, &step->conv));
-  chain->current = to, chain->side = atl_conv_out_height(step->conv), chain->width = atl_conv_n_results(step->conv);
+  chain->current = to;
+  chain->side = atl_conv_out_height(step->conv.packed);
+  chain->width = atl_conv_n_results(step->conv.packed);
   note_size(chain);
   return ATL_OK;
 }
@@ -104,21 +112,21 @@ static atl_status_t append_pointwise(chain_t *chain, const atl_weights_t *weight
   return append(chain, weights, tensors, spec, (chain->current + 1) % N_BUFFERS);
 }
 
-static atl_status_t finish(chain_t *chain, atl_arena_t *arena) {
+static atl_status_t take_buffers(chain_t *chain, atl_arena_t *arena) {
   for (int i = 0; i < N_BUFFERS; i++) ATL_TRY(ATL_TAKE(arena, chain->n_items[i], &chain->buffers[i]));
   return ATL_OK;
 }
 
 static int32_t count_steps(const atl_vae_config_t *config) { return config->n_layers + 3 * config->n_res_blocks + 2; }
 
-static atl_status_t build_encoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
+static atl_status_t init_encoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->encoder;
-  ATL_TRY(start(chain, &vae->arena, config->image_size, config->n_channels, count_steps(config)));
+  ATL_TRY(begin_chain(chain, &vae->arena, config->image_size, config->n_channels, count_steps(config)));
   ATL_TRY(append_scalings(chain, weights, config, tensors->halvings, false, NULL));
   for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, weights, &tensors->encoder_blocks[i]));
   ATL_TRY(append_pointwise(chain, weights, &tensors->to_logits, config->n_tokens));
-  return finish(chain, &vae->arena);
+  return take_buffers(chain, &vae->arena);
 }
 
 /* The decoder's last 1x1, in the quarters of the picture that the last transposed convolution makes. */
@@ -132,26 +140,26 @@ static atl_status_t read_pixels(atl_dvae_t *vae, const atl_weights_t *weights, c
   return read_conv(weights, &tensors->to_pixels, spec, &vae->to_pixels);
 }
 
-static atl_status_t build_decoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
+static atl_status_t init_decoder(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_vae_config_t *config = &vae->config;
   chain_t *chain = &vae->decoder;
   ATL_TRY(ATL_WEIGHTS_BIND(weights, &vae->arena, tensors->codebook));
-  vae->codebook = tensors->codebook.value;
-  ATL_TRY(start(chain, &vae->arena, vae->grid, config->codebook_width, count_steps(config)));
+  vae->codebook = (atl_nn_embedding_t){tensors->codebook.value, config->n_tokens, config->codebook_width};
+  ATL_TRY(begin_chain(chain, &vae->arena, vae->side, config->codebook_width, count_steps(config)));
   if (config->n_res_blocks > 0)
     ATL_TRY(append_pointwise(chain, weights, &tensors->from_codebook, config->hidden_width));
   for (int32_t i = 0; i < config->n_res_blocks; i++) ATL_TRY(append_block(chain, weights, &tensors->decoder_blocks[i]));
   ATL_TRY(read_pixels(vae, weights, tensors));
-  ATL_TRY(append_scalings(chain, weights, config, tensors->doublings, true, vae->to_pixels));
-  return finish(chain, &vae->arena);
+  ATL_TRY(append_scalings(chain, weights, config, tensors->doublings, true, vae->to_pixels.packed));
+  return take_buffers(chain, &vae->arena);
 }
 
-static atl_status_t build(atl_dvae_t *vae, const atl_safetensors_t *file, int parts) {
+static atl_status_t init(atl_dvae_t *vae, const atl_safetensors_t *file, int parts) {
   atl_dvae_tensors_t tensors = {0};
   atl_weights_t weights;
   atl_status_t status = atl_weights_open(&atl_dvae_table, &vae->config, file, &tensors, &weights);
-  if (status == ATL_OK && (parts & ATL_DVAE_DECODER)) status = build_decoder(vae, &weights, &tensors);
-  if (status == ATL_OK && (parts & ATL_DVAE_ENCODER)) status = build_encoder(vae, &weights, &tensors);
+  if (status == ATL_OK && (parts & ATL_DVAE_DECODER)) status = init_decoder(vae, &weights, &tensors);
+  if (status == ATL_OK && (parts & ATL_DVAE_ENCODER)) status = init_encoder(vae, &weights, &tensors);
   atl_weights_close(&weights);
   return status;
 }
@@ -161,45 +169,44 @@ atl_status_t atl_dvae_new(const atl_model_t *model, int parts, atl_dvae_t **vae)
   ATL_CHECK(model->has_vae, INPUT, "%s: the model has no VAE; add one with atelier convert --vae", model->directory);
   ATL_TRY(ATL_NEW(1, vae));
   (*vae)->config = model->vae_config;
-  (*vae)->grid = model->vae_config.image_size >> model->vae_config.n_layers;
-  atl_status_t status = build(*vae, model->vae, parts);
+  (*vae)->side = model->vae_config.image_size >> model->vae_config.n_layers;
+  atl_status_t status = init(*vae, model->vae, parts);
   if (status != ATL_OK) atl_dvae_destroy(vae);
   return status;
 }
 
 static void clear_chain(chain_t *chain) {
-  for (int32_t i = 0; i < chain->n_steps; i++) atl_conv_destroy(&chain->steps[i].conv);
+  for (int32_t i = 0; i < chain->n_steps; i++) atl_nn_conv_clear(&chain->steps[i].conv);
 }
 
 void atl_dvae_destroy(atl_dvae_t **vae) {
   if (!*vae) return;
   clear_chain(&(*vae)->encoder);
   clear_chain(&(*vae)->decoder);
-  atl_conv_destroy(&(*vae)->to_pixels);
+  atl_nn_conv_clear(&(*vae)->to_pixels);
   atl_arena_clear(&(*vae)->arena);
   ATL_DESTROY(vae);
 }
 
 /* The picture in buffer 0 through every step; the result is in buffer `current`. */
-static const float *run(const chain_t *chain) {
+static const float *run_chain(const chain_t *chain) {
   for (int32_t i = 0; i < chain->n_steps; i++) {
     const step_t *step = &chain->steps[i];
-    atl_conv_apply(step->conv, chain->buffers[step->to], chain->buffers[step->from], 1);
+    atl_nn_conv_forward(&step->conv, chain->buffers[step->to], chain->buffers[step->from], 1, NULL);
   }
   return chain->buffers[chain->current];
 }
 
 atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *codes, int32_t n) {
   const atl_vae_config_t *config = &vae->config;
-  size_t length = (size_t)vae->grid * (size_t)vae->grid, width = (size_t)config->codebook_width;
+  size_t length = (size_t)vae->side * (size_t)vae->side;
   size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
   for (size_t i = 0; i < (size_t)n * length; i++)
     ATL_CHECK(codes[i] >= 0 && codes[i] < config->n_tokens, INPUT, "image code %d at %zu: expected 0..%d", codes[i], i,
               config->n_tokens - 1);
   for (int32_t b = 0; b < n; b++, codes += length) {
-    for (size_t i = 0; i < length; i++)
-      memcpy(vae->decoder.buffers[0] + i * width, vae->codebook + (size_t)codes[i] * width, width * sizeof(float));
-    const float *last = run(&vae->decoder);
+    atl_nn_embedding_forward(&vae->codebook, vae->decoder.buffers[0], codes, (int64_t)length, NULL); /* (f,f,K) */
+    const float *last = run_chain(&vae->decoder);
     for (size_t c = 0; c < n_channels; c++)
       for (size_t i = 0; i < n_pixels; i++) *pixels++ = last[i * n_channels + c];
   }
@@ -208,19 +215,19 @@ atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *code
 
 void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t n) {
   const atl_vae_config_t *config = &vae->config;
-  size_t length = (size_t)vae->grid * (size_t)vae->grid, n_tokens = (size_t)config->n_tokens;
+  size_t length = (size_t)vae->side * (size_t)vae->side, n_tokens = (size_t)config->n_tokens;
   size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
   for (int32_t b = 0; b < n; b++) {
     for (size_t c = 0; c < n_channels; c++)
       for (size_t i = 0; i < n_pixels; i++)
         vae->encoder.buffers[0][i * n_channels + c] = (*rgb++ - config->mean[c]) / config->std[c];
-    const float *logits = run(&vae->encoder);
+    const float *logits = run_chain(&vae->encoder);
     for (size_t i = 0; i < length; i++)
       *codes++ = (int32_t)atl_activation_argmax(logits + i * n_tokens, config->n_tokens);
   }
 }
 
-void atl_dvae_get_bytes(const atl_dvae_t *vae, uint8_t *rgb, const float *pixels) {
+void atl_dvae_to_rgb(const atl_dvae_t *vae, uint8_t *rgb, const float *pixels) {
   const atl_vae_config_t *config = &vae->config;
   size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
   for (size_t i = 0; i < n_pixels; i++)
@@ -232,14 +239,14 @@ void atl_dvae_get_bytes(const atl_dvae_t *vae, uint8_t *rgb, const float *pixels
 
 static size_t chain_bytes(const chain_t *chain) {
   size_t bytes = 0;
-  for (int32_t i = 0; i < chain->n_steps; i++) bytes += atl_conv_bytes(chain->steps[i].conv);
+  for (int32_t i = 0; i < chain->n_steps; i++) bytes += atl_conv_bytes(chain->steps[i].conv.packed);
   for (int i = 0; i < N_BUFFERS; i++) bytes += chain->n_items[i] * sizeof(float);
   return bytes;
 }
 
 size_t atl_dvae_bytes(const atl_dvae_t *vae) {
-  size_t codebook = vae->codebook ? (size_t)vae->config.n_tokens * (size_t)vae->config.codebook_width : 0;
-  size_t pixels = vae->to_pixels ? atl_conv_bytes(vae->to_pixels) : 0;
+  size_t codebook = vae->codebook.weight ? (size_t)vae->config.n_tokens * (size_t)vae->config.codebook_width : 0;
+  size_t pixels = vae->to_pixels.packed ? atl_conv_bytes(vae->to_pixels.packed) : 0;
   return pixels + chain_bytes(&vae->encoder) + chain_bytes(&vae->decoder) + codebook * sizeof(float);
 }
 

@@ -107,7 +107,7 @@ static void test_alpha(atl_dvae_t *vae) {
   TAP_OK(encoded[0] >= 0 && encoded[0] < N_TOKENS, "RGBA encodes");
   enum { N = SIZE * SIZE };
   pixels[0] = -2, pixels[1] = 3, pixels[2] = 0, pixels[3] = NAN, pixels[3 * N] = 0.2f, pixels[3 * N + 1] = 1;
-  atl_dvae_get_bytes(vae, bytes, pixels);
+  atl_dvae_to_rgb(vae, bytes, pixels);
   TAP_OK(bytes[0] == 0 && bytes[4] == 255 && bytes[8] == 128 && bytes[12] == 0, "colours are clamped and rounded");
   TAP_OK(bytes[3] == 51 && bytes[7] == 255, "alpha stays as it is");
 }
