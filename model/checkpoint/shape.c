@@ -6,7 +6,7 @@
 
 enum { MAX_ATTENTION_TEXT = 1024, MAX_TEXT = 2048, MAX_VALUE = 1 << 24 };
 
-/* What a shape is made from; every field is a key. */
+/* The values of a shape; every field is a key. */
 typedef struct {
   int32_t width, layers, heads, head_size, text, text_ids, side, codes;
   int32_t rotary, shift, stable, sandwich, reversible, share;
@@ -29,26 +29,26 @@ typedef struct {
 static const struct {
   const char *name;
   size_t offset;
-} the_keys[] = {
+} key_fields[] = {
 #define X(key) {#key, offsetof(keys_t, key)},
     KEY_LIST(X)
 #undef X
 };
-enum { N_KEYS = sizeof the_keys / sizeof the_keys[0] };
+enum { N_KEYS = sizeof key_fields / sizeof key_fields[0] };
 
 #define DALLE_1024                                                                                                     \
   .width = 1024, .layers = 12, .heads = 16, .head_size = 64, .text = 256, .text_ids = 10000, .side = 32,               \
   .codes = 8192, .rotary = 1, .shift = 1, .vae_layers = 3, .vae_blocks = 1, .vae_width = 64, .codebook = 512
 
-/* The paper's sparse layers: every fourth sees columns, the last of all 64 a neighbourhood. */
+/* The paper's sparse layers: every fourth attends along columns, the last of the 64 over a neighbourhood. */
 #define FOUR_LAYERS "axial_row:axial_col:axial_row:axial_row:"
 #define TWENTY_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS FOUR_LAYERS
 
-/* head_size 0 is width / heads. */
+/* head_size 0 means width / heads. */
 static const struct {
   const char *name;
   keys_t keys;
-} the_shapes[] = {
+} named_shapes[] = {
     {"tiny",
      {.width = 64,
       .layers = 2,
@@ -115,12 +115,12 @@ static const struct {
       .codebook = 512,
       .attention = TWENTY_LAYERS TWENTY_LAYERS TWENTY_LAYERS "axial_row:axial_col:axial_row:conv_like"}},
 };
-enum { N_SHAPES = sizeof the_shapes / sizeof the_shapes[0] };
+enum { N_SHAPES = sizeof named_shapes / sizeof named_shapes[0] };
 
 static atl_status_t set_name(keys_t *keys, const char *name) {
   for (int i = 0; i < N_SHAPES; i++)
-    if (strcmp(the_shapes[i].name, name) == 0) {
-      *keys = the_shapes[i].keys;
+    if (strcmp(named_shapes[i].name, name) == 0) {
+      *keys = named_shapes[i].keys;
       return ATL_OK;
     }
   return ATL_FAIL(USAGE,
@@ -129,7 +129,7 @@ static atl_status_t set_name(keys_t *keys, const char *name) {
                   name);
 }
 
-/* Is this key of the list what the user wrote? A hyphen stands for an underscore. */
+/* Does `key` equal the text that the user wrote, in which a hyphen stands for an underscore? */
 static bool is_key(const char *key, const char *written) {
   while (*key != '\0' && (*key == *written || (*key == '_' && *written == '-'))) key++, written++;
   return *key == '\0' && *written == '\0';
@@ -138,18 +138,18 @@ static bool is_key(const char *key, const char *written) {
 static atl_status_t set_key(keys_t *keys, const char *key, const char *value) {
   if (strcmp(key, "attention") == 0) {
     ATL_CHECK(strlen(value) < sizeof keys->attention, USAGE,
-              "attention=%s is too long; kinds are repeated by themselves", value);
+              "attention=%s is too long; the kinds are repeated over the layers anyway", value);
     memcpy(keys->attention, value, strlen(value) + 1);
     return ATL_OK;
   }
   for (int i = 0; i < N_KEYS; i++) {
-    if (!is_key(the_keys[i].name, key)) continue;
+    if (!is_key(key_fields[i].name, key)) continue;
     char *end;
     errno = 0;
     long number = strtol(value, &end, 10);
     ATL_CHECK(end != value && *end == '\0' && errno == 0 && number >= 0 && number <= MAX_VALUE, USAGE,
               "%s=%s: expected an integer from 0 to %d", key, value, MAX_VALUE);
-    memcpy((char *)keys + the_keys[i].offset, &(int32_t){(int32_t)number}, sizeof(int32_t));
+    memcpy((char *)keys + key_fields[i].offset, &(int32_t){(int32_t)number}, sizeof(int32_t));
     return ATL_OK;
   }
   return ATL_FAIL(USAGE,
@@ -201,7 +201,7 @@ static atl_status_t set_layers(const keys_t *keys, atl_transformer_config_t *con
   return ATL_OK;
 }
 
-/* The side is the transformer's, checked: at most 256. More layers than a dVAE may have are left to its check. */
+/* `side` is already checked to be at most 256. atl_vae_config_check refuses too many layers. */
 static void set_vae(const keys_t *keys, atl_vae_config_t *vae) {
   *vae = (atl_vae_config_t){.image_size = keys->side << (keys->vae_layers < 16 ? keys->vae_layers : 0),
                             .n_layers = keys->vae_layers,

@@ -1,5 +1,5 @@
-/* Shape: the sizes of a model as text, for plans and for models made of random numbers: a known name, KEY=VALUE
- * overrides, or both.
+/* Shape: the sizes of a model as text, for plans and for models with random weights: a known name, KEY=VALUE overrides,
+ * or both.
  *
  *     atl_shape_t shape;
  *     ATL_TRY(atl_shape_parse("dalle-1024-full,layers=2,clip=1", "tiny", &shape));
@@ -16,12 +16,13 @@
 
 typedef struct {
   atl_transformer_config_t transformer;
-  atl_vae_config_t vae; /* makes images of the transformer's codes */
+  atl_vae_config_t vae; /* decodes the transformer's image tokens */
   bool has_clip;
   atl_clip_config_t clip; /* ViT-B/32 */
 } atl_shape_t;
 
-/* Keys alone change the shape named `base`. USAGE: an unknown name or key, a value that is no integer or no attention; INPUT: sizes that do not fit each other. */
+/* Overrides without a name apply to the shape named `base`. USAGE: an unknown name or key, or a value that is not an
+ * integer or a kind of attention; INPUT: sizes that do not fit each other. */
 atl_status_t atl_shape_parse(const char *text, const char *base, atl_shape_t *shape);
 
 #endif

@@ -1,4 +1,4 @@
-/* The two encoders, and what turns their features into a score. */
+/* Combines the picture and text encoders: normalises their features and computes scores. */
 #include "model/clip/clip.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ struct atl_clip {
   atl_clip_config_t config;
   double scale; /* exp(logit_scale) */
   atl_clip_text_t *text;
-  atl_clip_vit_t *vit; /* or */
+  atl_clip_vit_t *vit; /* this or resnet is not NULL */
   atl_clip_resnet_t *resnet;
 };
 
@@ -106,7 +106,7 @@ size_t atl_clip_bytes(const atl_clip_t *clip) {
          (clip->resnet ? atl_clip_resnet_bytes(clip->resnet) : atl_clip_vit_bytes(clip->vit));
 }
 
-/* A linear or convolution of a tensor, with what its arena and a large block round up. */
+/* Bytes of the packed linear layer or convolution of a tensor, with the rounding of its arena and of large blocks. */
 static int64_t packed_bytes(const atl_table_entry_t *entry, const void *context) {
   const atl_dtype_t *dtype = context;
   const atl_linear_spec_t spec = {

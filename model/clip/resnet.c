@@ -1,8 +1,9 @@
 /* OpenAI's ResNet: three stem convolutions and a 2x2 average pool; bottlenecks whose convolutions all have stride 1,
- * with a 2x2 average pool before the last one (and before the shortcut's) where the side halves; an attention pool.
+ * with a 2x2 average pool before the last convolution and before the shortcut's where the side halves; an attention
+ * pool.
  *
  * Batch norms are folded into the convolutions before them: w' = w g / sqrt(v + 1e-5), b' = b - m g / sqrt(v + 1e-5).
- * A picture moves through a few buffers; a bottleneck's last convolution adds into its shortcut.
+ * A picture uses four buffers; the last convolution of a bottleneck adds into the shortcut.
  */
 #include "model/clip/resnet.h"
 
@@ -41,13 +42,13 @@ struct atl_clip_resnet {
 
 /* ---- reading ---- */
 
-/* The batch norm behind a convolution as (scale, shift) of it. */
+/* The batch norm after a convolution, as scale and shift of its output channels. */
 static atl_status_t fold_norm(const atl_clip_source_t *source, const atl_clip_conv_tensors_t *tensors, int32_t n,
                               float *scale, float *shift) {
   const float *weight = tensors->weight.value, *bias = tensors->bias.value;
   const float *mean = tensors->running_mean.value, *variance = tensors->running_var.value;
   for (int32_t i = 0; i < n; i++) {
-    ATL_CHECK(variance[i] >= 0, INPUT, "%s: tensor %s: item %d is %g; a variance is not negative",
+    ATL_CHECK(variance[i] >= 0, INPUT, "%s: tensor %s: item %d is %g; a variance must not be negative",
               atl_safetensors_path(source->weights->file), atl_weights_name_of(source->weights, &tensors->running_var),
               i, (double)variance[i]);
     double factor = (double)weight[i] / sqrt((double)variance[i] + 1e-5);
@@ -115,8 +116,8 @@ static atl_status_t read_stem(atl_clip_resnet_t *resnet, const atl_clip_source_t
   return ATL_OK;
 }
 
-/* Buffers of a block: 0 the picture, 1 and 2 the path, 3 the pooled picture; a shortcut's result goes to 1 after all.
- */
+/* Loads a block and grows the buffers to its needs: 0 holds the picture, 1 and 2 the residual branch, 3 the input of
+ * the shortcut's convolution. */
 static atl_status_t read_block(atl_clip_resnet_t *resnet, const atl_clip_source_t *source,
                                const atl_clip_bottleneck_tensors_t *tensors, bottleneck_t *block) {
   int32_t planes = block->n_planes, n_out = planes * EXPANSION, side = block->halves ? block->side / 2 : block->side;
@@ -223,7 +224,7 @@ void atl_clip_resnet_destroy(atl_clip_resnet_t **resnet) {
 
 /* ---- running ---- */
 
-/* y(side/2,side/2,width) <- 2x2 means of x(side,side,width); an odd last row or column is left out, as PyTorch does. */
+/* y(side/2,side/2,width) <- 2x2 means of x(side,side,width). An odd last row or column is left out, as in PyTorch. */
 static void pool(float *y, const float *x, int32_t side, int32_t width) {
   int64_t w = width, row = (int64_t)side * w, half = side / 2;
 #pragma omp parallel for
@@ -233,7 +234,8 @@ static void pool(float *y, const float *x, int32_t side, int32_t width) {
   }
 }
 
-/* Buffer 0 in place: path 0 -> 1 -> 2 (-> 1 pooled), picture pooled 0 -> 3, shortcut 3 or 0 -> ... -> 0, path added. */
+/* Runs a block on the picture in buffer 0, in place: branch 0 -> 1 -> 2 (-> 1 when pooled); shortcut 0 -> 3 -> 0, or
+ * none; then conv3 adds the branch into buffer 0. */
 static void run_block(float *const buffers[N_BUFFERS], const bottleneck_t *block, size_t picture_items) {
   const float *path = buffers[2], *picture = buffers[0];
   atl_nn_conv_forward(&block->conv1, buffers[1], buffers[0], 1, NULL);
@@ -262,7 +264,7 @@ static void gather_tokens(atl_clip_resnet_t *resnet, const float *pixels) {
   for (int64_t i = 0; i < n_pixels * width; i++) resnet->tokens[width + i] = pixels[i] + resnet->positions[width + i];
 }
 
-/* features(E) <- tokens: the attention of the first token over all. */
+/* features(E_J) <- tokens: the first token attends over all. */
 static void run_pool(atl_clip_resnet_t *resnet, float *features) {
   int32_t n = resnet->n_tokens;
   const atl_nn_attention_input_t input = {.q = resnet->queries,
@@ -276,7 +278,7 @@ static void run_pool(atl_clip_resnet_t *resnet, float *features) {
   atl_nn_linear_forward(&resnet->k, resnet->keys, resnet->tokens, n, NULL);     /* keys(n_tokens,W) */
   atl_nn_linear_forward(&resnet->v, resnet->values, resnet->tokens, n, NULL);   /* values(n_tokens,W) */
   atl_nn_attention_forward(&resnet->attention, resnet->attended, &input, NULL); /* attended(1,W) */
-  atl_nn_linear_forward(&resnet->project, features, resnet->attended, 1, NULL); /* features(E) */
+  atl_nn_linear_forward(&resnet->project, features, resnet->attended, 1, NULL); /* features(E_J) */
 }
 
 static void run_picture(atl_clip_resnet_t *resnet, float *features, const float *image) {
@@ -316,8 +318,8 @@ size_t atl_clip_resnet_bytes(const atl_clip_resnet_t *resnet) {
          atl_linear_bytes(resnet->v.packed) + atl_linear_bytes(resnet->project.packed) + items * sizeof(float);
 }
 
-/* The largest picture in each buffer (`need`), of pixels side^2: stem and last block's result, width/4 each; stem,
- * width/4; the path of the first stage that halves, width/8. */
+/* Buffers 0 to 3 hold at most 1/4, 1/4, 1/8 and 1/4 times image_size^2 * vision_width floats; see the calls of `need`.
+ */
 int64_t atl_clip_resnet_scratch_items(const atl_clip_config_t *config) {
   return (int64_t)config->image_size * config->image_size * config->vision_width * 7 / 8;
 }

@@ -1,6 +1,6 @@
 #include "model/clip/source.h"
 
-/* Packed weights replace the converted ones at once, so a half-precision file is never held whole in fp32. */
+/* Frees the converted weights as soon as they are packed, so that a half-precision file is never whole in fp32. */
 atl_status_t atl_clip_read_linear(const atl_clip_source_t *source, const atl_clip_pair_t *tensors, int64_t n_out,
                                   int64_t n_in, atl_activation_t activation, atl_nn_linear_t *linear) {
   atl_arena_t converted = {0};

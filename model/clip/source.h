@@ -1,13 +1,11 @@
-/* Where the parts of CLIP read their weights from. Features are not normalised by any part; each owns its packed weights and
- * scratch and borrows the file.
- */
+/* Source: the parts of CLIP read and pack their weights with it. Each part owns its packed weights and scratch and
+ * borrows the file. */
 #ifndef ATL_MODEL_CLIP_SOURCE_H
 #define ATL_MODEL_CLIP_SOURCE_H
 
 #include "model/clip/tensors.h"
 #include "model/nn/linear.h"
 
-/* Where weights come from. */
 typedef struct {
   const atl_weights_t *weights;
   const atl_clip_tensors_t *tensors; /* what `weights` binds */

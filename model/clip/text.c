@@ -1,5 +1,6 @@
-/* Embeddings plus positions, causal blocks, ln_final, and the feature at the first position of the largest id (the end
- * symbol) times text_projection. What stands after that position cannot reach it, so it is not computed. */
+/* Token embeddings plus positions, causal blocks, ln_final; the row at the first position of the largest id (the end
+ * symbol) times text_projection. Attention is causal, so later positions do not affect that row and are not computed.
+ */
 #include "model/clip/text.h"
 
 #include "common/arena.h"
@@ -14,7 +15,7 @@ struct atl_clip_text {
   const float *positions;    /* positional_embedding (context,W) */
   atl_clip_tower_t *tower;
   atl_nn_norm_t norm;         /* ln_final (W) */
-  atl_nn_linear_t projection; /* text_projection (W,E), transposed */
+  atl_nn_linear_t projection; /* text_projection (W,E_J), transposed */
   float *x;                   /* (context,W) */
 };
 
@@ -65,7 +66,7 @@ void atl_clip_text_run(atl_clip_text_t *text, float *features, const int32_t *id
   for (int64_t i = 0; i < (end + 1) * width; i++) text->x[i] += text->positions[i];
   atl_clip_tower_run(text->tower, text->x, 1, end + 1, end);         /* x(end+1,W), row `end` of it */
   atl_nn_norm_forward(&text->norm, last, last, 1, NULL);             /* last(W) */
-  atl_nn_linear_forward(&text->projection, features, last, 1, NULL); /* features(E) */
+  atl_nn_linear_forward(&text->projection, features, last, 1, NULL); /* features(E_J) */
 }
 
 size_t atl_clip_text_bytes(const atl_clip_text_t *text) {

@@ -1,6 +1,5 @@
-/* x + out(attention(ln_1(x))); x + down(quick_gelu(up(ln_2(x)))), in rows of all sequences at once where a row stands
- * for itself, in heads of one sequence where it does not. Of the last block only one position of each sequence is
- * read, so after its attention the others are left as they are. */
+/* Norms and linear layers run over the rows of all sequences at once, attention over (sequence, head). The result is
+ * one position of each sequence, so the last block computes attention and feed-forward for that position only. */
 #include "model/clip/tower.h"
 
 #include <omp.h>
@@ -76,7 +75,7 @@ void atl_clip_tower_destroy(atl_clip_tower_t **tower) {
   ATL_DESTROY(tower);
 }
 
-/* x(n,W), rows ldx apart -> normed(n,W). */
+/* normed(n,W) <- norm(x(n,W)), with rows of x ldx apart. */
 static void normalize(atl_clip_tower_t *tower, const atl_nn_norm_t *norm, const float *x, int64_t ldx, int64_t n) {
   int64_t w = tower->spec.width;
   if (ldx == w) {
@@ -86,8 +85,8 @@ static void normalize(atl_clip_tower_t *tower, const atl_nn_norm_t *norm, const 
   for (int64_t i = 0; i < n; i++) atl_nn_norm_forward(norm, tower->normed + i * w, x + i * ldx, 1, NULL);
 }
 
-/* A block over all rows, whose results are needed in rows of x that lie ldx apart, n_out of them from `out` on: all, or
- * one position of each sequence. */
+/* Applies a block. All rows of x are keys and values; the n_sequences * n_queries rows at `out`, ldx apart, are
+ * updated. They are all rows of x, or one position of each sequence. */
 static void run_block(atl_clip_tower_t *tower, const block_t *block, const float *x,
                       const atl_nn_attention_input_t *input, float *out, int64_t ldx) {
   int64_t w = tower->spec.width, n = (int64_t)input->n_sequences * input->n_keys;

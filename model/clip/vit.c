@@ -1,6 +1,6 @@
-/* Patches are a convolution whose stride is its kernel; the class token comes first, positions are added, ln_pre, the
- * blocks, ln_post of the class token, times proj. Pictures go through the tower a few at a time, so that a sweep over
- * the weights serves several. */
+/* Patches are embedded by a convolution whose stride equals its kernel size. The class token comes first, and positions
+ * are added; then ln_pre, the blocks, ln_post of the class token, and proj. The tower runs a few pictures at a time, so
+ * that one pass over the weights serves several. */
 #include "model/clip/vit.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ struct atl_clip_vit {
   atl_nn_conv_t patches;    /* visual.conv1.weight (W,3,p,p) */
   atl_nn_norm_t pre, post;  /* visual.ln_pre and ln_post (W) */
   atl_clip_tower_t *tower;
-  atl_nn_linear_t projection; /* visual.proj (W,E), transposed */
+  atl_nn_linear_t projection; /* visual.proj (W,E_J), transposed */
   float *picture;             /* (size,size,3) */
   float *x;                   /* (n_at_once,n_positions,W) */
 };
@@ -114,7 +114,7 @@ static void run_some(atl_clip_vit_t *vit, float *features, const float *images, 
   atl_nn_norm_forward(&vit->pre, x, x, n_rows, NULL);
   atl_clip_tower_run(vit->tower, x, n, vit->n_positions, 0); /* the class tokens of x */
   for (int32_t i = 0; i < n; i++) atl_nn_norm_forward(&vit->post, x + i * ldx, x + i * ldx, 1, NULL);
-  atl_nn_linear_forward_into(&vit->projection, features, vit->embedding_width, x, ldx, n, NULL, NULL); /* (n,E) */
+  atl_nn_linear_forward_into(&vit->projection, features, vit->embedding_width, x, ldx, n, NULL, NULL); /* (n,E_J) */
 }
 
 void atl_clip_vit_run(atl_clip_vit_t *vit, float *features, const float *images, int32_t n) {
@@ -131,7 +131,7 @@ size_t atl_clip_vit_bytes(const atl_clip_vit_t *vit) {
          atl_linear_bytes(vit->projection.packed) + scratch * sizeof(float);
 }
 
-/* x and, in the tower, 9 values of a width for each row. */
+/* Per row, W floats of x and 9 W in the tower; and the picture. */
 int64_t atl_clip_vit_scratch_items(const atl_clip_config_t *config) {
   return 10 * (int64_t)ROWS_AT_ONCE * config->vision_width + 3 * (int64_t)config->image_size * config->image_size;
 }

@@ -1,6 +1,6 @@
-/* One head of one sequence at a time: its keys are transposed and its values copied once, so that both products are the
- * same loop: a row of results is a sum over k of a number times a contiguous row, in order of k. Queries go through it a
- * few at a time, which share what is loaded; their sums, BLOCK columns each, stay in registers. */
+/* A task is one head of one sequence. It transposes the keys and copies the values once, so that both products are the
+ * same loop: a row of results is the sum over k of a scalar times a contiguous row, in order of k. GROUP queries share
+ * each load; their sums, BLOCK columns each, stay in registers. */
 #include "model/nn/attention.h"
 
 #include <math.h>
@@ -60,7 +60,7 @@ static int64_t count_seen(const head_t *h, int64_t i_query) {
   return h->is_causal ? h->first_query + i_query + 1 : h->n_keys;
 }
 
-/* A thread's scratch; the sizes are padded to whole blocks. */
+/* A thread's scratch. n_keys and head_size are padded to whole blocks. */
 typedef struct {
   int64_t n_keys, head_size;
   float *keys;     /* (E,n_keys): transposed */
@@ -77,8 +77,8 @@ static void load_head(const head_t *h, workspace_t *w) {
   }
 }
 
-/* Queries [first, end) of the head's, at most GROUP; rows beyond the last are computed from what was there and not used.
- * A key that a query does not see gets weight 0. */
+/* Queries [first, end), at most GROUP. Rows after the last query are computed from stale values and not used. Keys that
+ * a query does not see get weight 0. */
 static void attend_group(const head_t *h, const workspace_t *w, int64_t first, int64_t end) {
   float scale = 1.0f / sqrtf((float)h->head_size);
   int64_t n_seen = count_seen(h, end - 1);

@@ -1,4 +1,5 @@
-/* A size is a sum of products of letters and integers, read from left to right; a mistake in a table is our own bug. */
+/* A size is a sum of products of letters and integers, read from left to right. An error in a table is our own bug, so
+ * it asserts. */
 #include "model/nn/table.h"
 
 #include <ctype.h>
@@ -24,11 +25,11 @@ static int64_t find_letter(const atl_table_scope_t *scope, const char *name, siz
   for (int i = 0; i < scope->n_letters; i++)
     if (strlen(scope->letters[i].name) == n && memcmp(scope->letters[i].name, name, n) == 0)
       return scope->letters[i].value;
-  ATL_ASSERT(!"a letter that the network's describe function sets");
+  ATL_ASSERT(!"the network's describe function sets all letters");
   return 0;
 }
 
-/* "3" or "V_i" at *text, which moves behind it. */
+/* Reads "3" or "V_i" at *text and advances *text past it. */
 static int64_t read_factor(const atl_table_scope_t *scope, const char **text) {
   if (isdigit((unsigned char)**text)) return strtoll(*text, (char **)(uintptr_t)text, 10);
   const char *name = *text;
@@ -36,7 +37,7 @@ static int64_t read_factor(const atl_table_scope_t *scope, const char **text) {
   return find_letter(scope, name, (size_t)(*text - name));
 }
 
-/* "3*H*E" or "T+1", up to a comma or the end. */
+/* Reads "3*H*E" or "T+1", up to a comma or the end. */
 static int64_t read_size(const atl_table_scope_t *scope, const char **text) {
   int64_t sum = 0, product = read_factor(scope, text);
   for (; **text == '*' || **text == '+';) {

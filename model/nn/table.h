@@ -136,19 +136,19 @@ typedef struct {
   size_t n, capacity;
 } atl_table_list_t; /* all zero is an empty list */
 
-/* For describe functions: sets a letter's value. A later value replaces an earlier one. */
+/* For describe functions: sets the value of letter `name`. A later value replaces an earlier one. */
 void atl_table_set_letter(atl_table_scope_t *scope, const char *name, int64_t value);
 
 /* Lists all tensors of a network with configuration `config`, in the order of the table. `list` is empty before.
  * MEMORY. Caller clears, also after a failure. */
 atl_status_t atl_table_list(const atl_table_t *table, const void *config, atl_table_list_t *list);
 void atl_table_clear_list(atl_table_list_t *list);
-/* Parameters of the kinds (1 << ATL_TENSOR_WEIGHT | ...) whose names begin with the prefix. Pure. */
+/* Number of parameters in tensors of `kinds` (1 << ATL_TENSOR_WEIGHT | ...) whose names begin with `prefix`. Pure. */
 int64_t atl_table_n_parameters(const atl_table_t *table, const void *config, const char *prefix, uint32_t kinds);
-/* The sum of a measure over the tensors of the kinds. Pure. */
+/* Sum of measure(entry, context) over the tensors of `kinds`. Pure. */
 int64_t atl_table_sum(const atl_table_t *table, const void *config, uint32_t kinds,
                       int64_t (*measure)(const atl_table_entry_t *entry, const void *context), const void *context);
-size_t atl_table_n_items(const atl_table_entry_t *entry);
+size_t atl_table_n_items(const atl_table_entry_t *entry); /* product of the sizes */
 
 /* Allocates the arrays of a weights struct, all zero. MEMORY. The arena owns. */
 atl_status_t atl_table_take_arrays(const atl_table_t *table, const void *config, atl_arena_t *arena, void *weights);

@@ -1,8 +1,8 @@
-/* Both halves are chains of convolutions over channels-last pictures, run one picture at a time through three buffers:
- * the picture so far and two for what a residual block makes beside it. A block's last convolution adds into the
+/* Both halves are chains of convolutions over channels-last pictures, run one picture at a time. They use three
+ * buffers: one for the current picture and two for the residual branch of a block, whose last convolution adds into the
  * picture.
  *
- * encoder: L x (4x4 stride 2, ReLU), R residual blocks, 1x1 to V_i logits.      codes: argmax, lowest on a tie
+ * encoder: L x (4x4 stride 2, ReLU), R residual blocks, 1x1 to V_i logits.      tokens: argmax, lowest on a tie
  * decoder: codebook rows, [1x1 K -> h and R residual blocks if R > 0], L x (transposed 4x4 stride 2, ReLU), 1x1 to C
  * residual block: x + 1x1(ReLU(3x3(ReLU(3x3(x)))))
  */
@@ -20,15 +20,15 @@ enum { N_BUFFERS = 3 };
 
 typedef struct {
   atl_nn_conv_t conv;
-  int from, to; /* buffers */
+  int from, to; /* buffer indices */
 } step_t;
 
 typedef struct {
   step_t *steps;
   int32_t n_steps, capacity;
-  int current;               /* buffer that holds the picture after the last step */
+  int current;               /* index of the buffer that holds the picture after the last step */
   int32_t side, width;       /* of that picture: (side, side, width) */
-  size_t n_items[N_BUFFERS]; /* largest picture each buffer has to hold */
+  size_t n_items[N_BUFFERS]; /* floats of the largest picture in each buffer */
   float *buffers[N_BUFFERS];
 } chain_t;
 
@@ -36,7 +36,7 @@ struct atl_dvae {
   atl_vae_config_t config;
   atl_arena_t arena;
   chain_t encoder, decoder;
-  atl_nn_conv_t to_pixels;     /* decoder's last 1x1, which the step before it goes through */
+  atl_nn_conv_t to_pixels;     /* the decoder's last 1x1, fused into the step before it */
   atl_nn_embedding_t codebook; /* codebook.weight (V_i,K) */
   int32_t side;                /* f: tokens a side; I = f^2 */
 };
@@ -54,7 +54,7 @@ static atl_status_t begin_chain(chain_t *chain, atl_arena_t *arena, int32_t side
   return ATL_TAKE(arena, capacity, &chain->steps);
 }
 
-/* The convolution of two tensors. */
+/* Packs the convolution of a weight and a bias. */
 static atl_status_t read_conv(const atl_weights_t *weights, const atl_dvae_conv_tensors_t *tensors,
                               atl_conv_spec_t spec, atl_nn_conv_t *conv) {
   atl_arena_t converted = {0};
@@ -94,7 +94,8 @@ static atl_status_t append_block(chain_t *chain, const atl_weights_t *weights, c
   return append(chain, weights, &block->third, add, home);
 }
 
-/* L halvings or doublings; the last one's pixels go through `then`. */
+/* Appends L convolutions that halve or double the side. The 1x1 convolution `then`, unless NULL, is fused into the
+ * last. */
 static atl_status_t append_scalings(chain_t *chain, const atl_weights_t *weights, const atl_vae_config_t *config,
                                     const atl_dvae_conv_tensors_t *scalings, bool doubles, const atl_conv_t *then) {
   atl_conv_spec_t spec = {.n_out = config->hidden_width, .kernel = 4, .stride = 2, .padding = 1, .has_relu = true};
@@ -129,7 +130,8 @@ static atl_status_t init_encoder(atl_dvae_t *vae, const atl_weights_t *weights, 
   return take_buffers(chain, &vae->arena);
 }
 
-/* The decoder's last 1x1, in the quarters of the picture that the last transposed convolution makes. */
+/* The decoder's last 1x1. It runs on the four quarters that the last transposed convolution computes, of half the side.
+ */
 static atl_status_t read_pixels(atl_dvae_t *vae, const atl_weights_t *weights, const atl_dvae_tensors_t *tensors) {
   const atl_conv_spec_t spec = {.n_in = vae->config.hidden_width,
                                 .n_out = vae->config.n_channels,
@@ -188,7 +190,7 @@ void atl_dvae_destroy(atl_dvae_t **vae) {
   ATL_DESTROY(vae);
 }
 
-/* The picture in buffer 0 through every step; the result is in buffer `current`. */
+/* Runs all steps on the picture in buffer 0; returns the buffer with the result. */
 static const float *run_chain(const chain_t *chain) {
   for (int32_t i = 0; i < chain->n_steps; i++) {
     const step_t *step = &chain->steps[i];
@@ -197,15 +199,15 @@ static const float *run_chain(const chain_t *chain) {
   return chain->buffers[chain->current];
 }
 
-atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *codes, int32_t n) {
+atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *tokens, int32_t n) {
   const atl_vae_config_t *config = &vae->config;
   size_t length = (size_t)vae->side * (size_t)vae->side;
   size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
   for (size_t i = 0; i < (size_t)n * length; i++)
-    ATL_CHECK(codes[i] >= 0 && codes[i] < config->n_tokens, INPUT, "image code %d at %zu: expected 0..%d", codes[i], i,
-              config->n_tokens - 1);
-  for (int32_t b = 0; b < n; b++, codes += length) {
-    atl_nn_embedding_forward(&vae->codebook, vae->decoder.buffers[0], codes, (int64_t)length, NULL); /* (f,f,K) */
+    ATL_CHECK(tokens[i] >= 0 && tokens[i] < config->n_tokens, INPUT, "image token %d at %zu: expected 0..%d", tokens[i],
+              i, config->n_tokens - 1);
+  for (int32_t b = 0; b < n; b++, tokens += length) {
+    atl_nn_embedding_forward(&vae->codebook, vae->decoder.buffers[0], tokens, (int64_t)length, NULL); /* (f,f,K) */
     const float *last = run_chain(&vae->decoder);
     for (size_t c = 0; c < n_channels; c++)
       for (size_t i = 0; i < n_pixels; i++) *pixels++ = last[i * n_channels + c];
@@ -213,7 +215,7 @@ atl_status_t atl_dvae_decode(atl_dvae_t *vae, float *pixels, const int32_t *code
   return ATL_OK;
 }
 
-void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t n) {
+void atl_dvae_encode(atl_dvae_t *vae, int32_t *tokens, const float *rgb, int32_t n) {
   const atl_vae_config_t *config = &vae->config;
   size_t length = (size_t)vae->side * (size_t)vae->side, n_tokens = (size_t)config->n_tokens;
   size_t n_channels = (size_t)config->n_channels, n_pixels = (size_t)config->image_size * (size_t)config->image_size;
@@ -223,7 +225,7 @@ void atl_dvae_encode(atl_dvae_t *vae, int32_t *codes, const float *rgb, int32_t 
         vae->encoder.buffers[0][i * n_channels + c] = (*rgb++ - config->mean[c]) / config->std[c];
     const float *logits = run_chain(&vae->encoder);
     for (size_t i = 0; i < length; i++)
-      *codes++ = (int32_t)atl_activation_argmax(logits + i * n_tokens, config->n_tokens);
+      *tokens++ = (int32_t)atl_activation_argmax(logits + i * n_tokens, config->n_tokens);
   }
 }
 

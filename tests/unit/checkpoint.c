@@ -1,5 +1,5 @@
 // TEST np=1
-/* Checkpoints: what is understood is understood whole, and each thing that is not gets its own message. */
+/* Checkpoints: supported ones open completely, and each unsupported kind and each error has its own message. */
 #include "model/checkpoint/import/checkpoint.h"
 
 #include <stdlib.h>
@@ -55,47 +55,50 @@ static void test_refusals(void) {
     TAP_STATUS(cases[i].want, atl_checkpoint_open(path, &checkpoint), name);
     bool says_all = true;
     for (int k = 0; k < 3 && cases[i].words[k] != NULL; k++) says_all = has_words(cases[i].words[k]) && says_all;
-    TAP_OK(says_all && checkpoint == NULL && has_words(path), "in words that name it");
+    TAP_OK(says_all && checkpoint == NULL && has_words(path),
+           "the message names the reason and the path, and nothing is returned");
   }
 }
 
 static void test_good(void) {
   atl_checkpoint_t *checkpoint;
-  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/good.pt", &checkpoint), "a DALLE opens")) return;
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/good.pt", &checkpoint), "a DALLE checkpoint opens"))
+    return;
   const atl_transformer_config_t *config = &checkpoint->transformer_config;
   TAP_OK(config->width == 4 && config->n_layers == 2 && config->image_side == 2 && !config->shift_tokens &&
              !config->rotary,
-         "with its configuration");
+         "a DALLE checkpoint has its configuration");
   TAP_OK(checkpoint->parts[ATL_PART_TRANSFORMER].n_tensors == 35 && checkpoint->parts[ATL_PART_VAE].n_tensors == 23 &&
              checkpoint->parts[ATL_PART_CLIP].n_tensors == 0,
-         "and its parts");
+         "a DALLE checkpoint has a transformer and a dVAE");
   TAP_OK(strcmp(checkpoint->version, "1.6.6") == 0 && strcmp(checkpoint->vae_class, "DiscreteVAE") == 0,
-         "and where it comes from");
+         "a DALLE checkpoint has its version and VAE class");
   TAP_OK(strcmp(checkpoint->parts[ATL_PART_VAE].tensors[0].name, "codebook.weight") == 0,
-         "the dVAE's without \"vae.\"");
+         "the dVAE's tensor names have no \"vae.\"");
   atl_checkpoint_destroy(&checkpoint);
 }
 
 static void test_old(void) {
   atl_checkpoint_t *checkpoint;
-  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/old.pt", &checkpoint), "one without version opens"))
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/old.pt", &checkpoint),
+                  "a checkpoint without version opens"))
     return;
   TAP_OK(checkpoint->transformer_config.shift_tokens, "three wrappers before 1.4.0 mean token shift");
   TAP_OK(!checkpoint->transformer_config.rotary, "no rotary table means learned positions");
-  TAP_OK(checkpoint->version == NULL && checkpoint->vae_class == NULL, "it does not say its version");
+  TAP_OK(checkpoint->version == NULL && checkpoint->vae_class == NULL,
+         "version and VAE class are NULL when the checkpoint has none");
   atl_checkpoint_destroy(&checkpoint);
-  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/vae.pt", &checkpoint), "a dVAE alone opens"))
+  if (!TAP_STATUS(ATL_OK, atl_checkpoint_open("tests/golden/convert/vae.pt", &checkpoint), "a dVAE checkpoint opens"))
     return;
   TAP_OK(checkpoint->vae_config.n_channels == 4 && checkpoint->vae_config.std[3] > 0.99F &&
              checkpoint->parts[ATL_PART_TRANSFORMER].n_tensors == 0,
-         "of four channels, alpha as it is");
+         "a dVAE of four channels does not normalise alpha");
   atl_checkpoint_destroy(&checkpoint);
 }
 
-/* ---- CLIP, from its shapes ---- */
+/* ---- CLIP's configuration from its shapes ---- */
 
-/* Writes a safetensors file of all tensors that `config` expects, each of zeros, and one more that CLIP's files have.
- */
+/* Writes a safetensors file of zeros with all tensors that `config` expects, and a counter as in CLIP's files. */
 static atl_status_t save_clip(const atl_clip_config_t *config, const char *path) {
   static const float zeros[1 << 16];
   static const int64_t counter = 3;
@@ -121,10 +124,11 @@ static atl_status_t save_clip(const atl_clip_config_t *config, const char *path)
 
 static void test_clip(const atl_clip_config_t *config, size_t n_tensors, const char *name) {
   atl_checkpoint_t *checkpoint;
-  TAP_STATUS(ATL_OK, save_clip(config, path_of("clip.safetensors")), "a CLIP of zeros is made");
+  TAP_STATUS(ATL_OK, save_clip(config, path_of("clip.safetensors")), "a CLIP of zeros is written");
   if (!TAP_STATUS(ATL_OK, atl_checkpoint_open(path_of("clip.safetensors"), &checkpoint), name)) return;
-  TAP_OK(memcmp(&checkpoint->clip_config, config, sizeof *config) == 0, "its shapes say its configuration");
-  TAP_OK(checkpoint->parts[ATL_PART_CLIP].n_tensors == n_tensors, "all its tensors but the counter are taken");
+  TAP_OK(memcmp(&checkpoint->clip_config, config, sizeof *config) == 0, "CLIP's configuration follows from its shapes");
+  TAP_OK(checkpoint->parts[ATL_PART_CLIP].n_tensors == n_tensors,
+         "all of CLIP's tensors except the counter are selected");
   atl_checkpoint_destroy(&checkpoint);
 }
 
@@ -151,19 +155,20 @@ static void test_clips(void) {
                                            .text_width = 8,
                                            .text_heads = 1,
                                            .text_layers = 1};
-  test_clip(&vit, 8 + 3 * 12 + 2 * 12 + 6, "a ViT opens");
-  test_clip(&resnet, 3 * 5 + 5 * 15 + 4 * 5 + 9 + 12 + 6, "a ResNet opens");
+  test_clip(&vit, 8 + 3 * 12 + 2 * 12 + 6, "a ViT CLIP opens");
+  test_clip(&resnet, 3 * 5 + 5 * 15 + 4 * 5 + 9 + 12 + 6, "a ResNet CLIP opens");
   atl_clip_config_t config;
   const atl_tensor_t odd[] = {{"visual.proj", ATL_F32, 2, {16, 6}, NULL},
                               {"visual.conv1.weight", ATL_F32, 4, {16, 3, 2, 2}, NULL},
                               {"visual.positional_embedding", ATL_F32, 2, {9, 16}, NULL}};
-  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 3, &config), "eight positions and one are no square");
+  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 3, &config),
+             "a number of positions that is not a square plus one is refused");
   TAP_OK(has_words("square number of positions plus one, found 9"), "the message counts the positions");
-  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 2, &config), "no positions at all");
-  TAP_OK(has_words("visual.positional_embedding"), "missing positions are named");
+  TAP_STATUS(ATL_INPUT, atl_checkpoint_clip_config("c", odd, 2, &config), "a CLIP without positions is refused");
+  TAP_OK(has_words("visual.positional_embedding"), "the message names the missing positions");
 }
 
-/* ---- failing on the way ---- */
+/* ---- failures ---- */
 
 static void test_no_memory(void) {
   atl_status_t status = ATL_MEMORY;
@@ -174,11 +179,11 @@ static void test_no_memory(void) {
     status = atl_checkpoint_open("tests/golden/convert/good.pt", &checkpoint);
   }
   atl_memory_fail_after(0);
-  TAP_OK(status == ATL_OK && n > 4, "with the n-th allocation failing opening fails cleanly until it succeeds");
+  TAP_OK(status == ATL_OK && n > 4, "a failure of any allocation is reported by open");
   atl_checkpoint_destroy(&checkpoint);
 }
 
-/* Writes without syncing: a test of thousands of files need not survive a power cut. */
+/* Writes without fsync, because the test writes thousands of files. */
 static bool overwrite(const char *path, const char *bytes, size_t n) {
   FILE *file = fopen(path, "wb");
   if (file == NULL) return false;
@@ -186,7 +191,8 @@ static bool overwrite(const char *path, const char *bytes, size_t n) {
   return fclose(file) == 0 && is_written;
 }
 
-/* Each byte of a file in turn is another: whatever opening says, it says it (the sanitizers watch). */
+/* Changes every seventh byte of a file in turn. Opening may succeed or fail, but must not crash; sanitizers check it.
+ */
 static void test_damage(void) {
   char *bytes;
   size_t n, n_opened = 0;
@@ -201,7 +207,7 @@ static void test_damage(void) {
     bytes[i] = kept;
   }
   ATL_DESTROY(&bytes);
-  TAP_OK(n_opened < n / 7, "a damaged byte does not crash, and most are noticed");
+  TAP_OK(n_opened < n / 7, "a damaged byte does not crash, and some damage is detected");
 }
 
 /* ---- writing ---- */
@@ -217,21 +223,22 @@ static void test_convert(void) {
   snprintf(out, sizeof out, "%s/model", work_folder);
   snprintf(again, sizeof again, "%s/again", work_folder);
   TAP_STATUS(ATL_OK, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "a checkpoint is converted");
-  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false), "not over an existing one");
+  TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", out, ATL_N_DTYPES, false),
+             "an existing model is not overwritten");
   TAP_OK(has_words("--force"), "the message about an existing model names --force");
-  TAP_STATUS(ATL_OK, convert("tests/golden/convert/old.pt", out, ATL_F16, true), "forced it replaces it");
+  TAP_STATUS(ATL_OK, convert("tests/golden/convert/old.pt", out, ATL_F16, true), "--force replaces an existing model");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/nan.pt", again, ATL_N_DTYPES, false), "bad weights are refused");
   TAP_OK(!atl_file_exists(again), "bad weights leave no directory");
   TAP_STATUS(ATL_INPUT, convert("tests/golden/convert/good.pt", work_folder, ATL_N_DTYPES, true),
-             "--force does not replace a folder that is no model");
-  TAP_STATUS(ATL_OK, convert(out, again, ATL_BF16, false), "a model directory is a source too");
+             "--force does not replace a folder that is not a model");
+  TAP_STATUS(ATL_OK, convert(out, again, ATL_BF16, false), "a model directory is converted");
   atl_model_t *model;
-  TAP_STATUS(ATL_OK, atl_model_open(again, &model), "and what comes out opens");
-  TAP_OK(atl_safetensors_find(model->vae, "codebook.weight")->dtype == ATL_BF16, "matrices are stored as asked");
-  TAP_OK(atl_safetensors_find(model->transformer, "to_logits.0.bias")->dtype == ATL_F32, "vectors as fp32");
+  TAP_STATUS(ATL_OK, atl_model_open(again, &model), "the converted model opens");
+  TAP_OK(atl_safetensors_find(model->vae, "codebook.weight")->dtype == ATL_BF16, "matrices have the requested storage");
+  TAP_OK(atl_safetensors_find(model->transformer, "to_logits.0.bias")->dtype == ATL_F32, "vectors are stored as fp32");
   atl_model_destroy(&model);
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(out), "nothing but files is in a model directory");
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(again), "nor in the other");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(out), "a model directory holds only files");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(again), "the other model directory holds only files");
 }
 
 static void test_sources(void) {
@@ -242,19 +249,19 @@ static void test_sources(void) {
                             .out = out,
                             .storage = ATL_N_DTYPES};
   TAP_STATUS(ATL_USAGE, atl_convert_run(&settings), "two files with a dVAE are ambiguous");
-  TAP_OK(has_words("--vae FILE"), "and the message says what to do");
+  TAP_OK(has_words("--vae FILE"), "the message about two dVAEs suggests --vae");
   settings.chosen[ATL_PART_VAE] = "tests/golden/convert/vae.pt";
-  TAP_STATUS(ATL_OK, atl_convert_run(&settings), "with one chosen they are not");
+  TAP_STATUS(ATL_OK, atl_convert_run(&settings), "two files with a dVAE convert when one is chosen");
   TAP_STATUS(ATL_OK, atl_file_remove_directory(out), "the model is removed");
   settings.chosen[ATL_PART_CLIP] = "tests/golden/convert/vae.pt";
   TAP_STATUS(ATL_INPUT, atl_convert_run(&settings), "a file without the part it is chosen for is refused");
   const atl_convert_t nothing = {.out = out, .storage = ATL_N_DTYPES}, nowhere = {.storage = ATL_N_DTYPES};
-  TAP_STATUS(ATL_USAGE, atl_convert_run(&nothing), "nothing to convert");
-  TAP_STATUS(ATL_USAGE, atl_convert_run(&nowhere), "nowhere to put it");
+  TAP_STATUS(ATL_USAGE, atl_convert_run(&nothing), "a conversion without sources is refused");
+  TAP_STATUS(ATL_USAGE, atl_convert_run(&nowhere), "a conversion without an output directory is refused");
   atl_convert_t unwritable = settings;
   unwritable.chosen[ATL_PART_CLIP] = NULL;
   unwritable.out = "/proc/model";
-  TAP_STATUS(ATL_IO, atl_convert_run(&unwritable), "an unwritable place is told");
+  TAP_STATUS(ATL_IO, atl_convert_run(&unwritable), "an unwritable output directory is reported");
 }
 
 int main(void) {
@@ -267,7 +274,7 @@ int main(void) {
   test_damage();
   test_convert();
   test_sources();
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "nothing else is left over");
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "the test leaves no other files");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "no memory is leaked");
   return tap_done();
 }

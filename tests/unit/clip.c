@@ -1,6 +1,6 @@
 // TEST np=1
-// CLIP against the reference: preprocessing, features and scores of the ViT (both checkpoint forms, every picture size)
-// and of the ResNet; and that a picture's features do not depend on the batch it is in.
+// CLIP against the reference: preprocessing, features and scores of the ViT (both checkpoint formats, every picture
+// size) and of the ResNet. A picture's features must not depend on its batch.
 #include "model/clip/clip.h"
 
 #include <omp.h>
@@ -14,13 +14,13 @@ typedef struct {
   double features, scores; /* largest errors */
 } bounds_t;
 
-/* The project's bounds for fp32: features are unit vectors, scores are 14 to 100 times their cosine. bf16: a rounding
- * is up to a part in 2^9 = 0.002 of a number; what is left of all of them after they cancelled was 0.0035 of a feature
- * and 0.12 of a score at most, and the bounds are about three times that. */
-static const bounds_t the_bounds[] = {{ATL_F32, 2e-5, 5e-3}, {ATL_BF16, 0.01, 0.3}};
-/* The model that ships: its matrices are rounded to f16, each weight by up to a part in 2^12, which moves scores by up to
- * 0.006 (measured) and features by 0.0001; three times that is allowed. What bf16 costs hides it. */
-static const bounds_t the_shipped_bounds[] = {{ATL_F32, 3e-4, 0.02}, {ATL_BF16, 0.01, 0.3}};
+/* fp32: the project's bounds; features are unit vectors, scores are 14 to 100 times their cosine. bf16: one rounding
+ * has a relative error of up to 2^-9 = 0.002; errors of at most 0.0035 in features and 0.12 in scores were measured,
+ * and the bounds are about three times that. */
+static const bounds_t default_bounds[] = {{ATL_F32, 2e-5, 5e-3}, {ATL_BF16, 0.01, 0.3}};
+/* The shipped model: its matrices are rounded to f16, a relative error of up to 2^-12 per weight, which changes scores
+ * by up to 0.006 and features by 0.0001 (measured); three times that is allowed. With bf16 this is negligible. */
+static const bounds_t shipped_bounds[] = {{ATL_F32, 3e-4, 0.02}, {ATL_BF16, 0.01, 0.3}};
 
 typedef struct {
   const bounds_t *bounds;
@@ -61,7 +61,7 @@ static void load_images(atl_clip_t *clip, numbers_t *n) {
                atl_clip_preprocess(clip, n->images + (size_t)i * n->image_items,
                                    bytes + (size_t)i * (size_t)height * (size_t)width * 3, height, width),
                "a picture is preprocessed");
-  /* the reference divides and normalises in the same order: only the last bit may differ */
+  /* The reference divides and normalises in the same order, so only the last bit may differ. */
   compare(n, "preprocessed", n->images, (size_t)n->n_images * n->image_items, 1e-6);
 }
 
@@ -81,7 +81,7 @@ static void run(atl_clip_t *clip, numbers_t *n) {
   atl_clip_image_features(clip, n->expected, n->images + (n_images - 1) * n->image_items, 1);
   omp_set_num_threads(2);
   TAP_OK(memcmp(n->expected, n->features + (n_images - 1) * n->width, n->width * sizeof(float)) == 0,
-         "alone on one thread: the same bits");
+         "a picture encoded alone on one thread has the same bits");
 }
 
 static void test_case(atl_clip_t *clip, const atl_clip_config_t *config, const bounds_t *bounds, const char *in,
@@ -109,7 +109,7 @@ static void refuse(atl_clip_t *clip, const atl_clip_config_t *config) {
   TAP_STATUS(ATL_INPUT, atl_clip_text_features(clip, features, ids, 1), "a negative id is refused");
 }
 
-/* Every allocation of `new` fails once. */
+/* Each allocation of `new` fails once. */
 static void test_memory(const atl_model_t *model) {
   size_t before = atl_memory_in_use_bytes();
   atl_clip_t *clip = NULL;
@@ -121,20 +121,20 @@ static void test_memory(const atl_model_t *model) {
     n_clean += status != ATL_MEMORY || (!clip && atl_memory_in_use_bytes() == before);
   }
   atl_memory_fail_after(0);
-  TAP_OK(status == ATL_OK && n > 50 && n_clean == n, "no allocation's failure leaks or crashes");
+  TAP_OK(status == ATL_OK && n > 50 && n_clean == n, "a failure of any allocation is reported and leaks nothing");
   atl_clip_destroy(&clip);
 }
 
 static void test_precision(const atl_model_t *model, const bounds_t *bounds, const char *const (*cases)[2], int n) {
   atl_clip_t *clip = NULL;
   if (!TAP_STATUS(ATL_OK, atl_clip_new(model, bounds->dtype, &clip), atl_dtype_name(bounds->dtype))) return;
-  TAP_OK(atl_clip_bytes(clip) > 0, "reports a size (how large is not judged)");
+  TAP_OK(atl_clip_bytes(clip) > 0, "atl_clip_bytes is positive; its value is not checked");
   for (int i = 0; i < n; i++) test_case(clip, &model->clip_config, bounds, cases[i][0], cases[i][1]);
   refuse(clip, &model->clip_config);
   atl_clip_destroy(&clip);
 }
 
-/* cases: pairs of paths, n of them; bounds of both precisions. */
+/* cases(n): paths of inputs and expected results. bounds: one item per precision. */
 static void test_checkpoint(const char *source, const char *const (*cases)[2], int n, const bounds_t *bounds) {
   converted_t converted;
   if (TAP_STATUS(ATL_OK, converted_open(&converted, source), source)) {
@@ -154,7 +154,7 @@ static void test_vit(const char *source) {
     snprintf(name, sizeof name, "golden/clip-vit/want-%s.safetensors", sizes[i]);
     cases[i][1] = converted_fixture(want[i], name);
   }
-  test_checkpoint(converted_fixture(path, source), (const char *const(*)[2])cases, 4, the_bounds);
+  test_checkpoint(converted_fixture(path, source), (const char *const(*)[2])cases, 4, default_bounds);
 }
 
 static void test_emoji(void) {
@@ -162,16 +162,16 @@ static void test_emoji(void) {
   const char *const cases[1][2] = {
       {converted_fixture(in, "emoji/clip-in.safetensors"), converted_fixture(want, "emoji/clip-want.safetensors")}};
   const char *fp32 = getenv("ATL_EMOJI"); /* the trained model's fp32 checkpoint (tests/extra/emoji-fp32.sh) */
-  test_checkpoint("weights/emoji", cases, 1, the_shipped_bounds);
+  test_checkpoint("weights/emoji", cases, 1, shipped_bounds);
   if (fp32 == NULL) return;
   snprintf(path, sizeof path, "%s/clip.pt", fp32);
-  test_checkpoint(path, cases, 1, the_bounds);
+  test_checkpoint(path, cases, 1, default_bounds);
 }
 
 int main(void) {
   const char *const resnet[1][2] = {
       {"tests/golden/clip-resnet/in.safetensors", "tests/golden/clip-resnet/want.safetensors"}};
-  test_checkpoint("tests/golden/clip-resnet/clip.safetensors", resnet, 1, the_bounds);
+  test_checkpoint("tests/golden/clip-resnet/clip.safetensors", resnet, 1, default_bounds);
   test_vit("golden/clip-vit/clip.pt");
   test_vit("golden/clip-vit/clip-torchscript.pt");
   test_emoji();

@@ -1,5 +1,5 @@
 // TEST np=1
-/* Configurations survive model.json, and each field that is missing, mistyped or out of range is named. */
+/* Configurations survive a round trip through JSON, and a field that is missing, mistyped or out of range is named. */
 #include "model/checkpoint/config.h"
 
 #include <string.h>
@@ -37,19 +37,22 @@ static const atl_clip_config_t good_vit = {.embedding_width = 48,
 static void test_round_trips(void) {
   json_t *object;
   atl_transformer_config_t transformer;
-  TAP_STATUS(ATL_OK, atl_transformer_config_to_json(&good_transformer, &object), "a transformer's becomes JSON");
-  TAP_STATUS(ATL_OK, atl_transformer_config_from_json(object, "m", &transformer), "and comes back");
-  TAP_OK(memcmp(&transformer, &good_transformer, sizeof transformer) == 0, "the same");
+  TAP_STATUS(ATL_OK, atl_transformer_config_to_json(&good_transformer, &object),
+             "a transformer's configuration is written as JSON");
+  TAP_STATUS(ATL_OK, atl_transformer_config_from_json(object, "m", &transformer),
+             "a transformer's configuration is read from JSON");
+  TAP_OK(memcmp(&transformer, &good_transformer, sizeof transformer) == 0,
+         "a transformer's configuration is unchanged by the round trip");
   json_decref(object);
   atl_vae_config_t vae;
-  TAP_STATUS(ATL_OK, atl_vae_config_to_json(&good_vae, &object), "a dVAE's becomes JSON");
-  TAP_STATUS(ATL_OK, atl_vae_config_from_json(object, "m", &vae), "and comes back");
-  TAP_OK(memcmp(&vae, &good_vae, sizeof vae) == 0, "the same");
+  TAP_STATUS(ATL_OK, atl_vae_config_to_json(&good_vae, &object), "a dVAE's configuration is written as JSON");
+  TAP_STATUS(ATL_OK, atl_vae_config_from_json(object, "m", &vae), "a dVAE's configuration is read from JSON");
+  TAP_OK(memcmp(&vae, &good_vae, sizeof vae) == 0, "a dVAE's configuration is unchanged by the round trip");
   json_decref(object);
   atl_clip_config_t clip;
-  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&good_vit, &object), "a ViT CLIP's becomes JSON");
-  TAP_STATUS(ATL_OK, atl_clip_config_from_json(object, "m", &clip), "and comes back");
-  TAP_OK(memcmp(&clip, &good_vit, sizeof clip) == 0, "the same");
+  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&good_vit, &object), "a ViT CLIP's configuration is written as JSON");
+  TAP_STATUS(ATL_OK, atl_clip_config_from_json(object, "m", &clip), "a ViT CLIP's configuration is read from JSON");
+  TAP_OK(memcmp(&clip, &good_vit, sizeof clip) == 0, "a ViT CLIP's configuration is unchanged by the round trip");
   json_decref(object);
   atl_clip_config_t resnet = {.is_resnet = true,
                               .embedding_width = 1024,
@@ -62,13 +65,13 @@ static void test_round_trips(void) {
                               .text_width = 512,
                               .text_heads = 8,
                               .text_layers = 12};
-  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&resnet, &object), "a ResNet CLIP's becomes JSON");
-  TAP_STATUS(ATL_OK, atl_clip_config_from_json(object, "m", &clip), "and comes back");
-  TAP_OK(memcmp(&clip, &resnet, sizeof clip) == 0, "the same");
+  TAP_STATUS(ATL_OK, atl_clip_config_to_json(&resnet, &object), "a ResNet CLIP's configuration is written as JSON");
+  TAP_STATUS(ATL_OK, atl_clip_config_from_json(object, "m", &clip), "a ResNet CLIP's configuration is read from JSON");
+  TAP_OK(memcmp(&clip, &resnet, sizeof clip) == 0, "a ResNet CLIP's configuration is unchanged by the round trip");
   json_decref(object);
 }
 
-/* Changes one field of the good transformer object, or removes it (text NULL), and looks for it in the message. */
+/* Changes one field of the good transformer object, or removes it (text NULL), and expects `words` in the message. */
 static void refuse(const char *field, const char *text, const char *words) {
   json_t *object;
   atl_transformer_config_t config;
@@ -103,25 +106,26 @@ static void test_transformer_refusals(void) {
 static void test_other_refusals(void) {
   atl_vae_config_t vae = good_vae;
   vae.image_size = 48;
-  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "an image size that is no power of 2");
+  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "an image size that is not a power of 2 is refused");
   vae.image_size = 4;
-  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "an image that cannot be halved so often");
+  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"),
+             "an image size that cannot be halved n_layers times is refused");
   vae = good_vae;
   vae.std[2] = 0;
-  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "a deviation of zero");
+  TAP_STATUS(ATL_INPUT, atl_vae_config_check(&vae, "m"), "a standard deviation of zero is refused");
   atl_clip_config_t clip = good_vit;
   clip.text_heads = 3;
-  TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "heads that do not divide the width");
+  TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "heads that do not divide the width are refused");
   clip = good_vit;
   clip.patch_size = 5;
-  TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "patches that do not tile the image");
-  TAP_STATUS(ATL_INPUT, atl_clip_config_from_json(NULL, "m", &clip), "no configuration at all");
+  TAP_STATUS(ATL_INPUT, atl_clip_config_check(&clip, "m"), "patches that do not tile the image are refused");
+  TAP_STATUS(ATL_INPUT, atl_clip_config_from_json(NULL, "m", &clip), "a missing configuration is refused");
 }
 
 int main(void) {
   test_round_trips();
   test_transformer_refusals();
   test_other_refusals();
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "no memory is leaked");
   return tap_done();
 }

@@ -1,5 +1,6 @@
 // TEST np=1
-/* Hyperparameters become the configuration, option by option; versions supply what old files do not say. */
+/* Hyperparameters become a configuration, option by option; options that old files lack follow from version and
+ * tensors. */
 #include "model/checkpoint/import/hparams.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 
 enum { MAX_ITEMS = 16 };
 
-/* A dictionary under construction: keys and values in fixed room. */
+/* A dictionary under construction, with a fixed number of keys and values. */
 typedef struct {
   atl_value_t keys[MAX_ITEMS], values[MAX_ITEMS], dict;
   const atl_value_t *key_pointers[MAX_ITEMS], *value_pointers[MAX_ITEMS];
@@ -65,13 +66,14 @@ static void test_defaults(void) {
   dict_t dict;
   atl_transformer_config_t c;
   begin(&dict);
-  TAP_STATUS(ATL_OK, read(&dict, "1.6.6", NULL, &c), "width and depth suffice");
-  TAP_OK(c.n_heads == 8 && c.head_size == 64 && c.text_length == 256 && c.n_text_tokens == 10000, "sizes by default");
-  TAP_OK(c.image_side == 4 && c.n_image_tokens == 96, "the image as the dVAE has it");
+  TAP_STATUS(ATL_OK, read(&dict, "1.6.6", NULL, &c), "dim and depth suffice");
+  TAP_OK(c.n_heads == 8 && c.head_size == 64 && c.text_length == 256 && c.n_text_tokens == 10000,
+         "missing sizes have the reference's defaults");
+  TAP_OK(c.image_side == 4 && c.n_image_tokens == 96, "image side and tokens are the dVAE's");
   TAP_OK(c.attention[3] == ATL_ATTENTION_FULL && c.attention_owner[3] == 3 && c.feed_forward_owner[2] == 2,
-         "full attention, nothing shared");
+         "by default attention is full and nothing is shared");
   TAP_OK(!c.reversible && !c.stable && !c.sandwich_norm && !c.share_embeddings && !c.rotary && !c.shift_tokens,
-         "and no options");
+         "by default all switches are off");
 }
 
 static void test_options(void) {
@@ -85,13 +87,14 @@ static void test_options(void) {
   set(&dict, "shift_tokens", boolean(true));
   set(&dict, "reversible", integer(1));
   TAP_STATUS(ATL_OK, read(&dict, "1.6.6", NULL, &c), "options are read");
-  TAP_OK(c.attention[0] == ATL_ATTENTION_FULL && c.attention[3] == ATL_ATTENTION_AXIAL_ROW, "kinds cycle over layers");
-  TAP_OK(c.attention_owner[2] == 0 && c.attention_owner[3] == 1, "shared ids cycle too");
-  TAP_OK(c.feed_forward_owner[2] == 0 && c.feed_forward_owner[3] == 1, "ids are equal as text or number");
-  TAP_OK(c.rotary && c.shift_tokens && c.reversible, "switches as bool or 0 and 1");
+  TAP_OK(c.attention[0] == ATL_ATTENTION_FULL && c.attention[3] == ATL_ATTENTION_AXIAL_ROW,
+         "attn_types repeats over the layers");
+  TAP_OK(c.attention_owner[2] == 0 && c.attention_owner[3] == 1, "shared_attn_ids repeats over the layers");
+  TAP_OK(c.feed_forward_owner[2] == 0 && c.feed_forward_owner[3] == 1, "ids \"1\" and 1 are equal");
+  TAP_OK(c.rotary && c.shift_tokens && c.reversible, "switches may be a bool or 0 or 1");
   set(&dict, "depth", integer(3));
   set(&dict, "shared_attn_ids", tuple(layer_id_pointers, 1));
-  TAP_STATUS(ATL_INPUT, read(&dict, "1.6.6", NULL, &c), "one attention of two kinds is refused");
+  TAP_STATUS(ATL_INPUT, read(&dict, "1.6.6", NULL, &c), "layers of different kinds that share attention are refused");
 }
 
 static void test_versions(void) {
@@ -106,7 +109,8 @@ static void test_versions(void) {
   TAP_OK(read(&dict, NULL, three, &c) == ATL_OK && c.shift_tokens, "no version, three wrappers: shift");
   TAP_OK(read(&dict, NULL, "transformer.pos_emb", &c) == ATL_OK && c.rotary, "a rotary table means rotary positions");
   set(&dict, "shift_tokens", boolean(false));
-  TAP_OK(read(&dict, NULL, three, &c) == ATL_OK && !c.shift_tokens, "what is said counts before what shows");
+  TAP_OK(read(&dict, NULL, three, &c) == ATL_OK && !c.shift_tokens,
+         "an explicit option overrides what the tensors suggest");
 }
 
 static void refuse(const char *key, atl_value_t value, atl_status_t want, const char *words) {
@@ -115,7 +119,8 @@ static void refuse(const char *key, atl_value_t value, atl_status_t want, const 
   begin(&dict);
   set(&dict, key, value);
   TAP_STATUS(want, read(&dict, "1.6.6", NULL, &c), words);
-  if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "in these words")) printf("# %s\n", atl_status_message());
+  if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "the message has the expected words"))
+    printf("# %s\n", atl_status_message());
 }
 
 static void test_refusals(void) {
@@ -144,17 +149,18 @@ static void test_vae(void) {
   atl_vae_config_t c;
   dict_t dict = {0};
   set(&dict, "image_size", integer(64));
-  TAP_STATUS(ATL_OK, atl_hparams_vae(&source, &dict.dict, &c), "a dVAE of one option");
+  TAP_STATUS(ATL_OK, atl_hparams_vae(&source, &dict.dict, &c), "a dVAE with one option is read");
   TAP_OK(c.n_layers == 3 && c.n_tokens == 512 && c.n_res_blocks == 0 && c.hidden_width == 64 && c.n_channels == 3 &&
              c.mean[2] > 0.49F,
-         "has the defaults of the class");
+         "a dVAE's missing options have the defaults of the class");
   set(&dict, "normalization", tuple(half_pointers, 2));
-  TAP_STATUS(ATL_OK, atl_hparams_vae(&source, &dict.dict, &c), "its normalisation");
-  TAP_CLOSE(c.mean, ((float[]){0.25F, 0, 0.5F}), 3, 0, "is taken, reals and whole numbers");
+  TAP_STATUS(ATL_OK, atl_hparams_vae(&source, &dict.dict, &c), "a dVAE with normalisation is read");
+  TAP_CLOSE(c.mean, ((float[]){0.25F, 0, 0.5F}), 3, 0, "normalisation may be reals and integers");
   set(&dict, "normalization", (atl_value_t){.kind = ATL_VALUE_NONE});
-  TAP_OK(atl_hparams_vae(&source, &dict.dict, &c) == ATL_OK && c.mean[0] < 0.01F && c.std[0] > 0.99F, "None is none");
+  TAP_OK(atl_hparams_vae(&source, &dict.dict, &c) == ATL_OK && c.mean[0] < 0.01F && c.std[0] > 0.99F,
+         "normalisation None means mean 0 and deviation 1");
   set(&dict, "normalization", tuple(half_pointers, 1));
-  TAP_STATUS(ATL_INPUT, atl_hparams_vae(&source, &dict.dict, &c), "half of one is refused");
+  TAP_STATUS(ATL_INPUT, atl_hparams_vae(&source, &dict.dict, &c), "normalisation without deviations is refused");
   set(&dict, "normalization", (atl_value_t){.kind = ATL_VALUE_NONE});
   set(&dict, "channels", integer(1));
   TAP_STATUS(ATL_UNSUPPORTED, atl_hparams_vae(&source, &dict.dict, &c), "one channel is refused");

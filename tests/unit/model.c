@@ -1,6 +1,6 @@
 // TEST np=1
-/* A model directory opens when all of it fits together; weights bind by name and shape; names are found however many
- * wrappers they carry. */
+/* A model directory opens only if its parts fit each other. Weights bind by name and shape. Names are found with any
+ * number of wrappers. */
 #include "model/checkpoint/model.h"
 
 #include <stdlib.h>
@@ -36,10 +36,11 @@ static void open_as(const char *json, atl_status_t want, const char *words, cons
   atl_status_t status = atl_model_open(work_folder, &model);
   TAP_STATUS(want, status, name);
   if (status == ATL_OK) {
-    TAP_OK(strcmp(model->name, words) == 0 && strlen(model->digest) == 64, "it has its name and digest");
+    TAP_OK(strcmp(model->name, words) == 0 && strlen(model->digest) == 64, "an open model has its name and digest");
     TAP_OK(model->has_transformer && model->has_vae && !model->has_clip && model->tokenizer_path == NULL,
-           "and its parts");
-  } else if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "the message has the expected words")) {
+           "an open model has its parts");
+  } else if (!TAP_OK(strstr(atl_status_message(), words) != NULL,
+                     "the message of a refused model has the expected words")) {
     printf("# %s\n", atl_status_message());
   }
   atl_model_destroy(&model);
@@ -50,16 +51,17 @@ static void test_open(void) {
   TAP_STATUS(ATL_INPUT, atl_model_open("/nonexistent", &model), "a missing directory is refused");
   TAP_STATUS(ATL_INPUT, atl_model_open(work_folder, &model), "a directory without model.json is refused");
   open_as(MODEL("4", "96", "t.safetensors"), ATL_OK, "tiny", "a model that fits opens");
-  open_as(MODEL("4", "95", "t.safetensors"), ATL_INPUT, "95 image tokens", "other codes than the dVAE's are refused");
-  open_as(MODEL("8", "96", "t.safetensors"), ATL_INPUT, "8x8", "another side than the dVAE's is refused");
+  open_as(MODEL("4", "95", "t.safetensors"), ATL_INPUT, "95 image tokens",
+          "a number of image tokens other than the dVAE's is refused");
+  open_as(MODEL("8", "96", "t.safetensors"), ATL_INPUT, "8x8", "a side other than the dVAE's is refused");
   open_as(MODEL("4", "96", "../t.safetensors"), ATL_INPUT, "plain name", "a file outside the directory is refused");
   open_as(MODEL("4", "96", "none.safetensors"), ATL_INPUT, "none.safetensors", "a missing file is refused");
   open_as("{\"format\":2}", ATL_INPUT, "format", "a later format is refused");
-  open_as("{\"format\":1,\"name\":\"x\"}", ATL_INPUT, "found none", "a model of no parts is refused");
+  open_as("{\"format\":1,\"name\":\"x\"}", ATL_INPUT, "found none", "a model without parts is refused");
   open_as("{\"format\":1,\"name\":\"x\",\"vae\":3}", ATL_INPUT, "\"vae\"", "a part that is a number is refused");
 }
 
-/* Writes without syncing: a test of thousands of files need not survive a power cut. */
+/* Writes without fsync, because the test writes thousands of files. */
 static bool overwrite(const char *path, const char *bytes, size_t n) {
   FILE *file = fopen(path, "wb");
   if (file == NULL) return false;
@@ -67,7 +69,7 @@ static bool overwrite(const char *path, const char *bytes, size_t n) {
   return fclose(file) == 0 && is_written;
 }
 
-/* Each byte of model.json in turn is another. */
+/* Replaces each byte of model.json in turn. */
 static void test_damage(void) {
   char json[] = MODEL("4", "96", "t.safetensors");
   size_t n = strlen(json), n_refused = 0;
@@ -80,10 +82,10 @@ static void test_damage(void) {
     atl_model_destroy(&model);
     json[i] = kept;
   }
-  TAP_OK(n_refused > n / 2, "a damaged model.json does not crash, and most damage is noticed");
+  TAP_OK(n_refused > n / 2, "a damaged model.json does not crash, and most damage is detected");
 }
 
-/* A network of two tensors. */
+/* A weights struct of two tensors. */
 typedef struct {
   atl_parameter_t first, second;
 } two_t;
@@ -111,7 +113,7 @@ static void refuse_row(const atl_safetensors_t *file, const char *name, const ch
   atl_arena_t arena = {0};
   two_t tensors;
   TAP_STATUS(ATL_INPUT, bind_rows(file, &row, 1, &tensors, &arena), check);
-  TAP_OK(strstr(atl_status_message(), words) != NULL, "the message of a refused tensor has its name and what is wrong");
+  TAP_OK(strstr(atl_status_message(), words) != NULL, "the message of a refused tensor has its name and the error");
   atl_arena_clear(&arena);
 }
 
@@ -120,9 +122,9 @@ static void test_weights(const atl_safetensors_t *file) {
                                          {"half", "D+1", offsetof(two_t, second), .kind = ATL_TENSOR_BIAS}};
   atl_arena_t arena = {0};
   two_t tensors;
-  TAP_STATUS(ATL_OK, bind_rows(file, good, 2, &tensors, &arena), "a table binds");
+  TAP_STATUS(ATL_OK, bind_rows(file, good, 2, &tensors, &arena), "the tensors of a table are bound");
   TAP_OK(tensors.first.value == atl_safetensors_find(file, "plain")->data, "an fp32 tensor is bound as a view");
-  TAP_CLOSE(tensors.second.value, ((float[]){1, 2, 3}), 3, 0, "a bf16 tensor is bound converted");
+  TAP_CLOSE(tensors.second.value, ((float[]){1, 2, 3}), 3, 0, "a bf16 tensor is bound as a converted copy");
   atl_arena_clear(&arena);
   refuse_row(file, "absent", "3", "tensor absent is missing", "a missing tensor is refused");
   refuse_row(file, "plain", "2*D,1", "plain: expected F32 [4, 1], found F32 [2, 2]", "a misshapen tensor is refused");
@@ -169,7 +171,7 @@ int main(void) {
       {"image_pos_emb.weights_0", ATL_F32, 1, {1}, finite},
       {"image_pos_emb.weights.1", ATL_F32, 1, {1}, finite}};
   atl_safetensors_t *file;
-  TAP_STATUS(ATL_OK, atl_safetensors_save(path_of("t.safetensors"), tensors, 9, NULL, 0), "a tensor file is made");
+  TAP_STATUS(ATL_OK, atl_safetensors_save(path_of("t.safetensors"), tensors, 9, NULL, 0), "a tensor file is written");
   TAP_STATUS(ATL_OK, atl_safetensors_open(path_of("t.safetensors"), &file), "the tensor file is opened");
   test_weights(file);
   test_names(file);
@@ -177,6 +179,6 @@ int main(void) {
   test_open();
   test_damage();
   TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "the test cleans up");
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "no memory is leaked");
   return tap_done();
 }

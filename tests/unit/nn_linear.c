@@ -1,6 +1,6 @@
 // TEST np=1
-/* The linear layer of training: its gradients against finite differences and against their plain twins, in any number of
- * threads, and packing again after a step. */
+/* The linear layer in training: its gradients against finite differences and against their plain twins, with any number
+ * of threads, and repacking after a step. */
 #include "model/nn/linear.h"
 
 #include <omp.h>
@@ -22,7 +22,7 @@ typedef struct {
   bool has_bias;
 } case_t;
 
-/* One layer with everything around it; coefficients(n,results) define the loss, sum of coefficients * y. */
+/* A layer with its parameters, gradients and data. The loss is the sum of coefficients(n,n_results) * y. */
 typedef struct {
   case_t c;
   int64_t n, n_results;
@@ -32,7 +32,7 @@ typedef struct {
   atl_nn_linear_t layer;
 } bench_t;
 
-/* In (-1, 1), a function of (seed, index). */
+/* Uniform numbers in (-1, 1), each a function of (seed, index). */
 static void fill(float *x, int64_t n, uint64_t seed) {
   for (int64_t i = 0; i < n; i++) x[i] = (float)(2 * atl_rng_uniform(seed, 0, 0, (uint32_t)i) - 1);
 }
@@ -73,7 +73,7 @@ static bool begin(bench_t *b, const case_t *c) {
     const atl_nn_linear_gradient_t gradient = {.weight = b->dw, .bias = c->has_bias ? b->db : NULL};
     status = atl_nn_linear_init(&b->layer, &spec, &gradient);
   }
-  return TAP_STATUS(ATL_OK, status, "a linear layer for training is made");
+  return TAP_STATUS(ATL_OK, status, "a linear layer for training is initialised");
 }
 
 static void end(bench_t *b) {
@@ -89,7 +89,7 @@ static double loss(bench_t *b) {
   return sum;
 }
 
-/* (loss(p + h) - loss(p - h)) / 2h for each parameter p, which is put back. */
+/* (loss(p + h) - loss(p - h)) / 2h for each parameter p, which is then restored. */
 static void differentiate(bench_t *b, float *parameters, int64_t n, float *slopes) {
   const float h = 1.0F / 64;
   for (int64_t i = 0; i < n; i++) {
@@ -105,9 +105,9 @@ static void differentiate(bench_t *b, float *parameters, int64_t n, float *slope
   }
 }
 
-/* Tolerance of a central difference with step h = 1/64: its error is h^2/6 f''' and the loss's rounding over 2h. The third
- * derivative of a loss of 6 rows with factors below 1 is at most about 10 (GELU's own is below 2), which gives 4e-4; the
- * loss, about 10, is a sum of fp32 results with errors of 1e-7, which gives 1e-6 * 32 = 3e-5. */
+/* Tolerance of a central difference with step h = 1/64: its error is h^2/6 f''' plus the rounding error of the loss
+ * over 2h. The third derivative of a loss of 6 rows with factors below 1 is at most about 10 (GELU's is below 2), which
+ * gives 4e-4. The loss, about 10, is a sum of fp32 results with errors of 1e-7, which gives 1e-6 * 32 = 3e-5. */
 static const double difference_tolerance = 5e-4;
 
 static void check_differences(atl_activation_t activation, const char *name) {
@@ -121,28 +121,28 @@ static void check_differences(atl_activation_t activation, const char *name) {
     atl_nn_linear_forward(&b.layer, b.y, b.x, b.n, &b.saved);
     atl_nn_linear_backward(&b.layer, b.dx, b.coefficients, &b.saved);
     differentiate(&b, b.weight, c.n_out * c.n_in, slopes);
-    snprintf(text, sizeof text, "%s: dW is the loss's slope", name);
+    snprintf(text, sizeof text, "%s: dW agrees with finite differences", name);
     TAP_CLOSE(b.dw, slopes, c.n_out * c.n_in, difference_tolerance, text);
     differentiate(&b, b.bias, c.n_out, slopes);
-    snprintf(text, sizeof text, "%s: db is the loss's slope", name);
+    snprintf(text, sizeof text, "%s: db agrees with finite differences", name);
     TAP_CLOSE(b.db, slopes, c.n_out, difference_tolerance, text);
-    TAP_STATUS(ATL_OK, atl_nn_linear_repack(&b.layer), "the layer is packed again");
+    TAP_STATUS(ATL_OK, atl_nn_linear_repack(&b.layer), "the layer is repacked");
     differentiate(&b, b.x, b.n * c.n_in, slopes);
-    snprintf(text, sizeof text, "%s: dX is the loss's slope", name);
+    snprintf(text, sizeof text, "%s: dX agrees with finite differences", name);
     TAP_CLOSE(b.dx, slopes, b.n * c.n_in, difference_tolerance, text);
   }
   end(&b);
 }
 
-/* ReLU has no slope at 0, where a difference is another one: its backward is checked away from 0. */
+/* Finite differences are wrong where ReLU has its kink, so its backward is checked with given values. */
 static void check_relu(void) {
   const float z[4] = {-2, -0.5F, 0.5F, 2}, dy[4] = {1, 2, 3, 4}, want[4] = {0, 0, 3, 4};
   float dz[4];
   atl_nn_activation_backward(ATL_ACTIVATION_RELU, dz, dy, z, 2, 2);
-  TAP_CLOSE(dz, want, 4, 0, "ReLU lets the gradient through where its input is positive");
+  TAP_CLOSE(dz, want, 4, 0, "ReLU's backward passes the gradient where its input is positive");
 }
 
-/* The twins' bits, whatever the number of threads, added to what is there. */
+/* The gradients have the twins' bits for any number of threads, and are added to the previous contents. */
 static void check_twin(const case_t *c, const char *name) {
   bench_t b;
   char text[160];
@@ -162,12 +162,12 @@ static void check_twin(const case_t *c, const char *name) {
       fill(b.db, c->n_out, 6);
       atl_nn_linear_forward(&b.layer, b.y, b.x, b.n, &b.saved);
       atl_nn_linear_backward(&b.layer, b.dx, b.coefficients, &b.saved);
-      snprintf(text, sizeof text, "%s on %d threads: the gradients of W and b have the twin's bits", name, t);
+      snprintf(text, sizeof text, "%s on %d threads: dW and db have the twin's bits", name, t);
       TAP_OK(memcmp(b.dw, want_w, (size_t)(c->n_out * c->n_in) * sizeof *want_w) == 0 &&
                  (!c->has_bias || memcmp(b.db, want_b, (size_t)c->n_out * sizeof *want_b) == 0),
              text);
-      snprintf(text, sizeof text, "%s on %d threads: the gradient of x is the twin's", name, t);
-      /* fp32 is the twin's chain; bf16 kernels add pairs, an error of a few roundings of sums up to I. */
+      snprintf(text, sizeof text, "%s on %d threads: dX agrees with the twin", name, t);
+      /* fp32 sums in the twin's order; bf16 kernels add pairs, an error of a few roundings of sums up to I. */
       TAP_CLOSE(b.dx, want_x, b.n * c->n_in, c->dtype == ATL_F32 ? 0 : 2e-5, text);
     }
     omp_set_num_threads(n_threads);
@@ -188,7 +188,7 @@ static void check_twins(void) {
   check_twin(&bare, "without bias");
 }
 
-/* The sum of a batch is that of its aligned blocks, joined: what lets replicas share a batch. */
+/* The gradient of a batch is the tree sum of those of its aligned blocks, so that replicas can split a batch. */
 static void check_blocks(void) {
   enum { N_OUT = 9, N_IN = 70, ROWS = 3, N = 8, ITEMS = N_OUT * N_IN };
   static float dy[N * ROWS * N_OUT], x[N * ROWS * N_IN], whole[ITEMS], parts[4][ITEMS];
@@ -203,7 +203,7 @@ static void check_blocks(void) {
   int n_differences = 0;
   for (int i = 0; i < ITEMS; i++)
     n_differences += (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]) != whole[i];
-  TAP_OK(n_differences == 0, "the gradient of 8 samples is the tree over those of 4 blocks of 2, bit for bit");
+  TAP_OK(n_differences == 0, "the gradient of 8 samples is the tree sum of 4 blocks of 2, bit for bit");
 }
 
 /* Inference and training give the same bits, fused or not. */
@@ -218,10 +218,10 @@ static void check_forward(void) {
     char text[80];
     if (begin(&b, &c)) {
       atl_linear_spec_t spec = spec_of(&b);
-      TAP_STATUS(ATL_OK, atl_nn_linear_init(&inference, &spec, NULL), "a linear layer for inference is made");
+      TAP_STATUS(ATL_OK, atl_nn_linear_init(&inference, &spec, NULL), "a linear layer for inference is initialised");
       atl_nn_linear_forward(&inference, y, b.x, b.n, NULL);
       atl_nn_linear_forward(&b.layer, b.y, b.x, b.n, &b.saved);
-      snprintf(text, sizeof text, "activation %d: training's forward has inference's bits", (int)kinds[i]);
+      snprintf(text, sizeof text, "activation %d: forward has the same bits in training and inference", (int)kinds[i]);
       TAP_OK(memcmp(y, b.y, (size_t)(b.n * b.n_results) * sizeof *y) == 0, text);
       TAP_OK(inference.transposed == NULL && inference.weight == NULL, "inference keeps no fp32 weights");
     }
@@ -239,21 +239,21 @@ static void check_repack(void) {
     fill(b.weight, c.n_out * c.n_in, 9);
     fill(b.bias, c.n_out, 10);
     atl_linear_spec_t spec = spec_of(&b);
-    TAP_STATUS(ATL_OK, atl_nn_linear_init(&fresh, &spec, NULL), "a layer of the new weights is made");
-    TAP_STATUS(ATL_OK, atl_nn_linear_repack(&b.layer), "changed weights are packed again");
+    TAP_STATUS(ATL_OK, atl_nn_linear_init(&fresh, &spec, NULL), "a layer of the new weights is initialised");
+    TAP_STATUS(ATL_OK, atl_nn_linear_repack(&b.layer), "changed weights are repacked");
     atl_nn_linear_forward(&fresh, y, b.x, b.n, NULL);
     atl_nn_linear_forward(&b.layer, b.y, b.x, b.n, &b.saved);
-    TAP_OK(memcmp(y, b.y, sizeof y) == 0, "a layer packed again computes with the new weights");
+    TAP_OK(memcmp(y, b.y, sizeof y) == 0, "a repacked layer's forward uses the new weights");
     float want[8 * 37];
     atl_reference_linear_input_gradient(&spec, want, b.coefficients, b.n);
     atl_nn_linear_backward(&b.layer, b.dx, b.coefficients, &b.saved);
-    TAP_CLOSE(b.dx, want, 8 * 37, 0, "a layer packed again goes back through the new weights");
+    TAP_CLOSE(b.dx, want, 8 * 37, 0, "a repacked layer's backward uses the new weights");
   }
   atl_nn_linear_clear(&fresh);
   end(&b);
 }
 
-/* The layers whose backward is not there yet note what it will need. */
+/* Layers without a backward yet record what it will need. */
 static void check_notes(void) {
   const float weight[4] = {1, 2, 3, 4}, bias[2] = {0}, x[4] = {1, 2, 3, 5};
   const int32_t ids[2] = {1, 0};
@@ -263,18 +263,18 @@ static void check_notes(void) {
   atl_nn_norm_saved_t norm_saved;
   atl_nn_embedding_saved_t embedding_saved;
   atl_nn_norm_forward(&norm, y, x, 2, &norm_saved);
-  TAP_OK(norm_saved.x == x && norm_saved.n == 2, "a norm layer notes its input");
+  TAP_OK(norm_saved.x == x && norm_saved.n == 2, "a norm layer records its input");
   atl_nn_embedding_forward(&embedding, y, ids, 2, &embedding_saved);
-  TAP_OK(embedding_saved.ids == ids && embedding_saved.n == 2, "an embedding layer notes its ids");
-  TAP_OK(y[0] == 3 && y[1] == 4 && y[2] == 1 && y[3] == 2, "an embedding layer gathers rows by id");
+  TAP_OK(embedding_saved.ids == ids && embedding_saved.n == 2, "an embedding layer records its ids");
+  TAP_OK(y[0] == 3 && y[1] == 4 && y[2] == 1 && y[3] == 2, "an embedding layer looks up rows by id");
   const atl_conv_spec_t spec = {
       .weight = weight, .n_in = 2, .n_out = 2, .kernel = 1, .stride = 1, .height = 1, .width = 2};
   atl_nn_conv_t conv = {0};
   atl_nn_conv_saved_t conv_saved;
-  if (TAP_STATUS(ATL_OK, atl_nn_conv_init(&conv, &spec), "a convolution layer is made")) {
+  if (TAP_STATUS(ATL_OK, atl_nn_conv_init(&conv, &spec), "a convolution layer is initialised")) {
     atl_nn_conv_forward(&conv, y, x, 1, &conv_saved);
     TAP_OK(conv_saved.x == x && conv_saved.y == y && conv_saved.n == 1,
-           "a convolution layer notes its input and output");
+           "a convolution layer records its input and output");
   }
   atl_nn_conv_clear(&conv);
 }
@@ -294,11 +294,11 @@ static void check_failures(void) {
       atl_memory_fail_after(n);
       atl_status_t status = atl_nn_linear_init(&layer, &spec, &gradient);
       atl_memory_fail_after(0);
-      TAP_OK(status == ATL_OK || status == ATL_MEMORY, "an allocation that fails while a layer is made is reported");
+      TAP_OK(status == ATL_OK || status == ATL_MEMORY, "an allocation that fails in init is reported");
       atl_nn_linear_clear(&layer);
     }
     atl_memory_fail_after(1);
-    TAP_STATUS(ATL_MEMORY, atl_nn_linear_repack(&b.layer), "an allocation that fails while packing again is reported");
+    TAP_STATUS(ATL_MEMORY, atl_nn_linear_repack(&b.layer), "an allocation that fails in repack is reported");
     atl_memory_fail_after(0);
   }
   end(&b);

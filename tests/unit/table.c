@@ -1,6 +1,6 @@
 // TEST np=1
-/* Tensor tables of all networks, over the configurations that change them: names and places are distinct, every tensor
- * binds where the table says, and one that is missing or misshapen is refused by its name. */
+/* Tensor tables of all networks, over the configurations that change them: names and parameters are distinct, every
+ * tensor binds to its parameter, and a missing or misshapen tensor is refused by name. */
 #include "model/nn/table.h"
 
 #include <stdlib.h>
@@ -23,15 +23,15 @@ typedef struct {
   size_t tensors_bytes;
 } network_t;
 
-static char the_folder[] = "/tmp/atelier-table-XXXXXX";
+static char work_folder[] = "/tmp/atelier-table-XXXXXX";
 
 static const char *path_of(const char *name) {
   static char path[256];
-  snprintf(path, sizeof path, "%s/%s", the_folder, name);
+  snprintf(path, sizeof path, "%s/%s", work_folder, name);
   return path;
 }
 
-/* Weights of all tensors; every third is missing, and every third after it has a size more, when `is_damaged`. */
+/* Writes all tensors. With is_damaged tensors 0, 3, 6, ... are missing and 1, 4, 7, ... have one dimension too many. */
 static atl_status_t save(const atl_table_list_t *list, bool is_damaged, const char *path) {
   static const float zeros[1 << 14];
   atl_tensor_t *tensors;
@@ -67,7 +67,7 @@ static atl_status_t bind_entry(const atl_weights_t *weights, size_t i, atl_arena
   return ATL_WEIGHTS_BIND(weights, arena, *parameter);
 }
 
-/* Each tensor alone: those that are there bind to the file's data, the others are refused by name. */
+/* Binds each tensor alone: good ones bind to the file's data, the others are refused by name. */
 static bool bind_all(const atl_weights_t *weights, bool is_damaged) {
   atl_arena_t arena = {0};
   bool is_right = true;
@@ -96,15 +96,15 @@ static void test_file(const network_t *network, bool is_damaged, const char *che
   if (status == ATL_OK) status = atl_weights_open(network->table, network->config, file, network->tensors, &weights);
   if (!TAP_OK(status == ATL_OK && bind_all(&weights, is_damaged), check)) printf("# %s\n", network->table->network);
   if (status == ATL_OK && !is_damaged)
-    TAP_OK(are_distinct(&weights.list, network->tensors), "names and places of a network's tensors are distinct");
+    TAP_OK(are_distinct(&weights.list, network->tensors), "names and parameters of a network's tensors are distinct");
   atl_weights_close(&weights);
   atl_safetensors_destroy(&file);
   atl_table_clear_list(&list);
 }
 
 static void test_network(const network_t *network) {
-  test_file(network, false, "every tensor of a table binds at its place");
-  test_file(network, true, "a missing or misshapen tensor is refused by its name");
+  test_file(network, false, "every tensor of a table binds to its parameter");
+  test_file(network, true, "a missing or misshapen tensor is refused by name");
 }
 
 static void test_transformers(void) {
@@ -165,7 +165,7 @@ static void test_clips(void) {
   test_network(&(network_t){&atl_clip_table, &config, &tensors, sizeof tensors});
 }
 
-/* What training reads of the table. */
+/* The initialisers and weight decay that training reads from the table. */
 static void test_initialisers(void) {
   atl_transformer_config_t config = {.width = 16, .n_layers = 25, .n_heads = 1, .head_size = 9, .image_side = 1};
   for (int32_t i = 0; i < 25; i++) config.attention_owner[i] = config.feed_forward_owner[i] = i;
@@ -179,18 +179,18 @@ static void test_initialisers(void) {
     is_right = is_right && entry->decays == (entry->kind == ATL_TENSOR_WEIGHT);
   }
   TAP_OK(is_right,
-         "weights and biases of a linear begin within 1/sqrt(fan-in); weight decay applies to matrices alone");
-  TAP_OK(smallest_scale == 1e-6F, "LayerScale begins at 1e-6 from layer 25 on");
+         "a linear layer's initial values are within 1/sqrt(fan-in), and weight decay applies to matrices only");
+  TAP_OK(smallest_scale == 1e-6F, "LayerScale starts at 1e-6 from layer 25 on");
   atl_table_clear_list(&list);
 }
 
 int main(void) {
-  if (mkdtemp(the_folder) == NULL) return 1;
+  if (mkdtemp(work_folder) == NULL) return 1;
   test_transformers();
   test_dvaes();
   test_clips();
   test_initialisers();
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(the_folder), "the test cleans up");
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(work_folder), "the test cleans up");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "no memory is leaked");
   return tap_done();
 }

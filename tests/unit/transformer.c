@@ -1,7 +1,7 @@
 // TEST np=1 timeout=300
-/* The transformer against its plain twin, on random models of every option and of awkward sizes; and its promises: a
- * row has the same bytes whatever call it comes in, samples share a prefix, copies continue as the original does, bytes
- * are counted before they are taken. */
+/* The transformer against its plain twin, on random models with every option and awkward sizes. Also: a row's results
+ * have the same bytes in any call, samples can share a prefix, a copied sample continues like the original, and
+ * get_bytes agrees with what is allocated. */
 #include <omp.h>
 #include <stdlib.h>
 
@@ -26,8 +26,8 @@ typedef struct {
   .n_image_tokens = 37
 #define ALONE .attention_owner = {0, 1, 2, 3, 4, 5}, .feed_forward_owner = {0, 1, 2, 3, 4, 5}
 
-/* Between them: each kind of attention with images wider and narrower than its window and than a block of keys, widths
- * that 2, 4, 8 and 16 do not divide, and every switch on and off. */
+/* Together they cover each kind of attention with images wider and narrower than its window and than a block of keys,
+ * widths not divisible by 2, 4, 8 and 16, and every switch on and off. */
 static const case_t all_cases[] = {
     {"every kind, shift and rotary",
      {SIZES(70, 4, 3, 20, 5, 7), .shift_tokens = true, .rotary = true, .attention = {F, R, C, V}, ALONE}},
@@ -48,7 +48,7 @@ static const case_t all_cases[] = {
 #undef C
 #undef V
 
-/* A case in work: its sequences, and logits(B,N,V) to compare everything with. */
+/* The case being tested: its sequences, and the reference logits(B,N,V). */
 typedef struct {
   const char *name;
   const atl_model_t *model;
@@ -74,7 +74,7 @@ static size_t logits_bytes(const work_t *w) {
   return (size_t)w->n_batch * (size_t)w->n_rows * (size_t)w->n_ids * sizeof(float);
 }
 
-/* Deals all rows in calls of random size: any sequence's next row may come next. */
+/* Runs all rows in calls of random size, in a random order that keeps each sequence's own order. */
 static void run_shuffled(work_t *w, forward_t *f, const int32_t *prefix_of, int32_t n_most) {
   int32_t next[MAX_BATCH] = {0}, tokens[256], n_text = w->config->text_length + 1, n_left = w->n_batch * w->n_rows;
   atl_row_t rows[256];
@@ -86,7 +86,7 @@ static void run_shuffled(work_t *w, forward_t *f, const int32_t *prefix_of, int3
       int32_t b = random_below(&w->state, w->n_batch), burst = 1 + random_below(&w->state, 9);
       for (; burst > 0 && n < wanted && next[b] < w->n_rows; burst--, n_left--) {
         int32_t p = next[b]++;
-        if (p < n_text && prefix_of[b] != b) { /* another sequence writes this text; wait until it has */
+        if (p < n_text && prefix_of[b] != b) { /* another sequence computes this text; wait for it */
           if (next[prefix_of[b]] <= p) {
             next[b]--;
             break;
@@ -102,13 +102,13 @@ static void run_shuffled(work_t *w, forward_t *f, const int32_t *prefix_of, int3
     for (int32_t i = 0; i < n; i++)
       memcpy(w->got + home[i] * w->n_ids, w->call + i * w->n_ids, (size_t)w->n_ids * sizeof *w->got);
   }
-  for (int32_t i = 0; i < w->n_batch; i++) /* a shared text was computed once */
+  for (int32_t i = 0; i < w->n_batch; i++) /* a shared text is computed once */
     if (prefix_of[i] != i)
       memcpy(w->got + (int64_t)i * w->n_rows * w->n_ids, w->got + (int64_t)prefix_of[i] * w->n_rows * w->n_ids,
              (size_t)(n_text * w->n_ids) * sizeof *w->got);
 }
 
-/* fp32 sums of up to 280 products of numbers around 1, through 5 layers. */
+/* fp32 sums of up to 280 products of magnitude around 1, through up to 5 layers. */
 static const double tolerance = 5e-5;
 
 static void check_twin(work_t *w) {
@@ -120,14 +120,14 @@ static void check_twin(work_t *w) {
   TAP_STATUS(ATL_OK, forward_init(&f, w->model, &spec), "the model loads");
   run_shuffled(w, &f, own, 64);
   char name[160];
-  snprintf(name, sizeof name, "%s: logits of the plain twin", w->name);
+  snprintf(name, sizeof name, "%s: logits agree with the plain twin", w->name);
   TAP_CLOSE(w->got, w->want, logits_bytes(w) / sizeof(float), tolerance, name);
-  memcpy(w->want, w->got, logits_bytes(w)); /* from here on, the bytes to be kept */
+  memcpy(w->want, w->got, logits_bytes(w)); /* later checks compare bytes with these */
   forward_clear(&f);
 }
 
-/* Logits in bf16 against those in fp32, which want holds; then they take their place. Numbers are rounded to 8 bits a
- * few dozen times on their way and logits are a few units in size. */
+/* Compares logits in bf16 with those in fp32, in `want`, and then stores them there. Activations are rounded to 8 bits
+ * a few dozen times, and logits are a few units in size. */
 static void check_bf16(work_t *w) {
   double sum = 0, sum_squares = 0;
   size_t n = logits_bytes(w) / sizeof(float);
@@ -137,12 +137,13 @@ static void check_bf16(work_t *w) {
     sum += difference * difference;
     sum_squares += (double)w->want[i] * (double)w->want[i];
   }
-  say(w, sqrt(sum / sum_squares) < 0.03, "bf16 is near fp32");
+  say(w, sqrt(sum / sum_squares) < 0.03, "bf16 logits are within 3 % of fp32");
   printf("# bf16 off by %.3g of the logits' size\n", sqrt(sum / sum_squares));
   memcpy(w->want, w->got, logits_bytes(w));
 }
 
-/* The same bytes for any grouping of rows, stages, threads and instruction set; the first run decides with bf16. */
+/* Any grouping of rows, number of stages and threads, and instruction set gives the same bytes; with bf16, those of the
+ * first run. */
 static void check_bytes(work_t *w, atl_dtype_t dtype) {
   static const struct {
     int n_stages, n_threads;
@@ -157,7 +158,7 @@ static void check_bytes(work_t *w, atl_dtype_t dtype) {
   const int32_t own[] = {0, 1, 2, 3};
   int n_before = omp_get_max_threads();
   for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
-    bool is_own_bits = runs[i].backend != ATL_BACKEND_AUTO && dtype == ATL_BF16; /* vdpbf16ps rounds otherwise */
+    bool is_own_bits = runs[i].backend != ATL_BACKEND_AUTO && dtype == ATL_BF16; /* vdpbf16ps rounds differently */
     if (runs[i].n_stages > w->config->n_layers || is_own_bits) continue;
     if (!atl_backend_is_available(runs[i].backend, dtype)) continue;
     omp_set_num_threads(runs[i].n_threads);
@@ -175,14 +176,14 @@ static void check_bytes(work_t *w, atl_dtype_t dtype) {
     say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, runs[i].what);
     if (runs[i].n_stages == 2) {
       run_shuffled(w, &f, own, runs[i].n_most);
-      say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, "a second time over the same stores");
+      say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, "a second run over the same caches gives the same bytes");
     }
     forward_clear(&f);
   }
   omp_set_num_threads(n_before);
 }
 
-/* Samples of one prompt through one shared text have the bytes of samples with a text of their own. */
+/* Samples that share one prefix have the same bytes as samples with separate prefixes of the same text. */
 static void check_prefix(work_t *w) {
   const int32_t own[] = {0, 1, 2, 3}, shared[] = {0, 0, 0, 0};
   forward_t f;
@@ -192,11 +193,11 @@ static void check_prefix(work_t *w) {
   run_shuffled(w, &f, own, 64);
   memcpy(w->want, w->got, logits_bytes(w));
   run_shuffled(w, &f, shared, 64);
-  say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, "samples share their prompt's text");
+  say(w, memcmp(w->want, w->got, logits_bytes(w)) == 0, "samples that share a prefix have the same bytes");
   forward_clear(&f);
 }
 
-/* Sample 1 copied from sample 0 after n image tokens goes on as sample 0 does; want holds sample 0's bytes. */
+/* Sample 1, copied from sample 0 after n image tokens, continues like sample 0, whose bytes `want` holds. */
 static void check_copy(work_t *w) {
   int32_t n_text = w->config->text_length + 1, tokens[MAX_TEXT + MAX_IMAGE];
   atl_row_t rows[MAX_TEXT + MAX_IMAGE];
@@ -214,11 +215,12 @@ static void check_copy(work_t *w) {
     forward_rows(&f, w->call, rows, tokens, n);
     is_same &= memcmp(w->call, w->want + (n_text + n_seen) * w->n_ids, (size_t)(n * w->n_ids) * sizeof(float)) == 0;
   }
-  say(w, is_same, "a copied sample goes on as the original");
+  say(w, is_same, "a copied sample continues like the original");
   forward_clear(&f);
 }
 
-/* get_bytes against what new takes. An arena grows by 64 KiB chunks, and each linear is an object with one. */
+/* get_bytes against what `new` allocates. An arena grows in chunks of 64 KiB, and each linear layer has its own arena.
+ */
 static void check_bytes_counted(work_t *w, atl_dtype_t dtype) {
   atl_transformer_part_t part = {.end_layer = w->config->n_layers,
                                  .n_prefixes = 700,
@@ -234,12 +236,12 @@ static void check_bytes_counted(work_t *w, atl_dtype_t dtype) {
   size_t taken = atl_memory_in_use_bytes() - before;
   size_t counted = bytes.weights + 700 * bytes.per_prefix + 900 * bytes.per_sample + bytes.scratch;
   size_t slack = (size_t)(4 * w->config->n_layers + 4) * 160 * 1024 + 512 * 1024;
-  say(w, taken >= counted && taken - counted < slack, "bytes are known before they are taken");
-  printf("# counted %zu, taken %zu\n", counted, taken);
+  say(w, taken >= counted && taken - counted < slack, "get_bytes predicts the bytes allocated");
+  printf("# predicted %zu, allocated %zu\n", counted, taken);
   atl_transformer_destroy(&t);
 }
 
-/* The n-th allocation fails, for every n: MEMORY, and nothing is kept. */
+/* The n-th allocation fails, for every n: `new` returns MEMORY and frees everything. */
 static void check_no_memory(work_t *w) {
   atl_transformer_part_t part = {
       .end_layer = w->config->n_layers, .n_prefixes = 1, .n_samples = 1, .max_rows = 4, .dtype = ATL_F32};
@@ -254,12 +256,12 @@ static void check_no_memory(work_t *w) {
     if (status == ATL_MEMORY) is_clean &= t == NULL && atl_memory_in_use_bytes() == before;
   }
   atl_memory_fail_after(0);
-  say(w, status == ATL_OK && n > 1 && is_clean, "every allocation may fail");
+  say(w, status == ATL_OK && n > 1 && is_clean, "a failure of any allocation is reported and leaks nothing");
   printf("# %d allocations\n", n - 1);
   atl_transformer_destroy(&t);
 }
 
-/* A checkpoint that is not what its configuration says. */
+/* Tensors that do not fit the configuration. */
 static void check_refusals(work_t *w) {
   atl_model_t model = *w->model;
   atl_transformer_t *t = NULL;
@@ -271,12 +273,12 @@ static void check_refusals(work_t *w) {
   model.transformer_config.sandwich_norm = !w->config->sandwich_norm;
   if (model.transformer_config.sandwich_norm) {
     TAP_STATUS(ATL_INPUT, atl_transformer_new(&model, &part, &t), "a missing tensor is refused");
-    TAP_OK(strstr(atl_status_message(), "norm_out.weight") != NULL, "and named");
+    TAP_OK(strstr(atl_status_message(), "norm_out.weight") != NULL, "the message names the missing tensor");
     printf("# %s\n", atl_status_message());
   }
   model.has_transformer = false;
   TAP_STATUS(ATL_INPUT, atl_transformer_new(&model, &part, &t), "a model without transformer is refused");
-  TAP_OK(t == NULL, "nothing comes of it");
+  TAP_OK(t == NULL, "a refused model gives NULL");
 }
 
 static atl_status_t begin(work_t *w, const case_t *is, const random_model_t *random) {
@@ -299,8 +301,8 @@ static void check_case(const case_t *is, uint64_t seed) {
   static work_t w;
   char path[64];
   snprintf(path, sizeof path, "/tmp/atl-transformer-%ld.safetensors", (long)getpid());
-  TAP_STATUS(ATL_OK, random_model_init(&random, &is->config, path, seed), "a random model is made");
-  if (TAP_STATUS(ATL_OK, begin(&w, is, &random), "memory")) {
+  TAP_STATUS(ATL_OK, random_model_init(&random, &is->config, path, seed), "a random model is written");
+  if (TAP_STATUS(ATL_OK, begin(&w, is, &random), "memory is allocated")) {
     check_twin(&w);
     check_bytes(&w, ATL_F32);
     check_prefix(&w);

@@ -1,6 +1,6 @@
 // TEST np=1
-/* The transformer against DALLE-pytorch's own numbers: logits of full sequences, and the codes that its greedy and
- * guided sampling draw, through our cache. Prefill, row by row and split over stages must give the same bytes. */
+/* The transformer against DALLE-pytorch's results: logits of whole sequences, and the image tokens of greedy and guided
+ * sampling, computed with our cache. Prefill, row by row, and several stages must give the same bytes. */
 #include <stdlib.h>
 
 #include "common/arena.h"
@@ -13,24 +13,24 @@ typedef struct {
   const char *name;
   int n_stages_most;
   double tolerance;
-  size_t stride; /* want.safetensors has every stride-th row of the logits */
+  size_t stride; /* want.safetensors holds every stride-th row of the logits */
 } case_t;
 
-/* Both sides sum in fp32 in different orders: the reference's logits are about 10 in size and 64 to 96 wide in the
- * random models, 40 and 256 in the trained one. The trained one ships with matrices rounded to f16, each weight by up
- * to a part in 2^12; its logits then differ from those of the fp32 checkpoint by up to 0.017 (measured), and three
- * times that is allowed. The smallest margin of its greedy codes is 3.3. */
+/* Both sides sum in fp32, in different orders. Logits are of size 10 in the random models, whose width is 64 to 96, and
+ * of size 40 in the trained one, of width 256. The trained model ships with matrices rounded to f16, a relative error
+ * of up to 2^-12 per weight; its logits then differ from those of the fp32 checkpoint by up to 0.017 (measured), and
+ * three times that is allowed. The smallest margin of its greedy tokens is 3.3. */
 static const case_t all_cases[] = {
     {"golden/full", 3, 2e-4, 1},       {"golden/mixed", 3, 2e-4, 1}, {"golden/stable-shared", 3, 2e-4, 1},
     {"golden/reversible", 3, 2e-4, 1}, {"emoji", 3, 0.05, 12},
 };
 
-/* Everything a case is compared with, and room for what we compute. */
+/* The data of a case, and memory for our results. */
 typedef struct {
   const atl_model_t *model;
   const atl_transformer_config_t *config;
   const case_t *is;
-  int32_t n_batch, n_rows; /* B; T+I rows a sequence */
+  int32_t n_batch, n_rows; /* B; T+I rows per sequence */
   int64_t n_ids;
   atl_row_t *rows;
   int32_t *tokens;
@@ -42,7 +42,7 @@ static const int32_t *ints(const atl_safetensors_t *file, const char *name) {
   return tensor == NULL ? NULL : tensor->data;
 }
 
-/* Logits of all sequences, all rows in calls of at most max_rows. */
+/* Logits of all sequences, in calls of at most max_rows rows. */
 static void run(bench_t *b, forward_t *f, float *logits, const int32_t *text, const int32_t *image, int32_t max_rows) {
   int32_t n = 0, total = b->n_batch * b->n_rows;
   for (int32_t i = 0; i < b->n_batch; i++) {
@@ -56,7 +56,7 @@ static void run(bench_t *b, forward_t *f, float *logits, const int32_t *text, co
   }
 }
 
-/* All sequences side by side, position by position. */
+/* Logits of all sequences, one position of each per call. */
 static void run_steps(bench_t *b, forward_t *f, float *logits, const int32_t *text, const int32_t *image) {
   atl_row_t *rows = b->rows;
   float *step = logits + (int64_t)b->n_batch * b->n_rows * b->n_ids;
@@ -71,8 +71,7 @@ static void run_steps(bench_t *b, forward_t *f, float *logits, const int32_t *te
   }
 }
 
-/* Masked entries must be the same, the others close; the largest difference is printed. want has every stride-th row.
- */
+/* Masked entries must be equal, the others close. Prints the largest difference. `want` has every stride-th row. */
 static void compare(bench_t *b, const float *got, const float *want, const char *what) {
   double worst = 0;
   size_t n_wrong = 0, n_ids = (size_t)b->n_ids, n = (size_t)(b->n_batch * b->n_rows) / b->is->stride * n_ids;
@@ -133,8 +132,8 @@ static int32_t argmax(const float *logits, int32_t n) {
   return best;
 }
 
-/* Codes(B,I) drawn by argmax of l_null + guidance (l - l_null). Sample 2i is prompt i, sample 2i+1 its empty twin; all
- * empty twins share one prefix. */
+/* tokens(B,I) <- argmax of l_null + guidance (l - l_null). Sample 2i is prompt i, sample 2i+1 the same with an empty
+ * text; all empty texts share one prefix. */
 static void draw(bench_t *b, forward_t *f, int32_t *codes, const int32_t *text, float guidance) {
   const atl_transformer_config_t *c = b->config;
   int32_t n_batch = b->n_batch, n_text = c->text_length + 1, n_image = atl_config_image_length(c),
@@ -186,7 +185,7 @@ static void check_draws(bench_t *b, const atl_safetensors_t *in, const atl_safet
     if (wanted == NULL) continue;
     draw(b, &f, codes, ints(in, "text"), samplings[i].guidance);
     char name[128];
-    snprintf(name, sizeof name, "%s: %s codes", b->is->name, samplings[i].name);
+    snprintf(name, sizeof name, "%s: %s tokens", b->is->name, samplings[i].name);
     TAP_OK(memcmp(codes, wanted, (size_t)n_codes * sizeof *codes) == 0, name);
   }
   forward_clear(&f);
