@@ -64,6 +64,6 @@ typedef struct {
   atl_parameter_t logit_scale; /* scalar */
 } atl_clip_tensors_t;
 
-extern const atl_table_t atl_clip_table; /* of an atl_clip_tensors_t, by atl_clip_config_t */
+extern const atl_table_t atl_clip_table; /* atl_clip_tensors_t, under atl_clip_config_t */
 
 #endif

@@ -4,7 +4,7 @@
  *
  *     atl_nn_attention_t attention;
  *     ATL_TRY(atl_nn_attention_init(&attention, &spec, &arena));
- *     atl_nn_attention_forward(&attention, attended, &(atl_nn_attention_input_t){...}, NULL);
+ *     atl_nn_attention_forward(&attention, attended, &input, NULL);
  *
  * Training: forward with `saved` records input and output. Backward will recompute the scores of a block of queries
  * from q and k; per query it needs delta = sum of dout * out. One task per (sequence, head) will sum dK and dV in query

@@ -51,7 +51,7 @@ typedef struct {
   } logits;
 } atl_transformer_tensors_t;
 
-extern const atl_table_t atl_transformer_table; /* of an atl_transformer_tensors_t, by atl_transformer_config_t */
+extern const atl_table_t atl_transformer_table; /* atl_transformer_tensors_t, under atl_transformer_config_t */
 
 /* The source of the weights of embedding, layers and head. */
 typedef struct {

@@ -28,6 +28,6 @@ typedef struct {
   atl_dvae_conv_tensors_t to_pixels;        /* decoder.(d+L): 1x1, h to the picture's channels */
 } atl_dvae_tensors_t;
 
-extern const atl_table_t atl_dvae_table; /* of an atl_dvae_tensors_t, by atl_vae_config_t */
+extern const atl_table_t atl_dvae_table; /* atl_dvae_tensors_t, under atl_vae_config_t */
 
 #endif

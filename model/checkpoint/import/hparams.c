@@ -102,7 +102,7 @@ static atl_status_t get_normalization(const atl_hparams_source_t *source, const 
     for (int i = 0; i < config->n_channels; i++) {
       const atl_value_t *number = numbers->items[i];
       ATL_CHECK(number->kind == ATL_VALUE_REAL || number->kind == ATL_VALUE_INT, INPUT,
-                "%s: normalization should be numbers", source->path);
+                "%s: normalization should contain numbers", source->path);
       (half == 0 ? config->mean : config->std)[i] =
           (float)(number->kind == ATL_VALUE_REAL ? number->real : (double)number->integer);
     }
