@@ -88,7 +88,7 @@ refuses "an output folder in a file" "is a file" --prompt a --out "$folder/full/
 ln -s "$folder/nowhere" "$folder/dangling"
 refuses "an output folder that is a dangling link" "leads nowhere" --prompt a --out "$folder/dangling"
 refuses "an output folder below a dangling link" "leads nowhere" --prompt a --out "$folder/dangling/out"
-refuses "an output folder in /proc" "cannot be made in /proc" --prompt a --out /proc/x
+refuses "an output folder in /proc" "cannot be created in /proc" --prompt a --out /proc/x
 name=$(printf '%0256d' 0)
 refuses "an output folder whose name has 256 bytes" "expected names of at most 255 bytes, found one of 256" --prompt a --out "$folder/$name"
 refuses "a long name deep down" "expected names of at most 255 bytes" --prompt a --out "$folder/new/$name/out"
