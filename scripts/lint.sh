@@ -53,6 +53,12 @@ spelling() {
 # Text files contain neither merge conflict markers nor trailing blanks.
 tidy() { ! git grep -nIE '^(<<<<<<<|>>>>>>>) |[[:blank:]]$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; }
 
+# Every global symbol that the library defines begins with atl_, or with protobuf's prefix of the message types.
+symbols() {
+  make -s build/release/libatelier.a || return 1
+  ! nm --defined-only --extern-only build/release/libatelier.a | awk 'NF == 3 && $3 !~ /^(atl_|atelier__)/ { print $3 }' | grep .
+}
+
 step "formatting (make format fixes it)" layout
 step "include rules" scripts/check-includes.sh
 step "gcc without warnings" compile gcc -Wno-psabi
@@ -63,5 +69,6 @@ step "examples in headers compile" scripts/check-examples.sh
 step "names in comments and documents exist" scripts/check-names.sh
 step "spelling" spelling
 step "tidy text" tidy
+step "names of symbols" symbols
 echo "$n_passed passed, $n_failed failed"
 [ $n_failed = 0 ]
