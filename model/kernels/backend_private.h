@@ -1,8 +1,9 @@
-/* Backend, inside: a row of the registry, and how kernels find their operations in it. For model/kernels alone.
+/* Backend, internal: a row of the registry, and how kernels find their operations in it. Include it only below
+ * model/kernels.
  *
- * A backend's file defines operations (an atl_linear_ops_t, ...) and declares them in its kernels' private header; its
- * row in backend.c names them. An operation that is NULL or not built, or whose lacks() names a feature, is taken from
- * the row's delegate instead. */
+ * A backend's file defines operations (an atl_linear_ops_t, ...) and declares them in the private header of their
+ * kernels; its row in backend.c names them. Where an operation is NULL or not built, or its lacks() names a feature,
+ * the row's delegate supplies it. */
 #ifndef ATL_MODEL_KERNELS_BACKEND_PRIVATE_H
 #define ATL_MODEL_KERNELS_BACKEND_PRIVATE_H
 
@@ -15,21 +16,22 @@ typedef struct atl_conv_ops atl_conv_ops_t;           /* conv/conv_private.h */
 typedef struct {
   const atl_linear_ops_t *linear_f32, *linear_bf16;
   const atl_attention_ops_t *attention;
-  const atl_conv_ops_t *conv;       /* NULL: gathered windows through linear layers */
-  const char *bits_f32, *bits_bf16; /* how linear layers sum: backends with equal words give equal bits */
-  atl_backend_t delegate;           /* has what this one lacks; PLAIN has all */
-  bool is_library;                  /* never taken by AUTO for linear layers */
-  bool has_dependent_rows;          /* a row's last bits may depend on its place in the batch */
-  const char *(*describe)(char *text, size_t text_bytes); /* a library's version and what it chose; NULL for own */
+  const atl_conv_ops_t *conv;       /* NULL: convolutions run as linear layers over gathered windows */
+  const char *bits_f32, *bits_bf16; /* the order of sums in linear layers: equal words mean equal bits */
+  atl_backend_t delegate;           /* supplies what this backend lacks; PLAIN has everything */
+  bool is_library;                  /* AUTO never selects it for linear layers */
+  bool has_dependent_rows;          /* a row's last bits may depend on its position in the batch */
+  const char *(*describe)(char *text, size_t text_bytes); /* a library: its version and kernels; else NULL */
 } atl_backend_row_t;
 
-/* The operations for a wanted backend, AUTO included; never NULL, but for convolutions. */
+/* The operations that run for a wanted backend, with AUTO and delegation resolved; never NULL. */
 const atl_linear_ops_t *atl_backend_linear(atl_backend_t wanted, atl_dtype_t dtype);
 const atl_attention_ops_t *atl_backend_attention(atl_backend_t wanted);
-/* NULL: none but linear layers over gathered windows. */
+/* NULL: no backend has convolutions of its own for this; conv.c runs linear layers over gathered windows. */
 const atl_conv_ops_t *atl_backend_conv(atl_backend_t wanted, atl_dtype_t dtype);
 
-/* conv/onednn.c, for its linear layers too: bf16 needs AVX-512, with or without AVX512-BF16. */
+/* conv/onednn.c, also used by linear/onednn.c: bf16 needs AVX-512, with or without AVX512-BF16. Returns what is
+ * missing, or NULL. */
 const char *atl_backend_onednn_lacks_bf16(void);
 const char *atl_backend_describe_openblas(char *text, size_t text_bytes); /* linear/openblas.c */
 const char *atl_backend_describe_onednn(char *text, size_t text_bytes);   /* conv/onednn.c */

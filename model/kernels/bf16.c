@@ -1,4 +1,4 @@
-/* Integer arithmetic on the bits, 16 numbers at a time. */
+/* Integer arithmetic on the bit patterns, 16 values at a time. */
 #include "model/kernels/bf16.h"
 
 #include <string.h>

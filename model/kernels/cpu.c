@@ -7,7 +7,7 @@
 #if defined(__linux__)
 enum { MAX_CACHE_INDEX = 8 };
 
-/* The first line of a cache's file; false when there is none. */
+/* Reads the first line of a file that describes a cache; false if there is none. */
 static bool read_cache_file(int cpu, int index, const char *name, char *line, int line_bytes) {
   char path[96];
   snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cache/index%d/%s", cpu, index, name);
@@ -18,15 +18,15 @@ static bool read_cache_file(int cpu, int index, const char *name, char *line, in
   return is_read;
 }
 
-/* "32768K" of the cache with the highest index, which is the last level, unless another processor that shares it has
- * been counted. */
+/* Bytes of a CPU's last-level cache, the one with the highest index (sysfs writes "32768K"); 0 if it was counted with
+ * another CPU that shares it. */
 static size_t count_cache(int cpu, cpu_set_t *counted) {
   char size[32], shared[256], *unit;
   int index = MAX_CACHE_INDEX;
   while (index >= 0 && !read_cache_file(cpu, index, "size", size, sizeof size)) index--;
   if (index < 0) return 0;
-  bool is_said = read_cache_file(cpu, index, "shared_cpu_list", shared, sizeof shared);
-  size_t first = is_said ? (size_t)strtoull(shared, NULL, 10) : (size_t)cpu;
+  bool is_listed = read_cache_file(cpu, index, "shared_cpu_list", shared, sizeof shared);
+  size_t first = is_listed ? (size_t)strtoull(shared, NULL, 10) : (size_t)cpu;
   if (first >= CPU_SETSIZE || CPU_ISSET(first, counted)) return 0;
   CPU_SET(first, counted);
   size_t n = (size_t)strtoull(size, &unit, 10);
@@ -67,14 +67,14 @@ const char *atl_cpu_lacks_avx512(void) {
   return __builtin_cpu_supports("avx512dq") ? NULL : "avx512dq";
 }
 
-/* Leaf 7.1: gcc knows the name "avx512bf16", clang 14 does not. */
+/* Read from leaf 7.1, because gcc knows the name "avx512bf16" and clang 14 does not. */
 const char *atl_cpu_lacks_avx512_bf16(void) {
   unsigned eax, ebx, ecx, edx;
   if (atl_cpu_lacks_avx512() != NULL) return atl_cpu_lacks_avx512();
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1) ? NULL : "avx512_bf16";
 }
 
-/* Tiles are 8 KiB of state that Linux saves only for processes that ask: feature 18 of arch_prctl 0x1023. */
+/* Tiles are 8 KiB of state that Linux saves only for processes that request it: feature 18 of arch_prctl 0x1023. */
 const char *atl_cpu_lacks_amx(void) {
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, TILE = 1 << 24, TILE_BF16 = 1 << 22 };
   unsigned eax, ebx, ecx, edx;
@@ -86,7 +86,7 @@ const char *atl_cpu_lacks_amx(void) {
   return "the system's permission to use amx";
 }
 
-/* The brand string is 48 bytes in leaves 0x80000002..4, padded with blanks on either side. */
+/* The brand string is 48 bytes in leaves 0x80000002 to 0x80000004, padded with blanks on both sides. */
 const char *atl_cpu_describe(char *text, size_t text_bytes) {
   unsigned brand[13] = {0};
   for (unsigned i = 0; i < 3; i++) {

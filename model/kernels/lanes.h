@@ -1,19 +1,18 @@
-/* Lanes: 16 fp32 numbers at once in the compiler's vector type, the same arithmetic on every CPU. Private to
- * model/kernels: included by sources whose entry points are ATL_LANES_CLONES, one machine code per instruction set.
+/* Lanes: 16 fp32 values at once in the compiler's vector type, with the same arithmetic on every CPU. For sources of
+ * kernels whose entry points are marked ATL_LANES_CLONES: one machine code per instruction set.
  *
- * No fused multiply-add is ever formed (-std=c11 turns contraction off), and sums go through 16 partial sums joined in
- * one order, so the clones agree bit for bit.
- */
+ * Multiply-adds are never fused (-std=c11 turns contraction off), and sums use 16 partial sums joined in a fixed order,
+ * so the clones agree bit for bit. */
 #ifndef ATL_MODEL_KERNELS_LANES_H
 #define ATL_MODEL_KERNELS_LANES_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* The helpers are always inlined: no vector crosses a call, so the ABI that GCC would warn about (-Wno-psabi in the
- * Makefile) never matters. */
+/* The helpers are always inlined: no vector crosses a call, so the ABI difference that GCC would warn about (-Wno-psabi
+ * in the Makefile) does not matter. */
 #ifdef __clang__
-#define ATL_LANES_CLONES /* clang refuses the helpers' vectors in clones, although inlined: one code, for its flags */
+#define ATL_LANES_CLONES /* clang rejects the inlined helpers' vectors in clones: one code, for the build's flags */
 #else
 #define ATL_LANES_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
@@ -30,7 +29,7 @@ ATL_LANES_INLINE atl_lanes_t lanes_load(const float *x) {
 }
 ATL_LANES_INLINE void lanes_store(float *y, atl_lanes_t lanes) { memcpy(y, &lanes, sizeof lanes); }
 
-/* The last n < 16 numbers of a row, the other lanes `rest`. */
+/* The last n < 16 values of a row; the other lanes are `rest`. */
 ATL_LANES_INLINE atl_lanes_t lanes_load_tail(const float *x, int64_t n, float rest) {
   atl_lanes_t lanes = (atl_lanes_t){0} + rest;
   memcpy(&lanes, x, (size_t)n * sizeof *x);
@@ -45,13 +44,13 @@ ATL_LANES_INLINE atl_lanes_t lanes_select(atl_lanes_bits_t mask, atl_lanes_t yes
 }
 ATL_LANES_INLINE atl_lanes_t lanes_max(atl_lanes_t a, atl_lanes_t b) { return lanes_select(a > b, a, b); }
 
-/* Lane i + 8, i + 4, i + 2 or i + 1 in place of lane i. */
+/* Lane i becomes lane i ^ 8, i ^ 4, i ^ 2 or i ^ 1. */
 #define LANES_DOWN_8(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
 #define LANES_DOWN_4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
 #define LANES_DOWN_2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
 #define LANES_DOWN_1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
 
-/* Sum of the lanes: halves joined until one is left. */
+/* Sum of the lanes: halves are added until one lane is left. */
 ATL_LANES_INLINE float lanes_sum(atl_lanes_t lanes) {
   lanes += LANES_DOWN_8(lanes);
   lanes += LANES_DOWN_4(lanes);
@@ -67,9 +66,9 @@ ATL_LANES_INLINE float lanes_top(atl_lanes_t lanes) {
   return lanes_max(lanes, LANES_DOWN_1(lanes))[0];
 }
 
-/* e^x for x <= 88 = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2 and e^r by its series up to r^7. ln 2 is taken
- * off in two parts, the first exact in few bits. Adding and subtracting 1.5 2^23 rounds to an integer and leaves it in
- * the low bits. */
+/* e^x for x <= 88, as 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2; e^r is its Taylor series up to r^7. ln 2 is
+ * subtracted in two parts, the first exact in few bits. Adding and subtracting 1.5 * 2^23 rounds to an integer and
+ * leaves it in the low bits. 0 for x < -87. */
 ATL_LANES_INLINE atl_lanes_t lanes_exp_up_to_88(atl_lanes_t x) {
   const float magic = 12582912.0f;
   atl_lanes_bits_t is_tiny = x < -87.0f;
@@ -87,7 +86,7 @@ ATL_LANES_INLINE atl_lanes_t lanes_exp_up_to_88(atl_lanes_t x) {
   return lanes_select(is_tiny, (atl_lanes_t){0}, p * (atl_lanes_t)power);
 }
 
-/* e^88 above 88. */
+/* e^x for any x; e^88 above 88. */
 ATL_LANES_INLINE atl_lanes_t lanes_exp(atl_lanes_t x) {
   return lanes_exp_up_to_88(lanes_select(x > 88.0f, (atl_lanes_t){0} + 88.0f, x));
 }

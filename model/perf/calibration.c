@@ -1,5 +1,5 @@
-/* A step at half an image stands for all: attention's part grows evenly with the position. The fixed part comes from
- * the same step with a quarter of the candidates: t(b) = fixed + b slope. */
+/* A step at half an image stands for all steps: the time of attention grows linearly with the position. The fixed part
+ * comes from the same step with a quarter of the candidates: t(b) = fixed + b * slope. */
 #include "model/perf/calibration.h"
 
 #include <math.h>
@@ -13,14 +13,14 @@
 #include "model/transformer/transformer.h"
 #include "model/vae/dvae.h"
 
-enum { N_STEPS = 8, MAX_LAYERS = 4, FEED_ROWS = 64, PNG_LEVEL = 6 };
-static const int64_t the_most_bytes = (int64_t)2 << 30; /* that the measured layers take */
+enum { N_STEPS = 8, MAX_LAYERS = 4, PREFILL_ROWS = 64, PNG_LEVEL = 6 };
+static const int64_t max_layer_bytes = (int64_t)2 << 30; /* limit for the measured layers */
 
 typedef struct {
   const atl_model_t *model;
   atl_calibration_spec_t spec;
   atl_arena_t arena;
-  atl_transformer_t *body, *tail; /* the first layers; the last one with the head */
+  atl_transformer_t *body, *tail; /* the first layers; the last layer, with the head */
   atl_sampler_t *sampler;
   int32_t n_layers; /* of body */
   int32_t n_rows;   /* of a microbatch */
@@ -43,14 +43,14 @@ static atl_transformer_part_t part_of(const bench_t *b, int32_t first, int32_t e
                                   .backend = b->spec.backend};
 }
 
-/* Layers differ in their kind of attention, so several are measured together when they fit; else one is. */
+/* Layers differ in their kind of attention, so several are measured together if they fit, otherwise one. */
 static int32_t count_layers(const bench_t *b) {
   const atl_transformer_config_t *config = &b->model->transformer_config;
   atl_transformer_part_t part = part_of(b, 0, config->n_layers < MAX_LAYERS ? config->n_layers : MAX_LAYERS);
   atl_transformer_bytes_t bytes;
   atl_transformer_get_bytes(config, &part, &bytes);
   int64_t needed = (int64_t)(bytes.weights + bytes.per_sample * (size_t)b->n_rows);
-  bool fits = needed <= the_most_bytes && (b->spec.max_bytes == 0 || needed <= b->spec.max_bytes);
+  bool fits = needed <= max_layer_bytes && (b->spec.max_bytes == 0 || needed <= b->spec.max_bytes);
   return fits ? part.end_layer : 1;
 }
 
@@ -58,7 +58,7 @@ static atl_status_t open_bench(bench_t *b) {
   const atl_transformer_config_t *config = &b->model->transformer_config;
   int32_t n_layers = config->n_layers;
   b->n_rows = b->spec.microbatch * b->spec.n_streams;
-  b->max_rows = b->n_rows > FEED_ROWS ? b->n_rows : FEED_ROWS;
+  b->max_rows = b->n_rows > PREFILL_ROWS ? b->n_rows : PREFILL_ROWS;
   b->n_layers = count_layers(b);
   atl_transformer_part_t body = part_of(b, 0, b->n_layers), tail = part_of(b, n_layers - 1, n_layers);
   tail.n_samples = 1;
@@ -79,7 +79,7 @@ static void close_bench(bench_t *b) {
   atl_arena_clear(&b->arena);
 }
 
-/* n rows through the measured layers; seconds without the embedding. */
+/* Runs n rows through the measured layers; returns seconds without the embedding. */
 static double run_rows(bench_t *b, int32_t n) {
   double start = atl_timer_now();
   atl_transformer_embed(b->body, b->x, b->rows, b->tokens, n);
@@ -89,8 +89,8 @@ static double run_rows(bench_t *b, int32_t n) {
   return atl_timer_now() - embedded;
 }
 
-/* Positions [from, end) of one sequence, in large calls. */
-static double feed(bench_t *b, int32_t sequence, int32_t from, int32_t end) {
+/* Runs positions [from, end) of one sequence in large calls; returns seconds. */
+static double run_positions(bench_t *b, int32_t sequence, int32_t from, int32_t end) {
   double seconds = 0;
   while (from < end) {
     int32_t n = 0;
@@ -100,7 +100,7 @@ static double feed(bench_t *b, int32_t sequence, int32_t from, int32_t end) {
   return seconds;
 }
 
-/* The mean without the least and the largest. */
+/* The mean without the smallest and the largest. */
 static double mean(double *seconds, int n) {
   int n_cut = n > 2 ? 1 : 0, n_kept = n - 2 * n_cut;
   double sum = 0;
@@ -115,9 +115,10 @@ static void pause_for(double seconds) {
   }
 }
 
-/* Mean seconds of a step of the first n candidates' rows, one unmeasured before; as many as the image has left.
- * Processes that measure together would read their caches at the same moments, layer for layer, which never lasts in a
- * run: each rests its own part of a layer after every step, so that any two go through all their phases. */
+/* Mean seconds of a step of the first n rows, after one step that is not measured; fewer steps when the image ends.
+ * Processes that measure together would read their caches at the same moments, layer by layer, which never lasts in a
+ * run. So each pauses for its own fraction of a layer after every step, and any two pass through all relative phases.
+ */
 static double step(bench_t *b, int32_t n, int index, double *embed) {
   int32_t end = b->model->transformer_config.text_length + atl_config_image_length(&b->model->transformer_config);
   double seconds[N_STEPS] = {0}, embeds[N_STEPS] = {0};
@@ -134,7 +135,7 @@ static double step(bench_t *b, int32_t n, int index, double *embed) {
   return mean(seconds, n_done);
 }
 
-/* What is left of the line through (few, t_few) and (many, t_many) at 0. */
+/* The line through (few, t_few) and (many, t_many) at 0, clamped to [0, t_many]. */
 static double fixed_of(double t_many, double t_few, int32_t many, int32_t few) {
   if (few >= many || t_few <= 0) return 0;
   double fixed = (t_few * many - t_many * few) / (many - few);
@@ -145,18 +146,18 @@ static int32_t quarter_of(const bench_t *b) { return b->n_rows >= 4 ? b->n_rows 
 
 static void measure_text(bench_t *b, atl_calibration_t *c) {
   int32_t n_text = b->model->transformer_config.text_length + 1;
-  feed(b, 0, 0, n_text);
-  c->prefill_row = feed(b, 1, 0, n_text) / n_text / b->n_layers;
+  run_positions(b, 0, 0, n_text);
+  c->prefill_row = run_positions(b, 1, 0, n_text) / n_text / b->n_layers;
 }
 
-/* Half an image for every candidate, as far as steps are left to measure. */
+/* Puts every candidate at half an image, or earlier if too few steps would be left to measure. */
 static void begin_images(bench_t *b) {
   const atl_transformer_config_t *config = &b->model->transformer_config;
   int32_t n_text = config->text_length + 1, n_image = atl_config_image_length(config);
   int32_t half = n_image / 2, room = n_image - 2 * (N_STEPS + 1);
   if (half > room) half = room > 0 ? room : 0;
   atl_transformer_bind(b->body, 0, 0);
-  feed(b, 0, n_text, n_text + half);
+  run_positions(b, 0, n_text, n_text + half);
   for (int32_t i = 1; i < b->n_rows; i++) atl_transformer_copy(b->body, i, 0, half);
   b->position = n_text + half;
 }
@@ -171,14 +172,14 @@ static double head_seconds(bench_t *b, int32_t n) {
   return mean(seconds, N_STEPS);
 }
 
-/* All that is drawn from was in no cache a moment ago, as in a run. */
+/* The head runs first, so that the logits lie where they do in a run. */
 static double draw_seconds(bench_t *b) {
   int64_t n = b->model->transformer_config.n_image_tokens;
   head_seconds(b, b->n_rows);
   double start = atl_timer_now();
-  int32_t code;
+  int32_t token;
   for (int32_t i = 0; i < b->spec.microbatch; i++) /* a model whose logits are NaN fails when it is run, not here */
-    (void)atl_sampler_draw(b->sampler, b->logits + i * n, NULL, &(atl_draw_t){0}, &code);
+    (void)atl_sampler_draw(b->sampler, b->logits + i * n, NULL, &(atl_draw_t){0}, &token);
   return atl_timer_now() - start;
 }
 
@@ -189,19 +190,20 @@ typedef struct {
   atl_clip_t *clip;
   atl_arena_t arena;
   atl_image_t image;
-  int32_t *codes;
+  int32_t *tokens;
   uint8_t *rgb; /* (S, S, 3): what CLIP sees */
   float *pixels, *preprocessed, *features;
 } picture_t;
 
 static atl_status_t open_picture(picture_t *p, const atl_model_t *model, const atl_calibration_spec_t *spec) {
   const atl_vae_config_t *vae = &model->vae_config;
-  int64_t n_pixels = (int64_t)vae->image_size * vae->image_size, n_codes = n_pixels >> (2 * vae->n_layers);
+  int64_t n_pixels = (int64_t)vae->image_size * vae->image_size, n_grid_tokens = n_pixels >> (2 * vae->n_layers);
   ATL_TRY(atl_dvae_new(model, ATL_DVAE_DECODER, &p->vae));
-  ATL_TRY(ATL_TAKE(&p->arena, n_codes, &p->codes));
+  ATL_TRY(ATL_TAKE(&p->arena, n_grid_tokens, &p->tokens));
   ATL_TRY(ATL_TAKE(&p->arena, n_pixels * vae->n_channels, &p->pixels));
   ATL_TRY(ATL_TAKE(&p->arena, n_pixels * 3, &p->rgb));
-  for (int64_t i = 0; i < n_codes; i++) p->codes[i] = (int32_t)(i * 7919 % vae->n_tokens); /* some of all */
+  for (int64_t i = 0; i < n_grid_tokens; i++)
+    p->tokens[i] = (int32_t)(i * 7919 % vae->n_tokens); /* spread over all tokens */
   ATL_TRY(atl_image_init(&p->image, vae->image_size, vae->image_size, vae->n_channels));
   if (!spec->is_ranked) return ATL_OK;
   int64_t side = model->clip_config.image_size;
@@ -221,7 +223,7 @@ static atl_status_t make_picture(picture_t *p, atl_calibration_t *c) {
   uint8_t *png;
   size_t n_bytes;
   double start = atl_timer_now();
-  ATL_TRY(atl_dvae_decode(p->vae, p->pixels, p->codes, 1));
+  ATL_TRY(atl_dvae_decode(p->vae, p->pixels, p->tokens, 1));
   atl_dvae_to_rgb(p->vae, p->image.pixels, p->pixels);
   ATL_TRY(atl_image_encode(&p->image, PNG_LEVEL, NULL, 0, &png, &n_bytes));
   ATL_DESTROY(&png);
@@ -234,7 +236,7 @@ static atl_status_t make_picture(picture_t *p, atl_calibration_t *c) {
   return ATL_OK;
 }
 
-/* ---- both ---- */
+/* ---- all parts ---- */
 
 struct atl_calibrator {
   bench_t bench;
@@ -250,8 +252,8 @@ atl_status_t atl_calibrator_new(const atl_model_t *model, const atl_calibration_
                                 atl_calibrator_t **calibrator) {
   *calibrator = NULL;
   ATL_CHECK(spec->microbatch >= 1 && (spec->n_streams == 1 || spec->n_streams == 2) && model->has_transformer, INPUT,
-            "a calibration needs a transformer and a candidate or more, found %d of %d rows", (int)spec->microbatch,
-            (int)spec->n_streams);
+            "a calibration needs a transformer and candidates of 1 or 2 rows, found %d candidates of %d rows",
+            (int)spec->microbatch, (int)spec->n_streams);
   atl_calibrator_t *made;
   ATL_TRY(ATL_NEW(1, &made));
   made->bench.model = model;
@@ -271,7 +273,7 @@ void atl_calibrator_destroy(atl_calibrator_t **calibrator) {
 
 static void no_barrier(void *context) { (void)context; }
 
-/* Only the last part can fail, so every process reaches as many barriers as the others. */
+/* Only the last part can fail, after the last barrier, so every process reaches as many barriers as the others. */
 atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_sync_group_t *group,
                                 atl_calibration_t *calibration) {
   const atl_sync_group_t alone = {.barrier = no_barrier}, *g = group != NULL ? group : &alone;
@@ -294,7 +296,7 @@ atl_status_t atl_calibrator_run(atl_calibrator_t *calibrator, const atl_sync_gro
   g->barrier(g->context);
   calibration->draw = draw_seconds(b);
   g->barrier(g->context);
-  for (int i = 0; i < 2 && b->spec.has_decoder; i++) /* the first warms what the second is measured with */
+  for (int i = 0; i < 2 && b->spec.has_decoder; i++) /* the first run only warms the caches */
     ATL_TRY(make_picture(&calibrator->picture, calibration));
   return ATL_OK;
 }

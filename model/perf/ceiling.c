@@ -11,10 +11,10 @@
 #include "common/timer.h"
 #include "model/perf/ceiling_private.h"
 
-/* Measurements last less than a millisecond, many times over: short enough to fall between other work of the machine.
- */
+/* Each measurement lasts less than a millisecond and is repeated many times: short enough to fall between other work on
+ * the machine. */
 enum { WINDOW_BYTES = 8 << 20, HUGE_PAGE_BYTES = 2 << 20 };
-enum { N_PASSES = 3, MOST_READS = 192, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
+enum { N_PASSES = 3, MAX_READS = 192, N_REPEATS = 60, MIN_WINDOWS = 2, N_POLLS = 1000000 };
 
 size_t atl_ceiling_working_set(size_t cache_bytes) {
   if (cache_bytes < ATL_LEAST_WORKING_SET / 4) return ATL_LEAST_WORKING_SET;
@@ -23,10 +23,10 @@ size_t atl_ceiling_working_set(size_t cache_bytes) {
 
 bool atl_ceiling_is_cached(size_t working_set_bytes, size_t cache_bytes) { return working_set_bytes / 4 < cache_bytes; }
 
-/* ---- running at the same time ---- */
+/* ---- all threads at once ---- */
 
-/* The calling thread to the i-th processor of its own, when there is one for each: left to the system, two threads may
- * take turns on one processor while other work has the next. */
+/* Binds the calling thread to the i-th CPU of the allowed set: left to the system, two threads may share one CPU while
+ * other work has the next. Called only when there is a CPU for each thread. */
 static void bind_to(int i, const cpu_set_t *allowed) {
   cpu_set_t mine;
   CPU_ZERO(&mine);
@@ -35,9 +35,9 @@ static void bind_to(int i, const cpu_set_t *allowed) {
   (void)sched_setaffinity(0, sizeof mine, &mine);
 }
 
-/* Until all n threads are here. They wait on their cores for a while, since one that has yielded to other work starts
- * late. */
-static void meet(atomic_int *n_here, int n) {
+/* Waits until all n threads have arrived. They spin for a while before they yield, since a thread that has yielded to
+ * other work starts late. */
+static void barrier(atomic_int *n_here, int n) {
   atomic_fetch_add(n_here, 1);
   for (int i = 0; atomic_load(n_here) < n; i++)
     if (i > N_POLLS) sched_yield();
@@ -45,14 +45,14 @@ static void meet(atomic_int *n_here, int n) {
 
 typedef float (*body_t)(const void *context, int thread);
 
-/* Seconds from the first thread's start to the last one's end, and the number of threads there were: all begin within a
- * microsecond, which waking them for each measurement would not give. */
+/* Seconds from the first thread's start to the last one's end, and the number of threads that ran. A barrier lets all
+ * begin within a microsecond, which waking them for each measurement would not. */
 typedef struct {
   double seconds;
   int n_threads;
-} together_t;
+} timing_t;
 
-static together_t run_together(int n_threads, body_t body, const void *context) {
+static timing_t run_on_threads(int n_threads, body_t body, const void *context) {
   atomic_int n_here = 0;
   double first = 0, last = 0;
   int n_ran = 0;
@@ -64,7 +64,7 @@ static together_t run_together(int n_threads, body_t body, const void *context) 
   {
     int thread = omp_get_thread_num(), n = omp_get_num_threads();
     if (is_bound) bind_to(thread, &allowed);
-    meet(&n_here, n);
+    barrier(&n_here, n);
     double start = atl_timer_now();
     float result = body(context, thread);
     double end = atl_timer_now();
@@ -77,7 +77,7 @@ static together_t run_together(int n_threads, body_t body, const void *context) 
       sink = sink + result;
     }
   }
-  return (together_t){last - first, n_ran};
+  return (timing_t){last - first, n_ran};
 }
 
 /* ---- arithmetic ---- */
@@ -94,7 +94,7 @@ static void measure_flops(int n_threads, atl_dtype_t dtype, double *best, const 
   *best = 0;
   for (int i = 0; i < n_loops * N_REPEATS; i++) {
     const ceiling_loop_t *loop = &loops[i / N_REPEATS];
-    together_t run = run_together(n_threads, multiply, loop);
+    timing_t run = run_on_threads(n_threads, multiply, loop);
     double rate = loop->flops_per_step * (double)loop->n_steps * run.n_threads / run.seconds;
     if (rate <= *best) continue;
     *best = rate;
@@ -107,7 +107,8 @@ static void measure_flops(int n_threads, atl_dtype_t dtype, double *best, const 
 typedef float lanes_t __attribute__((vector_size(64)));
 enum { AHEAD = 2048 / sizeof(lanes_t), N_SUMS = 4 };
 
-/* n vectors in parts read side by side; four sums hide the additions behind the reading. */
+/* Sums n vectors, read as n_streams contiguous parts side by side; four accumulators hide the additions behind the
+ * reads. */
 static inline __attribute__((always_inline)) float read_streams(const lanes_t *x, int64_t n, int n_streams,
                                                                 bool has_prefetch) {
   lanes_t sum[N_SUMS] = {{0}};
@@ -140,21 +141,21 @@ READ(read_4_ahead, 4, true)
 static const struct {
   const char *name;
   float (*read)(const lanes_t *x, int64_t n);
-} the_ways[] = {{"1 stream", read_1},
-                {"2 streams", read_2},
-                {"4 streams", read_4},
-                {"1 stream, prefetched", read_1_ahead},
-                {"2 streams, prefetched", read_2_ahead},
-                {"4 streams, prefetched", read_4_ahead}};
-enum { N_WAYS = sizeof the_ways / sizeof the_ways[0] };
+} access_patterns[] = {{"1 stream", read_1},
+                       {"2 streams", read_2},
+                       {"4 streams", read_4},
+                       {"1 stream, prefetched", read_1_ahead},
+                       {"2 streams, prefetched", read_2_ahead},
+                       {"4 streams, prefetched", read_4_ahead}};
+enum { N_PATTERNS = sizeof access_patterns / sizeof access_patterns[0] };
 
-/* Each thread reads what it wrote first, window by window. All windows together are the working set, so none is in a
- * cache when it comes again. */
+/* Each thread reads, window by window, what it wrote first. All windows together are the working set, so none is in a
+ * cache when it is read again. */
 typedef struct {
-  char *mapping, *first; /* first (n_threads,n_windows,WINDOW_BYTES), on a huge page's border */
+  char *mapping, *first; /* first(n_threads,n_windows,WINDOW_BYTES), aligned to a huge page */
   size_t mapping_bytes;
-  int64_t n_windows, i_window; /* of a thread */
-  int way;
+  int64_t n_windows, i_window; /* per thread; the one to read next */
+  int pattern;
 } reading_t;
 
 static char *window_of(const reading_t *r, int thread, int64_t i_window) {
@@ -169,42 +170,42 @@ static float fill(const void *context, int thread) {
 
 static float read_window(const void *context, int thread) {
   const reading_t *r = context;
-  return the_ways[r->way].read((const lanes_t *)(void *)window_of(r, thread, r->i_window),
-                               WINDOW_BYTES / (int64_t)sizeof(lanes_t));
+  return access_patterns[r->pattern].read((const lanes_t *)(void *)window_of(r, thread, r->i_window),
+                                          WINDOW_BYTES / (int64_t)sizeof(lanes_t));
 }
 
-/* Huge pages where the system has them: a kernel's weights may lie in such, and they are read faster. */
+/* Asks for huge pages: they are read faster, and kernels' weights may lie in them. */
 static atl_status_t reading_init(reading_t *r, int n_threads, size_t working_set_bytes) {
   int64_t wanted = (int64_t)working_set_bytes / WINDOW_BYTES / n_threads;
   *r = (reading_t){.n_windows = wanted > MIN_WINDOWS ? wanted : MIN_WINDOWS};
   size_t n_bytes = (size_t)n_threads * (size_t)r->n_windows * WINDOW_BYTES;
   r->mapping_bytes = n_bytes + HUGE_PAGE_BYTES;
   void *mapping = mmap(NULL, r->mapping_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ATL_CHECK(mapping != MAP_FAILED, MEMORY, "needed %zu bytes of memory to measure the speed of reading it",
-            r->mapping_bytes);
+  ATL_CHECK(mapping != MAP_FAILED, MEMORY,
+            "needed %zu bytes to measure the bandwidth of memory; try a smaller working set", r->mapping_bytes);
   r->mapping = mapping;
   r->first = r->mapping + (HUGE_PAGE_BYTES - (uintptr_t)mapping % HUGE_PAGE_BYTES);
 #ifdef MADV_HUGEPAGE
   (void)madvise(r->first, n_bytes, MADV_HUGEPAGE);
 #endif
-  run_together(n_threads, fill, r);
+  run_on_threads(n_threads, fill, r);
   return ATL_OK;
 }
 
-/* Windows that each way reads: a few passes over the working set, of a large one at least the whole. */
+/* Windows that each access pattern reads: a few passes over the working set, but at least the whole of a large one. */
 static int64_t count_reads(const reading_t *r) {
   int64_t n = N_PASSES * r->n_windows;
-  if (n <= MOST_READS) return n;
-  return r->n_windows > MOST_READS ? r->n_windows : MOST_READS;
+  if (n <= MAX_READS) return n;
+  return r->n_windows > MAX_READS ? r->n_windows : MAX_READS;
 }
 
-/* rates(count_reads) of one way, slowest first. */
-static void measure_way(reading_t *r, int n_threads, int way, double *rates) {
+/* rates(count_reads) of one access pattern, slowest first. */
+static void measure_pattern(reading_t *r, int n_threads, int pattern, double *rates) {
   int64_t n = count_reads(r);
-  r->way = way;
+  r->pattern = pattern;
   for (int64_t i = 0; i < n; i++) {
     r->i_window = i % r->n_windows;
-    together_t run = run_together(n_threads, read_window, r);
+    timing_t run = run_on_threads(n_threads, read_window, r);
     rates[i] = (double)WINDOW_BYTES * run.n_threads / run.seconds;
   }
   atl_sort_doubles(rates, (size_t)n);
@@ -217,12 +218,12 @@ static atl_status_t measure_reading(int n_threads, size_t working_set_bytes, atl
   int64_t n = count_reads(&r);
   atl_status_t status = ATL_NEW(n, &rates);
   ceiling->read_bytes = 0;
-  for (int way = 0; way < N_WAYS && status == ATL_OK; way++) {
-    measure_way(&r, n_threads, way, rates);
+  for (int pattern = 0; pattern < N_PATTERNS && status == ATL_OK; pattern++) {
+    measure_pattern(&r, n_threads, pattern, rates);
     if (rates[n - 1] <= ceiling->read_bytes) continue;
     ceiling->read_bytes = rates[n - 1];
     ceiling->usual_read_bytes = atl_sort_median(rates, (size_t)n);
-    ceiling->read_way = the_ways[way].name;
+    ceiling->read_way = access_patterns[pattern].name;
   }
   ATL_DESTROY(&rates);
   munmap(r.mapping, r.mapping_bytes);

@@ -1,13 +1,12 @@
-/* Ceiling: how fast this machine can read memory and multiply, measured. What `atelier bench` holds the kernels
- * against.
+/* Ceiling: this machine's measured peaks, bytes/s read from memory and FLOP/s in registers. `atelier bench` compares
+ * the kernels with them.
  *
  *     atl_ceiling_t all;
  *     ATL_TRY(atl_ceiling_get(omp_get_max_threads(), atl_ceiling_working_set(atl_cpu_cache_bytes()), &all));
  *
- * Each number is the best of many short runs, because other work on the machine only ever slows one down, and of
- * several ways: a kernel is not to pass its ceiling by reading, or multiplying, in a way that was not tried. Runs on
- * `n_threads` OpenMP threads at once; rates are of all of them together.
- */
+ * Each figure is the best of many short runs, because other work on the machine only ever slows one down, and of
+ * several access patterns or instructions, because a kernel must not exceed its ceiling by one that was not tried. Runs
+ * use `n_threads` OpenMP threads at once; figures are totals of all threads. All functions are local. */
 #ifndef ATL_MODEL_PERF_CEILING_H
 #define ATL_MODEL_PERF_CEILING_H
 
@@ -17,23 +16,25 @@
 #include "common/status.h"
 
 typedef struct {
-  double read_bytes;       /* bytes a second read from memory */
-  double usual_read_bytes; /* the median instead of the best: far below it, neighbours take their share */
-  double f32_flops;        /* fp32 multiplications and additions a second, fused, in registers */
-  double bf16_flops; /* the same of bf16 pairs summed in fp32; of fp32 where the processor has no such instruction */
-  const char *read_way, *f32_instruction, *bf16_instruction; /* that was fastest; constants */
+  double read_bytes;       /* bytes/s read from memory, in the best run */
+  double usual_read_bytes; /* the median run; far below the best when other guests use the memory */
+  double f32_flops;        /* FLOP/s of fp32 fused multiply-adds in registers */
+  double bf16_flops;       /* FLOP/s of bf16 pairs summed in fp32; f32_flops where no instruction does that */
+  const char *read_way, *f32_instruction,
+      *bf16_instruction; /* the fastest access pattern and instructions; static strings */
 } atl_ceiling_t;
 
-/* MEMORY when working_set_bytes of buffer cannot be had. About half a second, and as long as it takes to read the
- * working set a dozen times. */
+/* Takes about half a second, plus the time to read the working set 6 to 18 times. MEMORY if a buffer of
+ * working_set_bytes cannot be allocated. */
 atl_status_t atl_ceiling_get(int n_threads, size_t working_set_bytes, atl_ceiling_t *ceiling);
 
 enum { ATL_LEAST_WORKING_SET = 256 << 20, ATL_MOST_WORKING_SET = 1 << 30 };
 
-/* Bytes to go through before anything is read again: four times the last-level caches, so that none holds any of the
- * first when it comes again, but from 256 MiB to 1 GiB. */
+/* Bytes to go through before anything is read again: four times the last-level caches, so that no cache still holds the
+ * first bytes by then, but at least 256 MiB and at most 1 GiB. */
 size_t atl_ceiling_working_set(size_t cache_bytes);
-/* May caches of this size hold a part of such a working set when it comes again? Then rates of reading are too high. */
+/* True if caches of this size may still hold a part of such a working set when it is read again. Rates of reading are
+ * then too high. */
 bool atl_ceiling_is_cached(size_t working_set_bytes, size_t cache_bytes);
 
 #endif

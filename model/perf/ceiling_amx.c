@@ -1,7 +1,7 @@
-/* The peak of AMX: six tiles of sums, one of x and one of weights, all in registers. Six chains, because a product
- * takes about four times as long as the next one has to wait to start.
+/* The peak of AMX: six tiles of sums, one of x and one of weights, all in registers. There are six chains, because a
+ * product's latency is about four times the interval at which products can start.
  *
- * tests/support/amx_emulation.h stands in for the instructions where a processor lacks them. */
+ * tests/support/amx_emulation.h replaces the instructions where a processor lacks them. */
 #include "model/perf/ceiling_private.h"
 
 #if defined(ATL_AMX_EMULATION) || defined(__x86_64__)
@@ -13,7 +13,7 @@
 #define AMX __attribute__((target("amx-tile,amx-bf16")))
 #endif
 
-enum { N_TILES = 8, N_SUMS = 6, TILE_ROWS = 16, TILE_BYTES = 64, PAIRS_A_ROW = TILE_BYTES / 4 };
+enum { N_TILES = 8, N_SUMS = 6, TILE_ROWS = 16, TILE_BYTES = 64, PAIRS_PER_ROW = TILE_BYTES / 4 };
 
 typedef struct {
   uint8_t palette, start_row, reserved[14];
@@ -21,28 +21,28 @@ typedef struct {
   uint8_t n_rows[16];
 } tile_config_t;
 
-/* The compiler does not know what memory the tile instructions read and write. */
+/* The compiler does not know which memory the tile instructions read and write. */
 #define FENCE(object) __asm__ volatile("" ::"r"(object) : "memory")
 
-static void set_pairs(uint32_t tile[TILE_ROWS * PAIRS_A_ROW], uint32_t pair) {
-  for (int i = 0; i < TILE_ROWS * PAIRS_A_ROW; i++) tile[i] = pair;
+static void set_pairs(uint32_t tile[TILE_ROWS * PAIRS_PER_ROW], uint32_t pair) {
+  for (int i = 0; i < TILE_ROWS * PAIRS_PER_ROW; i++) tile[i] = pair;
 }
 
-/* Sums of n_steps * 32 products 1 * 0.5, from each of the chains. */
+/* Returns the sum over the chains of an element that adds n_steps * 32 products of 1 * 0.5. */
 AMX static float multiply_amx(int64_t n_steps) {
   tile_config_t config = {.palette = 1};
   for (int i = 0; i < N_TILES; i++) {
     config.n_rows[i] = TILE_ROWS;
     config.row_bytes[i] = TILE_BYTES;
   }
-  uint32_t x[TILE_ROWS * PAIRS_A_ROW], w[TILE_ROWS * PAIRS_A_ROW];
-  float sums[N_SUMS][TILE_ROWS * PAIRS_A_ROW] = {{0}};
+  uint32_t x[TILE_ROWS * PAIRS_PER_ROW], w[TILE_ROWS * PAIRS_PER_ROW];
+  float sums[N_SUMS][TILE_ROWS * PAIRS_PER_ROW] = {{0}};
   set_pairs(x, 0x3f803f80);
   set_pairs(w, 0x3f003f00);
   FENCE(&config);
   FENCE(x);
   FENCE(w);
-  _tile_loadconfig(&config); /* tiles are zero after it */
+  _tile_loadconfig(&config); /* also zeroes the tiles */
   _tile_loadd(6, x, TILE_BYTES);
   _tile_loadd(7, w, TILE_BYTES);
   for (int64_t i = 0; i < n_steps; i++) {
@@ -62,12 +62,12 @@ AMX static float multiply_amx(int64_t n_steps) {
   _tile_release();
   FENCE(sums);
   float sum = 0;
-  for (int i = 0; i < N_SUMS; i++) sum += sums[i][TILE_ROWS * PAIRS_A_ROW - 1];
+  for (int i = 0; i < N_SUMS; i++) sum += sums[i][TILE_ROWS * PAIRS_PER_ROW - 1];
   return sum;
 }
 
 ceiling_loop_t atl_ceiling_loop_amx(void) {
-  double products = (double)N_SUMS * TILE_ROWS * PAIRS_A_ROW * 2 * PAIRS_A_ROW;
+  double products = (double)N_SUMS * TILE_ROWS * PAIRS_PER_ROW * 2 * PAIRS_PER_ROW;
   return (ceiling_loop_t){"AMX tiles", multiply_amx, 2 * products, 20000};
 }
 #else

@@ -1,5 +1,5 @@
 // TEST np=1
-// Activations and norms against double arithmetic, and the promise that an element's bits do not depend on its place.
+// Activations and norms against double arithmetic; the bits of an element must not depend on its position.
 #include "model/kernels/activation/activation.h"
 #include "model/kernels/lanes.h"
 #include "model/kernels/norm/norm.h"
@@ -26,12 +26,12 @@ static void test_map(atl_activation_t kind, const char *name) {
   }
   atl_activation_apply(y, x, N, kind);
   TAP_CLOSE(y, want, N, 1e-6, name); /* a few ulp of values up to 12 */
-  TAP_OK(memcmp(y, alone, sizeof y) == 0, "an element alone has the same bits");
+  TAP_OK(memcmp(y, alone, sizeof y) == 0, "an element computed alone has the same bits");
   atl_activation_apply(x, x, N, kind);
-  TAP_OK(memcmp(y, x, sizeof y) == 0, "in place");
+  TAP_OK(memcmp(y, x, sizeof y) == 0, "the same bits in place");
 }
 
-/* y(n) <- e^x(n) by the lanes that softmax and the sampler take. */
+/* y(n) <- e^x(n), with the lanes that softmax and the sampler use. */
 static void apply_exp(float *y, const float *x, int64_t n) {
   for (int64_t i = 0; i < n; i += ATL_LANES) {
     int64_t rest = n - i < ATL_LANES ? n - i : ATL_LANES;
@@ -45,10 +45,11 @@ static void test_exp(void) {
   fill(x, N, -86.9f, 87.9f);
   apply_exp(y, x, N);
   for (int i = 0; i < N; i++) worst = fmax(worst, fabs((double)y[i] / exp((double)x[i]) - 1));
-  TAP_OK(worst < 2e-7, "exp has its relative accuracy");
+  TAP_OK(worst < 2e-7, "exp has a relative error below 2e-7");
   float edge[] = {-1e30f, -INFINITY, NAN, 1e30f, 0}, out[5];
   apply_exp(out, edge, 5);
-  TAP_OK(out[0] == 0 && out[1] == 0 && isnan(out[2]) && out[3] > 1e38f && out[4] == 1, "exp at its edges");
+  TAP_OK(out[0] == 0 && out[1] == 0 && isnan(out[2]) && out[3] > 1e38f && out[4] == 1,
+         "exp of huge, infinite, NaN and zero arguments");
 }
 
 static void test_geglu(void) {
@@ -60,7 +61,7 @@ static void test_geglu(void) {
   atl_activation_apply(gate, x, ROWS * LD, ATL_ACTIVATION_GELU);
   int n_same = 0;
   for (int i = 0; i < ROWS * LD; i++) n_same += y[i] == (i % LD < HALF ? x[i] * gate[i + HALF] : x[i]);
-  TAP_OK(n_same == ROWS * LD, "geglu is value times gelu, to the bit, and nothing else");
+  TAP_OK(n_same == ROWS * LD, "geglu is value times gelu bit for bit, and writes nothing else");
 }
 
 static void test_softmax(int n) {
@@ -72,7 +73,7 @@ static void test_softmax(int n) {
   atl_activation_softmax(x, n);
   for (int i = 0; i < n; i++) sum += x[i];
   TAP_CLOSE(x, want, n, 1e-6, "softmax");
-  TAP_OK(fabsf(sum - 1) < 1e-5f, "and it sums to one");
+  TAP_OK(fabsf(sum - 1) < 1e-5f, "softmax sums to one");
 }
 
 static void test_norm(int width) {
@@ -88,17 +89,17 @@ static void test_norm(int width) {
           (float)(((double)x[r * width + i] - mean) / sqrt(variance + 1e-5) * (double)weight[i] + (double)bias[i]);
   }
   atl_norm_layer(y, x, weight, bias, 3, width);
-  TAP_CLOSE(y, want, 3 * width, 1e-4, "layer norm far from zero"); /* the mean of 105 is known to 1e-5 in fp32 */
+  TAP_CLOSE(y, want, 3 * width, 1e-4, "layer norm far from zero"); /* in fp32 the mean of 105 is exact to 1e-5 */
   float row[MAX_WIDTH];
   atl_norm_layer(row, x + width, weight, bias, 1, width);
-  TAP_OK(memcmp(row, y + width, (size_t)width * sizeof *row) == 0, "a row alone has the same bits");
+  TAP_OK(memcmp(row, y + width, (size_t)width * sizeof *row) == 0, "a row computed alone has the same bits");
 }
 
 static void test_argmax(void) {
   float x[N];
   for (int i = 0; i < N; i++) x[i] = -(float)(i * 31 % 17) - 3;
   x[0] = NAN, x[400] = x[700] = x[1002] = -1;
-  TAP_OK(atl_activation_argmax(x, N) == 400, "argmax takes the lowest of equals");
+  TAP_OK(atl_activation_argmax(x, N) == 400, "argmax returns the lowest index among equals");
   TAP_OK(atl_activation_argmax(x, 400) == 17, "argmax of negative numbers");
   TAP_OK(atl_activation_argmax(x + 1000, 3) == 2, "argmax of a short row");
 }

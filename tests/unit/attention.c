@@ -1,6 +1,6 @@
 // TEST np=1
-/* Attention kernels against chains of fused multiply-adds written out, on awkward sizes, bit for bit; the cache: what
- * each kind of attention finds in it, in which order, in both dtypes. */
+/* Attention kernels against chains of fused multiply-adds written out in plain C, on awkward sizes, bit for bit. The
+ * cache: which keys and values each kind of attention finds in it, and in which order, in every dtype. */
 #include "model/kernels/attention/attention.h"
 
 #include <math.h>
@@ -12,17 +12,17 @@
 
 enum { MAX_ROWS = 13, MAX_KEYS = 340, MAX_SIZE = 80 };
 
-static float number(uint32_t *state) {
+static float random_value(uint32_t *state) {
   *state = *state * 1664525u + 1013904223u;
   return (float)(int32_t)*state / 2147483648.0f;
 }
 
-static float kept(float x, atl_dtype_t dtype) {
+static float stored(float x, atl_dtype_t dtype) {
   return dtype == ATL_BF16 ? atl_f32_from_bf16(atl_bf16_from_f32(x)) : x;
 }
 
-/* x <- from as whole numbers up to `most`; returns what 1 stands for. */
-static float whole(float x[], const float *from, int32_t size, float most) {
+/* x <- from as integers up to `most`; returns the scale. */
+static float quantise(float x[], const float *from, int32_t size, float most) {
   float largest = 0;
   for (int32_t e = 0; e < size; e++) largest = fmaxf(largest, fabsf(from[e]));
   for (int32_t e = 0; e < size; e++) x[e] = rintf(from[e] * (most / largest));
@@ -32,15 +32,15 @@ static float whole(float x[], const float *from, int32_t size, float most) {
 typedef struct {
   float q[MAX_ROWS][MAX_SIZE], k[MAX_KEYS][MAX_SIZE], v[MAX_KEYS][MAX_SIZE], p[MAX_ROWS][MAX_KEYS + 16];
   float scores[MAX_ROWS][MAX_KEYS + 16], out[MAX_ROWS][MAX_SIZE];
-} numbers_t;
+} values_t;
 
-static void fill(numbers_t *n, uint32_t seed) {
+static void fill(values_t *n, uint32_t seed) {
   float *x = &n->q[0][0];
-  for (size_t i = 0; i < sizeof *n / sizeof *x; i++) x[i] = number(&seed);
+  for (size_t i = 0; i < sizeof *n / sizeof *x; i++) x[i] = random_value(&seed);
 }
 
-/* A full cache of one head holds the keys as image tokens. */
-static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const numbers_t *n, atl_dtype_t dtype,
+/* A full cache of one head holds the keys as those of image tokens. */
+static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const values_t *n, atl_dtype_t dtype,
                                int32_t size) {
   const atl_kvcache_shape_t shape = {.kind = ATL_ATTENTION_FULL,
                                      .text_dtype = ATL_F32,
@@ -57,57 +57,57 @@ static atl_status_t fill_cache(atl_kvcache_t *cache, atl_arena_t *arena, const n
   return ATL_OK;
 }
 
-static bool scores_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
+static bool scores_agree(const values_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
   for (int32_t m = 0; m < n_rows; m++)
     for (int32_t i = 0; i < n_keys; i++) {
       float chain[2] = {0, 0};
-      for (int32_t e = 0; e < size; e++) chain[e % 2] = fmaf(n->q[m][e], kept(n->k[i][e], dtype), chain[e % 2]);
+      for (int32_t e = 0; e < size; e++) chain[e % 2] = fmaf(n->q[m][e], stored(n->k[i][e], dtype), chain[e % 2]);
       float sum = chain[0] + chain[1];
       if (memcmp(&sum, &n->scores[m][i], sizeof sum) != 0) return false;
     }
   return true;
 }
 
-static bool sums_agree(const numbers_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
+static bool sums_agree(const values_t *n, atl_dtype_t dtype, int32_t n_rows, int32_t n_keys, int32_t size) {
   for (int32_t m = 0; m < n_rows; m++)
     for (int32_t e = 0; e < size; e++) {
       float sum = 0;
-      for (int32_t i = 0; i < n_keys; i++) sum = fmaf(n->p[m][i], kept(n->v[i][e], dtype), sum);
+      for (int32_t i = 0; i < n_keys; i++) sum = fmaf(n->p[m][i], stored(n->v[i][e], dtype), sum);
       if (memcmp(&sum, &n->out[m][e], sizeof sum) != 0) return false;
     }
   return true;
 }
 
-/* int8: products of whole numbers add up exactly, a score over its channels, a sum over the keys of its block. */
-static bool int8_agrees(const numbers_t *n, int32_t n_rows, int32_t n_keys, int32_t size) {
+/* int8: products of integers add up exactly: a score over its channels, a sum over the keys of its block. */
+static bool int8_agrees(const values_t *n, int32_t n_rows, int32_t n_keys, int32_t size) {
   static float k[16][MAX_SIZE], v[16][MAX_SIZE];
   float k_scale[16], v_scale[16], q[MAX_SIZE], p[16] = {0};
   for (int32_t i = 0; i < n_keys; i++) {
-    k_scale[i] = whole(k[i], n->k[i], size, 127);
-    v_scale[i] = whole(v[i], n->v[i], size, 127);
+    k_scale[i] = quantise(k[i], n->k[i], size, 127);
+    v_scale[i] = quantise(v[i], n->v[i], size, 127);
   }
   for (int32_t m = 0; m < n_rows; m++) {
-    float unit = whole(q, n->q[m], size, 32767);
+    float scale = quantise(q, n->q[m], size, 32767);
     for (int32_t i = 0; i < n_keys; i++) {
       int64_t sum = 0;
       for (int32_t e = 0; e < size; e++) sum += (int64_t)q[e] * (int64_t)k[i][e];
-      float score = (float)sum * k_scale[i] * unit;
+      float score = (float)sum * k_scale[i] * scale;
       if (memcmp(&score, &n->scores[m][i], sizeof score) != 0) return false;
     }
     for (int32_t i = 0; i < n_keys; i++) p[i] = n->p[m][i] * v_scale[i];
-    unit = whole(p, p, n_keys, 32767);
+    scale = quantise(p, p, n_keys, 32767);
     for (int32_t e = 0; e < size; e++) {
       int64_t sum = 0;
       for (int32_t i = 0; i < n_keys; i++) sum += (int64_t)p[i] * (int64_t)v[i][e];
-      float value = fmaf((float)sum, unit, 0);
+      float value = fmaf((float)sum, scale, 0);
       if (memcmp(&value, &n->out[m][e], sizeof value) != 0) return false;
     }
   }
   return true;
 }
 
-/* The kernels for rows with blocks of their own, given the same block each. */
-static bool own_agree(numbers_t *n, const atl_attention_kernels_t *kernels, atl_dtype_t dtype, int32_t n_rows,
+/* The kernels for rows with their own blocks, with a copy of the same block for each row. */
+static bool own_agree(values_t *n, const atl_attention_kernels_t *kernels, atl_dtype_t dtype, int32_t n_rows,
                       const atl_kvcache_t *cache, const atl_span_t *span) {
   static _Alignas(64) char k[MAX_ROWS * 16 * MAX_SIZE * sizeof(float)], v[sizeof k];
   int32_t size = cache->shape.head_size, n_keys = span->n_keys < 16 ? (int32_t)span->n_keys : 16;
@@ -124,30 +124,30 @@ static bool own_agree(numbers_t *n, const atl_attention_kernels_t *kernels, atl_
   return scores_agree(n, dtype, n_rows, n_keys, size) && sums_agree(n, dtype, n_rows, n_keys, size);
 }
 
-static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend) {
-  static const int32_t the_rows[] = {1, 2, 5, 8, 13}, the_keys[] = {1, 7, 16, 33, 129, 324},
-                       the_sizes[] = {1, 7, 33, 64, 80};
+static void check_kernels(values_t *n, atl_dtype_t dtype, atl_backend_t backend) {
+  static const int32_t row_counts[] = {1, 2, 5, 8, 13}, key_counts[] = {1, 7, 16, 33, 129, 324},
+                       sizes[] = {1, 7, 33, 64, 80};
   atl_attention_kernels_t kernels = atl_attention_kernels_get(dtype, backend);
   bool are_scores_right = true, are_sums_right = true, are_own_right = true;
   for (int s = 0; s < 5; s++) {
     atl_arena_t arena = {0};
     atl_kvcache_t cache;
-    int32_t size = the_sizes[s];
+    int32_t size = sizes[s];
     TAP_STATUS(ATL_OK, fill_cache(&cache, &arena, n, dtype, size), "a cache is filled");
     for (int r = 0; r < 5; r++)
       for (int i = 0; i < 6; i++) {
         atl_span_t spans[ATL_MAX_SPANS];
-        atl_kvcache_get_image(&cache, 0, 0, the_keys[i] - 1, spans);
+        atl_kvcache_get_image(&cache, 0, 0, key_counts[i] - 1, spans);
         if (dtype != ATL_I8) {
-          kernels.scores(n->scores[0], MAX_KEYS + 16, n->q[0], MAX_SIZE, the_rows[r], spans[0].k,
-                         (the_keys[i] + 15) / 16, size);
-          are_scores_right &= scores_agree(n, dtype, the_rows[r], the_keys[i], size);
+          kernels.scores(n->scores[0], MAX_KEYS + 16, n->q[0], MAX_SIZE, row_counts[r], spans[0].k,
+                         (key_counts[i] + 15) / 16, size);
+          are_scores_right &= scores_agree(n, dtype, row_counts[r], key_counts[i], size);
           memset(n->out, 0, sizeof n->out);
-          kernels.values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, the_rows[r], spans[0].v, the_keys[i],
+          kernels.values(n->out[0], MAX_SIZE, n->p[0], MAX_KEYS + 16, row_counts[r], spans[0].v, key_counts[i],
                          cache.row_size);
-          are_sums_right &= sums_agree(n, dtype, the_rows[r], the_keys[i], size);
+          are_sums_right &= sums_agree(n, dtype, row_counts[r], key_counts[i], size);
         }
-        are_own_right &= own_agree(n, &kernels, dtype, the_rows[r], &cache, &spans[0]);
+        are_own_right &= own_agree(n, &kernels, dtype, row_counts[r], &cache, &spans[0]);
       }
     atl_arena_clear(&arena);
   }
@@ -159,11 +159,12 @@ static void check_kernels(numbers_t *n, atl_dtype_t dtype, atl_backend_t backend
     snprintf(name, sizeof name, "%s %s: sums are chains over keys", atl_backend_name(backend), atl_dtype_name(dtype));
     TAP_OK(are_sums_right, name);
   }
-  snprintf(name, sizeof name, "%s %s: rows with blocks of their own", atl_backend_name(backend), atl_dtype_name(dtype));
+  snprintf(name, sizeof name, "%s %s: scores and sums of rows with their own blocks", atl_backend_name(backend),
+           atl_dtype_name(dtype));
   TAP_OK(are_own_right, name);
 }
 
-/* May token j look at token i? The rule of docs/model.md, for tokens of one image. */
+/* True if image token j attends to image token i: the rule of docs/model.md. */
 static bool sees(atl_attention_t kind, int32_t f, int32_t j, int32_t i) {
   int32_t r = j / f, c = j % f, r_i = i / f, c_i = i % f;
   if (i > j) return false;
@@ -173,7 +174,7 @@ static bool sees(atl_attention_t kind, int32_t f, int32_t j, int32_t i) {
   return true;
 }
 
-/* Tokens enter one by one, each marked by its number; what one sees is read back through its spans. */
+/* Tokens are stored one by one, each marked by its index; what a token sees is read back through its spans. */
 static bool check_view(atl_kvcache_t *cache, int32_t sample, int32_t token) {
   atl_span_t spans[ATL_MAX_SPANS];
   int n_spans = atl_kvcache_get_image(cache, sample, 1, token, spans), i_span = 0;
@@ -206,7 +207,7 @@ static void check_cache(atl_attention_t kind, int32_t side, int32_t n_together) 
                                      .n_together = n_together};
   atl_arena_t arena = {0};
   atl_kvcache_t cache;
-  TAP_STATUS(ATL_OK, atl_kvcache_init(&cache, &shape, &arena), "a cache is made");
+  TAP_STATUS(ATL_OK, atl_kvcache_init(&cache, &shape, &arena), "a cache is created");
   bool is_right = true;
   for (int32_t j = 0; j < side * side; j++) {
     float k[5], v[5], other[5] = {7, 7, 7, 7, 7};
@@ -220,32 +221,33 @@ static void check_cache(atl_attention_t kind, int32_t side, int32_t n_together) 
   }
   for (int32_t next = 1; next < 3; next++)
     TAP_OK(atl_kvcache_are_neighbours(&cache, next - 1, next) == (next % n_together != 0),
-           "samples of a tile are neighbours, others are not");
+           "samples of one tile are neighbours, others are not");
   char name[128];
-  snprintf(name, sizeof name, "%s of %d, samples in tiles of %d: a token and its copy see what they may, oldest first",
+  snprintf(name, sizeof name,
+           "%s of %d, samples in tiles of %d: a token and its copy see exactly what they should, oldest first",
            atl_attention_name(kind), side, n_together);
   TAP_OK(is_right, name);
   atl_arena_clear(&arena);
 }
 
 int main(void) {
-  static numbers_t numbers;
-  static const atl_backend_t the_backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512};
-  static const int32_t the_sides[] = {1, 2, 4, 5, 8, 16, 17, 21};
-  fill(&numbers, 1);
+  static values_t values;
+  static const atl_backend_t backends[] = {ATL_BACKEND_PLAIN, ATL_BACKEND_AVX2, ATL_BACKEND_AVX512};
+  static const int32_t sides[] = {1, 2, 4, 5, 8, 16, 17, 21};
+  fill(&values, 1);
   for (int i = 0; i < 3; i++) {
-    if (!atl_backend_is_available(the_backends[i], ATL_F32)) {
+    if (!atl_backend_is_available(backends[i], ATL_F32)) {
       TAP_SKIP("this processor lacks the instruction set");
       continue;
     }
-    check_kernels(&numbers, ATL_F32, the_backends[i]);
-    check_kernels(&numbers, ATL_BF16, the_backends[i]);
-    check_kernels(&numbers, ATL_I8, the_backends[i]);
+    check_kernels(&values, ATL_F32, backends[i]);
+    check_kernels(&values, ATL_BF16, backends[i]);
+    check_kernels(&values, ATL_I8, backends[i]);
   }
   for (int i = 0; i < 8; i++)
     for (int kind = ATL_ATTENTION_FULL; kind <= ATL_ATTENTION_CONV_LIKE; kind++)
       for (int32_t n_together = 1; n_together <= 3; n_together++)
-        check_cache((atl_attention_t)kind, the_sides[i], n_together);
-  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
+        check_cache((atl_attention_t)kind, sides[i], n_together);
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is freed");
   return tap_done();
 }

@@ -1,6 +1,6 @@
 // TEST np=1
-/* The registry of backends: every row names itself, says why this CPU lacks it, and leads to operations that run; `auto`
- * keeps every promise. */
+/* The registry of backends: every row has a name, says what this CPU lacks for it, and leads to operations that run;
+ * `auto` keeps every promise. */
 #include "model/kernels/backend.h"
 
 #include "model/kernels/attention/attention_private.h"
@@ -8,7 +8,7 @@
 #include "model/kernels/linear/linear_private.h"
 #include "tests/support/tap.h"
 
-static const atl_dtype_t the_dtypes[] = {ATL_F32, ATL_BF16};
+static const atl_dtype_t dtypes[] = {ATL_F32, ATL_BF16};
 
 static void test_names(void) {
   atl_backend_t found;
@@ -22,32 +22,32 @@ static void test_names(void) {
          "the refusal of an unknown backend lists the known ones");
 }
 
-/* Whatever is asked for, delegation ends at operations that this build has and this CPU can run. */
+/* Whichever backend is asked for, delegation ends at operations that this build has and this CPU can run. */
 static void test_operations(atl_backend_t backend) {
   char name[128];
   for (int i = 0; i < 2; i++) {
-    const atl_linear_ops_t *linear = atl_backend_linear(backend, the_dtypes[i]);
-    const atl_conv_ops_t *conv = atl_backend_conv(backend, the_dtypes[i]);
-    snprintf(name, sizeof name, "%s %s: operations end at some that run here", atl_backend_name(backend),
-             atl_dtype_name(the_dtypes[i]));
+    const atl_linear_ops_t *linear = atl_backend_linear(backend, dtypes[i]);
+    const atl_conv_ops_t *conv = atl_backend_conv(backend, dtypes[i]);
+    snprintf(name, sizeof name, "%s %s: delegation ends at operations that run here", atl_backend_name(backend),
+             atl_dtype_name(dtypes[i]));
     TAP_OK(linear != NULL && (linear->tile != NULL) != (linear->run != NULL) && linear->lacks() == NULL &&
-               (conv == NULL || conv->lacks(the_dtypes[i]) == NULL),
+               (conv == NULL || conv->lacks(dtypes[i]) == NULL),
            name);
-    snprintf(name, sizeof name, "%s %s: a tile has rows, a library all its calls", atl_backend_name(backend),
-             atl_dtype_name(the_dtypes[i]));
+    snprintf(name, sizeof name, "%s %s: a tile has its number of rows, a library all its calls",
+             atl_backend_name(backend), atl_dtype_name(dtypes[i]));
     TAP_OK(linear->tile != NULL ? linear->group_rows > 0 && linear->group_rows <= CHUNK_ROWS
                                 : linear->init != NULL && linear->clear != NULL,
            name);
   }
   const atl_attention_ops_t *attention = atl_backend_attention(backend);
-  snprintf(name, sizeof name, "%s: attention ends at kernels that run here", atl_backend_name(backend));
+  snprintf(name, sizeof name, "%s: delegation of attention ends at kernels that run here", atl_backend_name(backend));
   TAP_OK(attention->lacks() == NULL && attention->kernels(ATL_F32).scores != NULL, name);
 }
 
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
-/* "amx: built, this CPU lacks amx_tile": the words agree with what can be had. */
-static void test_words(atl_backend_t backend) {
+/* "amx: built, this CPU lacks amx_tile": the line agrees with what is available. */
+static void test_line(atl_backend_t backend) {
   char text[256], start[32], name[128];
   bool is_here = atl_backend_is_available(backend, ATL_F32) || atl_backend_is_available(backend, ATL_BF16);
   atl_backend_explain(backend, text, sizeof text);
@@ -57,49 +57,49 @@ static void test_words(atl_backend_t backend) {
   TAP_OK(starts_with(text, start) && (strstr(text, "this CPU has it") != NULL) == is_here &&
              (is_here || strstr(text, "this CPU lacks ") != NULL || strstr(text, "not in this build") != NULL),
          name);
-  snprintf(name, sizeof name, "%s: its line says where auto takes it", atl_backend_name(backend));
+  snprintf(name, sizeof name, "%s: its line says for what auto selects it", atl_backend_name(backend));
   TAP_OK((strstr(text, "f32 linear layers") != NULL) == (atl_backend_choose(ATL_BACKEND_AUTO, ATL_F32) == backend) &&
              (strstr(text, "bf16 linear layers") != NULL) ==
                  (atl_backend_choose(ATL_BACKEND_AUTO, ATL_BF16) == backend),
          name);
   char cut[8];
   atl_backend_explain(backend, cut, sizeof cut);
-  snprintf(name, sizeof name, "%s: its line is cut where there is no room", atl_backend_name(backend));
+  snprintf(name, sizeof name, "%s: its line is cut to the buffer", atl_backend_name(backend));
   TAP_OK(strlen(cut) == sizeof cut - 1 && starts_with(text, cut), name);
 }
 
 static void test_auto(void) {
   bool is_own = true, keeps_rows = true;
   for (int i = 0; i < 2; i++) {
-    atl_backend_t chosen = atl_backend_choose(ATL_BACKEND_AUTO, the_dtypes[i]);
-    is_own &= !atl_backend_is_library(chosen) && atl_backend_is_available(chosen, the_dtypes[i]);
+    atl_backend_t chosen = atl_backend_choose(ATL_BACKEND_AUTO, dtypes[i]);
+    is_own &= !atl_backend_is_library(chosen) && atl_backend_is_available(chosen, dtypes[i]);
     keeps_rows &= atl_backend_has_independent_rows(chosen);
   }
-  TAP_OK(is_own, "auto takes own kernels for linear layers, ones that this CPU has");
+  TAP_OK(is_own, "auto selects own kernels that this CPU has for linear layers");
   TAP_OK(keeps_rows && atl_backend_has_independent_rows(ATL_BACKEND_AUTO), "auto keeps rows independent");
   for (int b = ATL_BACKEND_AUTO; b < ATL_N_BACKENDS; b++)
     if (!atl_backend_is_library((atl_backend_t)b) && !atl_backend_has_independent_rows((atl_backend_t)b))
       TAP_OK(false, "every own backend keeps rows independent");
 }
 
-/* fp32 sums of own kernels have the same bits, so their texts are equal; a library's text names it. */
+/* Own fp32 kernels have the same bits, so their texts are equal; a library's text names it. */
 static void test_description(void) {
   char plain[256], other[256];
   atl_backend_describe(ATL_BACKEND_PLAIN, ATL_F32, plain, sizeof plain);
   atl_backend_describe(ATL_BACKEND_AUTO, ATL_F32, other, sizeof other);
   printf("# %s\n", other);
-  TAP_OK(strcmp(plain, other) == 0, "own fp32 kernels describe themselves alike");
-  TAP_OK(strstr(other, "oneDNN ") != NULL, "what decides bits includes oneDNN and its instruction set");
+  TAP_OK(strcmp(plain, other) == 0, "own fp32 kernels have equal texts");
+  TAP_OK(strstr(other, "oneDNN ") != NULL, "the text names oneDNN and its instruction set");
   atl_backend_describe(ATL_BACKEND_OPENBLAS, ATL_F32, other, sizeof other);
-  TAP_OK(strstr(other, "OpenBLAS ") != NULL && strcmp(plain, other) != 0, "a library is named in what decides bits");
+  TAP_OK(strstr(other, "OpenBLAS ") != NULL && strcmp(plain, other) != 0, "a library's text names it");
   atl_backend_describe(ATL_BACKEND_AUTO, ATL_BF16, other, sizeof other);
-  TAP_OK(strcmp(plain, other) != 0, "bf16 is not described as fp32");
+  TAP_OK(strcmp(plain, other) != 0, "bf16 and fp32 have different texts");
 }
 
 int main(void) {
   test_names();
   for (int b = ATL_BACKEND_AUTO; b < ATL_N_BACKENDS; b++) test_operations((atl_backend_t)b);
-  for (int b = ATL_BACKEND_AUTO + 1; b < ATL_N_BACKENDS; b++) test_words((atl_backend_t)b);
+  for (int b = ATL_BACKEND_AUTO + 1; b < ATL_N_BACKENDS; b++) test_line((atl_backend_t)b);
   test_auto();
   test_description();
   return tap_done();

@@ -1,6 +1,6 @@
 // TEST np=1
-/* The benchmark on a tiny random model: everything asked for is measured once, under a name of its own. No timing is
- * judged here. */
+/* The benchmark on a tiny random model: everything asked for is measured once, under a unique name. Times are not
+ * judged. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ static bool are_unique(const atl_bench_t *bench) {
 
 static bool is_share(double bound, double seconds) { return isfinite(bound / seconds) && bound / seconds > 0; }
 
-/* What is counted has finite shares; kernel after kernel takes no less than all at once. */
+/* Entries with a bound have finite shares, and the bound by kernel is not below the roofline. */
 static bool are_sane(const atl_bench_t *bench) {
   for (size_t i = 0; i < bench->n_entries; i++) {
     const atl_bench_entry_t *e = &bench->entries[i];
@@ -42,22 +42,22 @@ static void measure_all(atl_bench_t *bench, const atl_model_t *model) {
   static const int64_t rows[] = {1, 5}, batches[] = {1, 3};
   const atl_transformer_config_t *config = &model->transformer_config;
   TAP_STATUS(ATL_OK, atl_bench_init(bench), "ceilings are measured");
-  TAP_STATUS(ATL_OK, atl_bench_linears(bench, config, backends, 2, rows, 2), "linear layers");
-  TAP_STATUS(ATL_OK, atl_bench_attention(bench, config, batches, 2), "attention");
-  TAP_STATUS(ATL_OK, atl_bench_layers(bench, model, batches, 2), "layers");
-  TAP_STATUS(ATL_OK, atl_bench_steps(bench, model, batches, 2), "steps");
-  TAP_STATUS(ATL_OK, atl_bench_sampling(bench, config, batches, 2), "draws");
-  TAP_STATUS(ATL_OK, atl_bench_images(bench, model), "images");
-  TAP_STATUS(ATL_OK, atl_bench_jobs(bench, config, batches, 2), "jobs");
+  TAP_STATUS(ATL_OK, atl_bench_linears(bench, config, backends, 2, rows, 2), "linear layers are measured");
+  TAP_STATUS(ATL_OK, atl_bench_attention(bench, config, batches, 2), "attention is measured");
+  TAP_STATUS(ATL_OK, atl_bench_layers(bench, model, batches, 2), "layers are measured");
+  TAP_STATUS(ATL_OK, atl_bench_steps(bench, model, batches, 2), "steps are measured");
+  TAP_STATUS(ATL_OK, atl_bench_sampling(bench, config, batches, 2), "draws are measured");
+  TAP_STATUS(ATL_OK, atl_bench_images(bench, model), "images are measured");
+  TAP_STATUS(ATL_OK, atl_bench_jobs(bench, config, batches, 2), "jobs get their bounds");
 }
 
 static void test_bench(const atl_model_t *model) {
   atl_bench_t bench = {.dtype = ATL_F32, .seconds = 1e-4, .working_set_bytes = 1 << 20, .cache_bytes = 1 << 30};
   measure_all(&bench, model);
-  TAP_STATUS(ATL_OK, atl_bench_finish(&bench), "and ceilings again");
-  TAP_OK(bench.end.read_bytes > 0 && bench.end.bf16_flops > 0, "which are numbers");
+  TAP_STATUS(ATL_OK, atl_bench_finish(&bench), "ceilings are measured again at the end");
+  TAP_OK(bench.end.read_bytes > 0 && bench.end.bf16_flops > 0, "ceilings at the end are above 0");
   TAP_OK(bench.all.read_bytes >= bench.one.read_bytes && bench.all.bf16_flops >= bench.one.bf16_flops,
-         "all threads do what one does");
+         "ceilings of all threads are not below those of one");
   TAP_OK(has(&bench, "linear net.0 auto rows=5") && has(&bench, "linear head openblas rows=1") &&
              has(&bench, "attention axial_row batch=3 position=10") && has(&bench, "softmax rows=3 keys=17") &&
              has(&bench, "layer full batch=3 position=8") && has(&bench, "layer axial_row batch=1 position=8") &&
@@ -66,10 +66,10 @@ static void test_bench(const atl_model_t *model) {
          "everything asked for has a time");
   TAP_OK(atl_bench_find(&bench, "linear head openblas rows=1")->is_cached &&
              atl_bench_find(&bench, "attention axial_row batch=3 position=10")->is_cached,
-         "what caches of 1 GiB may hold is marked so");
-  TAP_OK(are_unique(&bench), "under a name of its own");
-  TAP_OK(are_sane(&bench), "and shares are shares");
-  TAP_OK(atl_bench_find(&bench, "draw all codes=64 batch=3")->of_step > 0, "draws are a share of a step");
+         "entries that caches of 1 GiB may hold are marked");
+  TAP_OK(are_unique(&bench), "names are unique");
+  TAP_OK(are_sane(&bench), "shares are finite and positive");
+  TAP_OK(atl_bench_find(&bench, "draw all codes=64 batch=3")->of_step > 0, "draws have a share of a step");
   TAP_OK(bench.n_jobs == 2 && bench.jobs[1].batch == 3 && bench.jobs[1].n_positions == 16 &&
              is_share(bench.jobs[1].step.seconds, bench.jobs[1].step.by_kernel_seconds),
          "a job has a bound");
@@ -83,7 +83,7 @@ static void test_laps(void) {
     atl_laps_restart(&laps);
     laps.n_items = 1000000000;
   }
-  TAP_OK(n == 3 && laps.best < 1e-3, "laps: no fewer than three, and the best is of one item"); /* not of 10^9 */
+  TAP_OK(n == 3 && laps.best < 1e-3, "at least three laps; the best time is that of one item"); /* of 10^9 */
 }
 
 int main(void) {
@@ -92,11 +92,12 @@ int main(void) {
   atl_model_t *model;
   if (mkdtemp(folder) == NULL) return 1;
   snprintf(path, sizeof path, "%s/model", folder);
-  TAP_STATUS(ATL_OK, atl_random_model_write(&(atl_random_model_t){.shape = "tiny", .directory = path}), "a tiny model");
-  if (TAP_STATUS(ATL_OK, atl_model_open(path, &model), "opens")) test_bench(model);
+  TAP_STATUS(ATL_OK, atl_random_model_write(&(atl_random_model_t){.shape = "tiny", .directory = path}),
+             "a tiny model is written");
+  if (TAP_STATUS(ATL_OK, atl_model_open(path, &model), "the model opens")) test_bench(model);
   atl_model_destroy(&model);
-  TAP_STATUS(ATL_OK, atl_file_remove_directory(path), "gone");
+  TAP_STATUS(ATL_OK, atl_file_remove_directory(path), "the model is removed");
   rmdir(folder);
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is freed");
   return tap_done();
 }

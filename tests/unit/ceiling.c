@@ -1,6 +1,6 @@
 // TEST np=1
-/* Which instruction a ceiling is of, on processors that have it and that lack it; AMX through an emulation; and that
- * what is measured are numbers. How large they are is not judged. */
+/* Which instruction a ceiling measures, on processors that have it and that lack it; AMX through an emulation; and that
+ * measured ceilings are finite and positive. How large they are is not judged. */
 #define ATL_AMX_EMULATION "tests/support/amx_emulation.h"
 #include "model/perf/ceiling_amx.c"
 
@@ -20,48 +20,50 @@ static void test_instructions(void) {
   static const char plain[] = "multiply and add";
   const atl_cpu_t none = {0}, avx2 = {.has_avx2 = true}, avx512 = {.has_avx2 = true, .has_avx512 = true},
                   bf16 = {.has_avx2 = true, .has_avx512 = true, .has_avx512_bf16 = true};
-  TAP_OK(strcmp(fastest(none, false, ATL_F32, 1), plain) == 0, "any processor multiplies and adds");
-  TAP_OK(strcmp(fastest(none, false, ATL_BF16, 1), plain) == 0, "bf16 without an instruction for it is fp32");
+  TAP_OK(strcmp(fastest(none, false, ATL_F32, 1), plain) == 0, "fp32 on any processor: plain C");
+  TAP_OK(strcmp(fastest(none, false, ATL_BF16, 1), plain) == 0, "bf16 on any processor: the loop of fp32");
 #if defined(__x86_64__)
-  TAP_OK(strcmp(fastest(avx2, false, ATL_BF16, 1), "AVX2 FMA") == 0, "also with AVX2");
-  TAP_OK(strcmp(fastest(avx512, false, ATL_BF16, 1), "AVX-512 FMA") == 0, "and with AVX-512 alone");
-  TAP_OK(strcmp(fastest(bf16, false, ATL_BF16, 2), "AVX512-BF16") == 0, "its bf16 instruction");
-  TAP_OK(strcmp(fastest(bf16, true, ATL_BF16, 3), "AMX tiles") == 0, "tiles where there are such");
-  TAP_OK(strcmp(fastest(bf16, true, ATL_F32, 1), "AVX-512 FMA") == 0, "fp32 knows no tiles");
+  TAP_OK(strcmp(fastest(avx2, false, ATL_BF16, 1), "AVX2 FMA") == 0, "bf16 with AVX2: the loop of fp32");
+  TAP_OK(strcmp(fastest(avx512, false, ATL_BF16, 1), "AVX-512 FMA") == 0, "bf16 with AVX-512 alone: the loop of fp32");
+  TAP_OK(strcmp(fastest(bf16, false, ATL_BF16, 2), "AVX512-BF16") == 0, "bf16 with AVX512-BF16: its own instruction");
+  TAP_OK(strcmp(fastest(bf16, true, ATL_BF16, 3), "AMX tiles") == 0, "bf16 with AMX: tiles");
+  TAP_OK(strcmp(fastest(bf16, true, ATL_F32, 1), "AVX-512 FMA") == 0, "fp32 with AMX: no tiles");
 #else
   (void)avx2, (void)avx512, (void)bf16;
 #endif
 }
 
-/* A step is one product of 16 x 32 by 32 x 16 on each of 6 tiles of sums: 2*16*16*32*6 operations. An element of a sum
- * gains 32 * 1 * 0.5. */
+/* A step is one product of 16 x 32 by 32 x 16 on each of 6 tiles of sums: 2*16*16*32*6 operations. Each element of a
+ * sum grows by 32 * 1 * 0.5. */
 static void test_tiles(void) {
   ceiling_loop_t loop = atl_ceiling_loop_amx();
-  TAP_OK(fabs(loop.flops_per_step - 98304) < 0.5, "a step of tiles");
-  TAP_OK(fabsf(loop.run(3) - 6 * 3 * 16) < 1e-3F, "does all it counts");
+  TAP_OK(fabs(loop.flops_per_step - 98304) < 0.5, "a step of tiles counts 98304 operations");
+  TAP_OK(fabsf(loop.run(3) - 6 * 3 * 16) < 1e-3F, "and performs all of them");
 }
 
-static int is_number(double x) { return isfinite(x) && x > 0; }
+static int is_positive(double x) { return isfinite(x) && x > 0; }
 
-/* On any machine in the same time: the working set does not follow its caches. */
+/* Takes the same time on any machine: the working set does not depend on its caches. */
 static void test_measured(void) {
   atl_ceiling_t c = {0};
   TAP_STATUS(ATL_OK, atl_ceiling_get(2, 32 << 20, &c), "ceilings of two threads are measured");
-  TAP_OK(is_number(c.read_bytes) && is_number(c.usual_read_bytes) && is_number(c.f32_flops) && is_number(c.bf16_flops),
-         "measured ceilings are numbers above 0; how large is not judged");
-  TAP_OK(c.usual_read_bytes <= c.read_bytes, "the best rate of reading is not below the usual");
-  TAP_OK(c.read_way != NULL && c.f32_instruction != NULL && c.bf16_instruction != NULL, "ceilings say how they came");
+  TAP_OK(is_positive(c.read_bytes) && is_positive(c.usual_read_bytes) && is_positive(c.f32_flops) &&
+             is_positive(c.bf16_flops),
+         "measured ceilings are finite and above 0");
+  TAP_OK(c.usual_read_bytes <= c.read_bytes, "the best rate of reading is not below the median");
+  TAP_OK(c.read_way != NULL && c.f32_instruction != NULL && c.bf16_instruction != NULL,
+         "ceilings name their access pattern and instructions");
 }
 
 static void test_working_set(void) {
   const size_t mib = 1 << 20;
   TAP_OK(atl_ceiling_working_set(0) == 256 * mib && atl_ceiling_working_set(32 * mib) == 256 * mib,
          "small or unknown caches: a working set of 256 MiB");
-  TAP_OK(atl_ceiling_working_set(100 * mib) == 400 * mib, "caches of 100 MiB: four times as much");
-  TAP_OK(atl_ceiling_working_set(480 * mib) == 1024 * mib, "caches of 480 MiB: no more than 1 GiB");
+  TAP_OK(atl_ceiling_working_set(100 * mib) == 400 * mib, "caches of 100 MiB: a working set four times as large");
+  TAP_OK(atl_ceiling_working_set(480 * mib) == 1024 * mib, "caches of 480 MiB: a working set of no more than 1 GiB");
   TAP_OK(!atl_ceiling_is_cached(atl_ceiling_working_set(256 * mib), 256 * mib) &&
              atl_ceiling_is_cached(atl_ceiling_working_set(480 * mib), 480 * mib),
-         "caches that may hold a part of the working set are said to");
+         "caches that may hold a part of the working set are recognised");
 }
 
 int main(void) {
@@ -69,6 +71,6 @@ int main(void) {
   test_tiles();
   test_measured();
   test_working_set();
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is freed");
   return tap_done();
 }

@@ -11,7 +11,7 @@
 
 enum { N_IMAGES = 3 };
 
-static const atl_conv_spec_t the_specs[] = {
+static const atl_conv_spec_t specs[] = {
     {.n_in = 3, .n_out = 7, .kernel = 4, .stride = 2, .padding = 1, .height = 16, .width = 16, .has_relu = true},
     {.n_in = 32, .n_out = 33, .kernel = 3, .stride = 1, .padding = 1, .height = 8, .width = 7, .has_relu = true},
     {.n_in = 33, .n_out = 64, .kernel = 1, .stride = 1, .padding = 0, .height = 5, .width = 5, .accumulates = true},
@@ -79,18 +79,18 @@ static void check_case(case_t *c, const atl_conv_t *conv, const char *name) {
   /* chains of up to 1024 products reach 40, where one rounding is 4e-6 */
   TAP_CLOSE(c->y, c->want, N_IMAGES * c->y_items, 1e-4, name);
   for (int64_t i = 0; i < N_IMAGES; i++) run(c, conv, c->again, i, 1, 1);
-  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "one picture, one thread: the same bits");
+  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "one picture on one thread gives the same bits");
   run(c, conv, c->again, 0, 1, 5);
-  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "five threads: the same bits");
+  TAP_OK(memcmp(c->y, c->again, n_bytes) == 0, "five threads give the same bits");
 }
 
-/* What is made while five threads are allowed, against the bits of check_case. */
-static void check_made_wide(case_t *c, const char *name) {
+/* A convolution created while five threads are allowed gives the bits of check_case. */
+static void check_created_with_threads(case_t *c, const char *name) {
   atl_conv_t *conv = NULL;
   char what[200];
   omp_set_num_threads(5);
   if (atl_conv_new(&c->spec, &conv) == ATL_OK) run(c, conv, c->again, 0, 1, 1);
-  snprintf(what, sizeof what, "%s: made for one thread or for five, the same bits", name);
+  snprintf(what, sizeof what, "%s: the same bits when created with one thread or with five", name);
   TAP_OK(conv != NULL && memcmp(c->y, c->again, (size_t)c->y_items * sizeof(float)) == 0, what);
   atl_conv_destroy(&conv);
 }
@@ -111,14 +111,14 @@ static void test_spec(const atl_conv_spec_t *given, atl_dtype_t dtype, atl_backe
   TAP_STATUS(ATL_OK, atl_conv_new(&c.spec, &conv), name);
   if (new_case(&c.spec, conv, &c) == ATL_OK) {
     check_case(&c, conv, name);
-    check_made_wide(&c, name);
+    check_created_with_threads(&c, name);
   }
   atl_conv_destroy(&conv);
   float **blocks[] = {&c.weight, &c.bias, &c.x, &c.y, &c.start, &c.want, &c.again};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ATL_DESTROY(blocks[i]);
 }
 
-/* A transposed convolution whose pixels go through a 1x1 on their way out is the one after the other. */
+/* A transposed convolution with a 1x1 convolution as `then` equals the two applied one after the other. */
 static void test_then(atl_dtype_t dtype, atl_backend_t backend) {
   enum { SIDE = 6, MIDDLE = 24, LAST = 3 };
   static float weight[5 * MIDDLE * 16], second[LAST * MIDDLE], x[SIDE * SIDE * 5];
@@ -134,13 +134,14 @@ static void test_then(atl_dtype_t dtype, atl_backend_t backend) {
   atl_reference_conv(&up, middle, x);
   atl_reference_conv(&point, want, middle);
   point.height = point.width = SIDE;
-  TAP_STATUS(ATL_OK, atl_conv_new(&point, &last), "a 1x1 convolution");
+  TAP_STATUS(ATL_OK, atl_conv_new(&point, &last), "a 1x1 convolution is created");
   up.then = last;
-  TAP_STATUS(ATL_OK, atl_conv_new(&up, &both), "behind a transposed one");
+  TAP_STATUS(ATL_OK, atl_conv_new(&up, &both), "a transposed convolution with it as `then` is created");
   atl_conv_apply(both, got, x, 1);
-  /* sums of another order may round a number between the two to the bf16 beside it: one part in 2^8 of numbers below
+  /* sums in another order may round a value between the two to the neighbouring bf16: one part in 2^8 of values below
    * 4, times a weight below 1 */
-  TAP_CLOSE(got, want, 4 * SIDE * SIDE * LAST, dtype == ATL_BF16 ? 4.0 / 256 : 1e-4, "is the one after the other");
+  TAP_CLOSE(got, want, 4 * SIDE * SIDE * LAST, dtype == ATL_BF16 ? 4.0 / 256 : 1e-4,
+            "`then` gives what the two give one after the other");
   atl_conv_destroy(&both);
   atl_conv_destroy(&last);
 }
@@ -148,13 +149,13 @@ static void test_then(atl_dtype_t dtype, atl_backend_t backend) {
 static void test_backend(atl_dtype_t dtype, atl_backend_t backend) {
   if (!atl_backend_is_available(backend, dtype)) {
     atl_conv_t *conv;
-    atl_conv_spec_t spec = the_specs[0];
+    atl_conv_spec_t spec = specs[0];
     spec.dtype = dtype, spec.backend = backend;
-    TAP_STATUS(ATL_UNSUPPORTED, atl_conv_new(&spec, &conv), "what this processor lacks is refused");
+    TAP_STATUS(ATL_UNSUPPORTED, atl_conv_new(&spec, &conv), "a backend that this processor lacks is refused");
     TAP_SKIP("this processor lacks the instructions of a backend");
     return;
   }
-  for (size_t i = 0; i < sizeof the_specs / sizeof *the_specs; i++) test_spec(&the_specs[i], dtype, backend);
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) test_spec(&specs[i], dtype, backend);
   test_then(dtype, backend);
 }
 
@@ -168,9 +169,9 @@ int main(void) {
   atl_conv_t *conv;
   atl_conv_spec_t odd = {
       .n_in = 1, .n_out = 1, .kernel = 3, .stride = 2, .padding = 1, .height = 4, .width = 4, .is_transposed = true};
-  TAP_STATUS(ATL_UNSUPPORTED, atl_conv_new(&odd, &conv), "another transposed convolution is refused");
+  TAP_STATUS(ATL_UNSUPPORTED, atl_conv_new(&odd, &conv), "a transposed convolution of another size is refused");
   odd.is_transposed = false, odd.height = 0;
   TAP_STATUS(ATL_INPUT, atl_conv_new(&odd, &conv), "a picture smaller than the window is refused");
-  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is freed");
   return tap_done();
 }

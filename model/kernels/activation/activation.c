@@ -1,6 +1,6 @@
-/* gelu(x) = x Phi(x). With z = |x| / sqrt 2 the tail Q = erfc(z) / 2 = e^(-z^2) t P(t), t = 1 / (1 + 0.4 z), where P
- * was fitted for this file to the smallest relative error over z in 0..10 (6e-8, double arithmetic). gelu is then x Q
- * below zero, where it keeps its relative accuracy, and x - x Q above. */
+/* gelu(x) = x Phi(x). With z = |x| / sqrt 2, the tail is Q = erfc(z) / 2 = e^(-z^2) t P(t), where t = 1 / (1 + 0.4 z)
+ * and P was fitted to the smallest relative error over z in 0..10 (6e-8 in double arithmetic). gelu is x Q below zero,
+ * which keeps its relative accuracy there, and x - x Q above. */
 #include "model/kernels/activation/activation.h"
 
 #include "common/status.h"
@@ -24,7 +24,7 @@ ATL_LANES_INLINE atl_lanes_t gelu(atl_lanes_t x) {
 ATL_LANES_INLINE atl_lanes_t quick_gelu(atl_lanes_t x) { return x / (1.0f + lanes_exp(x * -1.702f)); }
 ATL_LANES_INLINE atl_lanes_t relu(atl_lanes_t x) { return lanes_select(x < 0.0f, (atl_lanes_t){0}, x); }
 
-/* One loop per function: whole lanes, then the tail through the same lanes. */
+/* One loop per function: whole vectors, then the tail through the same lanes. */
 #define DEFINE_MAP(name, function)                                                                                     \
   ATL_LANES_CLONES static void name(float *y, const float *x, int64_t n) {                                             \
     int64_t i = 0;                                                                                                     \
@@ -58,7 +58,8 @@ ATL_LANES_CLONES void atl_activation_geglu(float *x, int64_t ldx, int64_t n_rows
   }
 }
 
-/* The largest of `least` and each sixteenth of x(n), NaN never; several chains, as a comparison waits for the last. */
+/* Per lane, the largest of `least` and every 16th element of x(n); NaN is never selected. Several chains, because each
+ * comparison waits for the previous one. */
 ATL_LANES_INLINE atl_lanes_t largest(const float *x, int64_t n, float least) {
   enum { N_CHAINS = 4 };
   atl_lanes_t top[N_CHAINS];
@@ -92,7 +93,7 @@ ATL_LANES_CLONES void atl_activation_softmax(float *x, int64_t n) {
   if (n_tail) lanes_store_tail(x + i, lanes_load_tail(x + i, n_tail, 0) * scale, n_tail);
 }
 
-/* The maximum first, in lanes; then where it is. */
+/* Finds the maximum in lanes, then its index. */
 ATL_LANES_CLONES int64_t atl_activation_argmax(const float *x, int64_t n) {
   float maximum = lanes_top(largest(x, n, -__FLT_MAX__));
   for (int64_t i = 0; i < n; i++)

@@ -1,4 +1,4 @@
-/* All cache dtypes of one instruction set, and the function that hands them out. */
+/* The kernels of one instruction set for every cache dtype, and kernels_for, which returns them. */
 #include <string.h>
 
 #define ITEM float

@@ -1,13 +1,14 @@
-/* The kernels of one instruction set for an int8 cache. Queries, and the weights of a block, become 16-bit whole
- * numbers of one unit too, so that products add up exactly in integers, a pair at a time, and only sums turn into fp32.
+/* The kernels of one instruction set for an int8 cache. A query, and the weights of a block, are quantised to 16-bit
+ * integers with one scale, so products add up exactly in integers, a pair at a time, and only sums are converted to
+ * fp32.
  *
- * The including file defines, beside what attention_tiles.h needs, 16 lanes of int32: ivec_t, ivec_zero, ivec_add,
- * ivec_dot (adds the products of 16 pairs of int8 with one pair of int16), ivec_to_float; and of what is made of fp32:
- * vec_magnitude (bits of |x|), ivec_larger, ivec_top (the largest lane), vec_store_i16 (rounded to nearest even).
- */
+ * In addition to what attention_tiles.h needs, the including file defines 16 lanes of int32 (ivec_t, ivec_zero,
+ * ivec_add, ivec_dot, which adds the products of 16 int8 pairs with one int16 pair, and ivec_to_float) and, for
+ * quantising fp32, vec_mul, vec_magnitude (the bits of |x|), ivec_larger, ivec_top (the largest lane) and vec_store_i16
+ * (rounds to nearest, ties to even). */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
-/* 16 numbers of x, of which n are there; the others are 0. */
+/* The first n values of x, 16 at most; the other lanes are 0. */
 INLINE vec_t load_some(const float *x, int64_t n) {
   float some[ATL_KEY_BLOCK] = {0};
   if (n >= ATL_KEY_BLOCK) return vec_load(x);
@@ -15,8 +16,9 @@ INLINE vec_t load_some(const float *x, int64_t n) {
   return vec_load(some);
 }
 
-/* What 1 stands for when the magnitude `top` becomes the whole number `most`; not a number if `top` is none. */
-INLINE float unit_of(ivec_t top, float most, float *factor) {
+/* Returns the scale that maps the magnitude `top` (the bits of a float) to the integer `most`; NaN or infinite if top
+ * is. *factor <- the inverse of the scale, 0 if top is 0. */
+INLINE float scale_of(ivec_t top, float most, float *factor) {
   int32_t bits = ivec_top(top);
   float largest;
   memcpy(&largest, &bits, sizeof largest);
@@ -39,14 +41,14 @@ TARGET static void own_query_i8(float *own, const float *q, int64_t head_size) {
   ivec_t top = ivec_zero();
   for (int64_t e = 0; e < head_size; e += ATL_KEY_BLOCK)
     top = ivec_larger(top, vec_magnitude(load_some(q + e, head_size - e)));
-  float factor, unit = unit_of(top, most, &factor);
+  float factor, scale = scale_of(top, most, &factor);
   for (int64_t e = 0; e < head_size; e += ATL_KEY_BLOCK) {
-    int16_t whole[ATL_KEY_BLOCK];
+    int16_t integers[ATL_KEY_BLOCK];
     int64_t n = 2 * pairs_of(head_size) - e < ATL_KEY_BLOCK ? 2 * pairs_of(head_size) - e : ATL_KEY_BLOCK;
-    vec_store_i16(whole, vec_mul(load_some(q + e, head_size - e), vec_splat(factor)));
-    memcpy(pairs + e, whole, (size_t)n * sizeof *whole);
+    vec_store_i16(integers, vec_mul(load_some(q + e, head_size - e), vec_splat(factor)));
+    memcpy(pairs + e, integers, (size_t)n * sizeof *integers);
   }
-  own[pairs_of(head_size)] = unit;
+  own[pairs_of(head_size)] = scale;
 }
 
 TARGET static void own_scores_i8(float *scores, int64_t ld_scores, const float *own, int64_t ld_own, int64_t n_rows,
@@ -67,8 +69,8 @@ TARGET static void own_scores_i8(float *scores, int64_t ld_scores, const float *
   }
 }
 
-/* n_vecs sums over the 16 slots of a block. */
-INLINE void value_tile_i8(const int n_vecs, float *out, const int16_t *weights, float unit, const int8_t *v,
+/* n_vecs vectors of sums over the 16 slots of a block. */
+INLINE void value_tile_i8(const int n_vecs, float *out, const int16_t *weights, float scale, const int8_t *v,
                           int64_t row_size) {
   ivec_t sum[VALUE_WIDTH];
   UNROLL for (int w = 0; w < n_vecs; w++) sum[w] = ivec_zero();
@@ -81,7 +83,7 @@ INLINE void value_tile_i8(const int n_vecs, float *out, const int16_t *weights, 
     }
   }
   UNROLL for (int w = 0; w < n_vecs; w++) vec_store(
-      out + w * ATL_KEY_BLOCK, vec_fma(ivec_to_float(sum[w]), vec_splat(unit), vec_load(out + w * ATL_KEY_BLOCK)));
+      out + w * ATL_KEY_BLOCK, vec_fma(ivec_to_float(sum[w]), vec_splat(scale), vec_load(out + w * ATL_KEY_BLOCK)));
 }
 
 TARGET static void own_values_i8(float *out, int64_t ldo, const float *p, int64_t ldp, int64_t n_rows,
@@ -93,11 +95,11 @@ TARGET static void own_values_i8(float *out, int64_t ldo, const float *p, int64_
     int16_t weights[ATL_KEY_BLOCK];
     memcpy(seen + first_lane, p, (size_t)n_keys * sizeof *p);
     vec_t scaled = vec_mul(vec_load(seen), vec_load((const void *)(v + row_size * ATL_KEY_BLOCK)));
-    float unit = unit_of(vec_magnitude(scaled), (float)INT16_MAX, &factor);
+    float scale = scale_of(vec_magnitude(scaled), (float)INT16_MAX, &factor);
     vec_store_i16(weights, vec_mul(scaled, vec_splat(factor)));
     int64_t e = 0;
-    for (; e + wide <= row_size; e += wide) value_tile_i8(VALUE_WIDTH, out + e, weights, unit, v + 2 * e, row_size);
-    for (; e < row_size; e += ATL_KEY_BLOCK) value_tile_i8(1, out + e, weights, unit, v + 2 * e, row_size);
+    for (; e + wide <= row_size; e += wide) value_tile_i8(VALUE_WIDTH, out + e, weights, scale, v + 2 * e, row_size);
+    for (; e < row_size; e += ATL_KEY_BLOCK) value_tile_i8(1, out + e, weights, scale, v + 2 * e, row_size);
   }
 }
 

@@ -1,4 +1,4 @@
-/* Attention kernels, inside: the three sets that the registry (model/kernels/backend.c) chooses from. */
+/* Attention kernels, internal: the operations of the three backends, for the registry (model/kernels/backend.c). */
 #ifndef ATL_MODEL_KERNELS_ATTENTION_ATTENTION_PRIVATE_H
 #define ATL_MODEL_KERNELS_ATTENTION_ATTENTION_PRIVATE_H
 
@@ -6,11 +6,11 @@
 #include "model/kernels/backend_private.h"
 #include "model/kernels/cpu.h"
 
-enum { ATTENTION_AHEAD_BYTES = 128 }; /* how long before its turn what comes from memory is fetched */
+enum { ATTENTION_AHEAD_BYTES = 128 }; /* prefetch distance for what comes from memory */
 
-/* All zero: not built. */
+/* A backend's attention kernels. All zero: not built. */
 struct atl_attention_ops {
-  const char *(*lacks)(void); /* the feature this CPU lacks for it; NULL when none */
+  const char *(*lacks)(void); /* the feature this CPU lacks; NULL when none */
   atl_attention_kernels_t (*kernels)(atl_dtype_t dtype);
 };
 

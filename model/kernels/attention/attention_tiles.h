@@ -1,22 +1,21 @@
 /* Attention tiles: the kernels of one instruction set and one cache dtype, written once over a vector of 16 lanes.
  *
- * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_fma), TARGET, the tile
- * sizes SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH that fill its registers, and for each inclusion the
- * cache's ITEM, its LOAD and NAME(stem). Tile sizes decide only which chains run side by side, never a chain's order.
+ * The including file defines the vector (vec_t, vec_load, vec_store, vec_splat, vec_add, vec_fma), TARGET, UNROLL, and
+ * the tile sizes that fill its registers, SCORE_ROWS, LONE_BLOCKS and VALUE_ROWS x VALUE_WIDTH. For each inclusion it
+ * defines the cache's ITEM, its LOAD and NAME(stem). Tile sizes only decide which chains run side by side, never the
+ * order within a chain.
  *
- * What comes from memory, the blocks of `own`, is read in the order of its addresses: a core reads half as fast again
- * so.
- */
+ * The own_ kernels read their blocks from memory in the order of addresses: this order reads 1.5 times as fast. */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
-/* The line that comes a little later goes into L2; i counts vectors from the beginning of a line. */
+/* Prefetches the line ATTENTION_AHEAD_BYTES ahead into L2; i counts vectors from the beginning of a line. */
 INLINE void NAME(fetch)(const ITEM *x, int64_t i) {
-  const int64_t a_line = 4 / (int64_t)sizeof *x;
-  if (i % a_line == 0) __builtin_prefetch(x + ATTENTION_AHEAD_BYTES / sizeof *x, 0, 2);
+  const int64_t line_vecs = 4 / (int64_t)sizeof *x;
+  if (i % line_vecs == 0) __builtin_prefetch(x + ATTENTION_AHEAD_BYTES / sizeof *x, 0, 2);
 }
 
-/* One tile of scores: n_rows x n_blocks sums, each of two chains: even and odd channels. Sizes are constants after
- * inlining. */
+/* One tile of scores: n_rows x n_blocks vectors, each the sum of two chains, over the even and the odd channels. Sizes
+ * are constants after inlining. */
 INLINE void NAME(score_tile)(const int n_rows, const int n_blocks, const bool is_own, float *scores, int64_t ld_scores,
                              const float *q, int64_t ldq, const ITEM *k, int64_t head_size) {
   vec_t sum[2][SCORE_ROWS][LONE_BLOCKS];
@@ -66,7 +65,7 @@ TARGET static void NAME(own_scores)(float *scores, int64_t ld_scores, const floa
   (1, 1, true, scores + m * ld_scores, 0, own + m * ld_own, 0, k + m * head_size * ATL_KEY_BLOCK, head_size);
 }
 
-/* One tile of sums: n_rows x n_vecs chains over keys. */
+/* One tile of sums: n_rows x n_vecs vectors, each one chain over keys. */
 INLINE void NAME(value_tile)(const int n_rows, const int n_vecs, const bool is_own, float *out, int64_t ldo,
                              const float *p, int64_t ldp, const ITEM *v, int64_t n_keys, int64_t row_size) {
   vec_t sum[VALUE_ROWS][VALUE_WIDTH];
@@ -88,7 +87,7 @@ INLINE void NAME(value_tile)(const int n_rows, const int n_vecs, const bool is_o
       vec_store(out + m * ldo + w * ATL_KEY_BLOCK, sum[m][w]);
 }
 
-/* The whole width of n_rows rows, tile by tile. */
+/* All E' columns of n_rows rows, tile by tile. */
 INLINE void NAME(value_rows)(const int n_rows, const bool is_own, float *out, int64_t ldo, const float *p, int64_t ldp,
                              const ITEM *v, int64_t n_keys, int64_t row_size) {
   int64_t e = 0;

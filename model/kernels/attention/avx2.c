@@ -1,4 +1,4 @@
-/* The attention kernels for AVX2 with FMA: a vector is two registers, 16 of them. */
+/* The attention kernels for AVX2 with FMA: a vector is two of the 16 registers. */
 #include "model/kernels/attention/attention_private.h"
 
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-/* The attention kernels for AVX-512: a vector is one register, 32 of them. */
+/* The attention kernels for AVX-512: a vector is one of the 32 registers. */
 #include "model/kernels/attention/attention_private.h"
 
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-/* The attention kernels in plain C: the twin that the others are tested against, and what other processors run. */
+/* The attention kernels in plain C: the plain twin of the others, and the code for processors without AVX2. */
 #include <math.h>
 #include <string.h>
 
@@ -79,11 +79,11 @@ static inline int32_t ivec_top(ivec_t x) {
   for (int l = 1; l < ATL_KEY_BLOCK; l++) top = x.lane[l] > top ? x.lane[l] : top;
   return top;
 }
-/* What is no number, or none of 16 bits, has no meaning: its unit is not a number either. */
+/* NaN and values beyond 16 bits become 0: their scale is NaN or infinite, and so are the results. */
 static inline void vec_store_i16(int16_t *y, vec_t x) {
   for (int l = 0; l < ATL_KEY_BLOCK; l++) {
-    float whole = rintf(x.lane[l]);
-    y[l] = (int16_t)(fabsf(whole) <= INT16_MAX ? whole : 0);
+    float rounded = rintf(x.lane[l]);
+    y[l] = (int16_t)(fabsf(rounded) <= INT16_MAX ? rounded : 0);
   }
 }
 

@@ -1,5 +1,5 @@
-/* a' = a cos - b sin, b' = b cos + a sin. Cosines are taken in double: an image token's language angle is 8192 f, where
- * fp32 argument reduction would differ between libraries. */
+/* a' = a cos - b sin, b' = b cos + a sin for a pair of channels (a, b). Cosines are computed in double: an image
+ * token's language angle is 8192 f, where fp32 argument reduction would differ between libraries. */
 #include "model/kernels/attention/rotary.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ size_t atl_rotary_bytes(int32_t n_positions, int32_t head_size) {
   return 2 * sizeof(float) * (size_t)n_positions * (size_t)head_size;
 }
 
-/* One position's factors; channels beyond R stay as they are. */
+/* The factors of one position; channels from `width` (R) on get cosine 1 and sine 0 and stay unchanged. */
 static void fill(float *cosine, float *sine, const float *angles, int32_t width, int32_t head_size) {
   for (int32_t i = 0; i < head_size; i++) {
     cosine[i] = i < width ? (float)cos((double)angles[i]) : 1;

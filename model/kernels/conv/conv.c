@@ -1,12 +1,11 @@
-/* With a backend that has no convolutions of its own, a convolution is a linear layer over gathered windows: row p of the gathered matrix holds the k x k x
- * I inputs under output pixel p, zeros where the window leaves the picture. Channels-last, a window is k runs of k*I
- * numbers.
+/* With a backend that has no convolutions of its own, a convolution is a linear layer over gathered windows: row p of
+ * the gathered matrix holds the k x k x I inputs under output pixel p, with zeros where the window leaves the picture.
+ * With channels last, a window is k runs of k*I values.
  *
  * The transposed 4x4 stride-2 convolution is four convolutions with 2x2 windows, one for each parity (py, px) of the
- * output pixel: output row 2y+py meets input row iy with weight row ky = 2y + py + 1 - 2 iy. So parity 0 sees rows y-1
- * and y with ky 3 and 1, parity 1 rows y and y+1 with ky 2 and 0: ky = 3 - py - 2 j for the window's row j. Columns
- * alike.
- */
+ * output pixel. Output row 2y+py meets input row iy through weight row ky = 2y + py + 1 - 2 iy. So parity 0 sees rows
+ * y-1 and y with ky 3 and 1, and parity 1 sees rows y and y+1 with ky 2 and 0: ky = 3 - py - 2 j for row j of the
+ * window. Columns work the same way. */
 #include "model/kernels/conv/conv.h"
 
 #include <string.h>
@@ -17,32 +16,33 @@
 #include "model/kernels/conv/conv_private.h"
 #include "model/kernels/linear/linear.h"
 
-enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, LEAST_PARALLEL_ITEMS = 1 << 15 };
+enum { MAX_PHASES = 4, ROWS_AT_ONCE = 384, MIN_PARALLEL_ITEMS = 1 << 15 };
 
-/* One layer over windows: output pixels (y * out_stride + out_y, x * out_stride + out_x) of the phase's grid. */
+/* One layer over windows: computes output pixels (y * out_stride + out_y, x * out_stride + out_x) for all (y, x) of the
+ * phase's grid. */
 typedef struct {
-  atl_linear_t *linear; /* or */
+  atl_linear_t *linear; /* when ops is NULL, else part */
   atl_conv_part_t *part;
   int32_t pad_y, pad_x, out_y, out_x;
 } phase_t;
 
 struct atl_conv {
-  atl_conv_spec_t spec;      /* weight and bias are not kept */
-  const atl_conv_ops_t *ops; /* that run the phases' parts; NULL when their linear layers do */
+  atl_conv_spec_t spec;      /* without weight and bias */
+  const atl_conv_ops_t *ops; /* they run the phases' parts; NULL: the phases' linear layers run */
   int32_t out_height, out_width;
   int32_t grid_height, grid_width; /* output pixels of a phase */
   int32_t window, window_stride, out_stride;
   int32_t n_phases;
   phase_t phases[MAX_PHASES];
-  uint16_t *rounded;         /* x(H,W,I) of one picture as bf16 for `ops`; NULL when x is taken as it is */
-  float *gathered;           /* (rows_at_once, window*window*I); NULL when x is that already */
+  uint16_t *rounded;         /* x(H,W,I) of one picture as bf16, for ops; NULL when x is used as it is */
+  float *gathered;           /* (grid_rows_at_once*grid_width, window*window*I); NULL when x already has that layout */
   int32_t grid_rows_at_once; /* rows of the grid in one linear call */
-  float *part;       /* (grid_height,grid_width,O): one of several phases, before it is spread over y; or NULL */
-  float *part_after; /* (grid_height,grid_width,n_results) <- part through spec.then; or NULL */
-  int32_t n_results; /* channels of y */
+  float *part;               /* (grid_height,grid_width,O): one of several phases before it is spread over y; or NULL */
+  float *part_after;         /* (grid_height,grid_width,n_results) <- part through spec.then; or NULL */
+  int32_t n_results;         /* channels of y */
 };
 
-/* (O, window, window, I), the order in which windows are gathered. */
+/* ordered(O,window,window,I) <- a phase's weights, in the order in which windows are gathered. */
 static void order_weights(float *ordered, const atl_conv_spec_t *spec, int32_t window, const phase_t *phase) {
   int64_t k = spec->kernel, n_in = spec->n_in, n_out = spec->n_out;
   for (int64_t o = 0; o < n_out; o++)
@@ -165,7 +165,8 @@ atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv) {
   ATL_CHECK(!spec->is_transposed ||
                 (spec->kernel == 4 && spec->stride == 2 && spec->padding == 1 && !spec->accumulates),
             UNSUPPORTED,
-            "a transposed convolution must be 4x4 with stride 2 and padding 1 and not accumulate, found %dx%d, %d, %d",
+            "a transposed convolution must be 4x4 with stride 2 and padding 1 and not accumulate, found %dx%d, stride "
+            "%d, padding %d",
             spec->kernel, spec->kernel, spec->stride, spec->padding);
   ATL_CHECK(spec->backend == ATL_BACKEND_AUTO || atl_backend_is_available(spec->backend, spec->dtype), UNSUPPORTED,
             "this processor cannot run %s convolutions with %s; try auto", atl_dtype_name(spec->dtype),
@@ -216,13 +217,13 @@ static void gather_pixel(const atl_conv_t *conv, const phase_t *phase, float *ro
 static void gather(const atl_conv_t *conv, const phase_t *phase, const float *x_image, int32_t first_y, int32_t n_y) {
   int32_t width = conv->grid_width, n_pixels = n_y * width;
   int64_t row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
-#pragma omp parallel for if (n_pixels * row_items >= LEAST_PARALLEL_ITEMS)
+#pragma omp parallel for if (n_pixels * row_items >= MIN_PARALLEL_ITEMS)
   for (int32_t i = 0; i < n_pixels; i++)
     gather_pixel(conv, phase, conv->gathered + i * row_items, x_image, first_y + i / width, i % width);
 }
 
-/* out(grid_height,grid_width,O) <- a phase, a few rows of its grid at a time so that what is gathered stays in cache.
- */
+/* out(grid_height,grid_width,O) <- a phase, a few rows of its grid at a time so that the gathered windows stay in
+ * cache. */
 static void run_linear(const atl_conv_t *conv, const phase_t *phase, float *out, const float *x_image) {
   int64_t n_out = conv->spec.n_out, row_items = (int64_t)conv->window * conv->window * conv->spec.n_in;
   for (int32_t y = 0; y < conv->grid_height; y += conv->grid_rows_at_once) {
@@ -247,7 +248,7 @@ static void run_phase(const atl_conv_t *conv, const phase_t *phase, float *out, 
     run_linear(conv, phase, out, x_image);
 }
 
-/* The pixels of y that belong to a phase <- part(grid_height,grid_width,n_results) */
+/* The pixels of y that belong to a phase <- part(grid_height,grid_width,n_results). */
 static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image, const float *part) {
   int64_t n = conv->n_results, width = conv->grid_width;
 #pragma omp parallel for
@@ -258,10 +259,10 @@ static void spread(const atl_conv_t *conv, const phase_t *phase, float *y_image,
   }
 }
 
-/* x as bf16, once for all phases. */
+/* Rounds x to bf16, once for all phases. */
 static void round_picture(const atl_conv_t *conv, const float *x_image) {
   int64_t row_items = (int64_t)conv->spec.width * conv->spec.n_in;
-#pragma omp parallel for if (conv->spec.height * row_items >= LEAST_PARALLEL_ITEMS)
+#pragma omp parallel for if (conv->spec.height * row_items >= MIN_PARALLEL_ITEMS)
   for (int64_t y = 0; y < conv->spec.height; y++)
     atl_bf16_round(conv->rounded + y * row_items, x_image + y * row_items, row_items);
 }

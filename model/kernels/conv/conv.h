@@ -1,4 +1,4 @@
-/* Conv: 2-D convolution and transposed convolution of channels-last pictures, weights packed once at load.
+/* Conv: 2-D convolution and transposed convolution of channels-last pictures, with weights packed once at load.
  *
  *     y(n,H',W',O) = act(conv(x(n,H,W,I)) + b(O))           or, accumulating, act(y + conv(x) + b)
  *
@@ -9,11 +9,10 @@
  *     atl_conv_apply(conv, y, x, n_images);
  *     atl_conv_destroy(&conv);
  *
- * Each picture's result is bit for bit the same for any number of pictures in the call and any number of threads, on
- * every backend: each is computed alone. Channels last makes a 1x1 convolution a linear layer over pixels.
+ * Each picture is computed alone, so on every backend its result is bit for bit the same for any number of pictures in
+ * the call and any number of threads. With channels last, a 1x1 convolution is a linear layer over pixels.
  *
- * dtype BF16 means what it does for a linear layer: weights and x rounded to bf16, sums, bias and y in fp32.
- */
+ * dtype BF16 means the same as for a linear layer: weights and x are rounded to bf16; sums, bias and y are fp32. */
 #ifndef ATL_MODEL_KERNELS_CONV_CONV_H
 #define ATL_MODEL_KERNELS_CONV_CONV_H
 
@@ -28,24 +27,25 @@ typedef struct {
   int32_t kernel, stride, padding;
   int32_t height, width;  /* of x */
   bool is_transposed;     /* kernel 4, stride 2, padding 1 only */
-  const atl_conv_t *then; /* transposed: a 1x1 convolution of its (height,width) which every pixel goes through on its
-                             way out, so that the wide picture is never written; or NULL. Borrowed */
+  const atl_conv_t *then; /* transposed only: a 1x1 convolution of (height,width) applied to each pixel before it is
+                             written, so that the wide picture is never stored; or NULL. Borrowed */
   bool has_relu;
-  bool accumulates;      /* y holds what the convolution is added to */
+  bool accumulates;      /* the result is added to what y holds */
   atl_dtype_t dtype;     /* ATL_F32 or ATL_BF16 */
-  atl_backend_t backend; /* one without convolutions of its own gathers rows for its linear layers */
+  atl_backend_t backend; /* one without its own convolutions gathers windows for its linear layers */
 } atl_conv_spec_t;
 
-/* UNSUPPORTED when the backend is not to be had; MEMORY. Caller owns. */
+/* INPUT if the picture is smaller than the window; UNSUPPORTED if the backend is not available or the transposed
+ * convolution is not 4x4 with stride 2 and padding 1; MEMORY. Caller owns; borrows spec->then. */
 atl_status_t atl_conv_new(const atl_conv_spec_t *spec, atl_conv_t **conv);
 void atl_conv_destroy(atl_conv_t **conv);
-/* y may not be x. The object owns scratch: one call at a time. OpenMP inside. */
+/* y may not be x. The object owns scratch, so it takes one call at a time. OpenMP inside. */
 void atl_conv_apply(const atl_conv_t *conv, float *y, const float *x, int64_t n_images);
 
 /* Size of y. */
 int32_t atl_conv_out_height(const atl_conv_t *conv);
 int32_t atl_conv_out_width(const atl_conv_t *conv);
 int32_t atl_conv_n_results(const atl_conv_t *conv); /* channels */
-size_t atl_conv_bytes(const atl_conv_t *conv);      /* packed weights and scratch */
+size_t atl_conv_bytes(const atl_conv_t *conv);      /* bytes allocated: packed weights and scratch */
 
 #endif

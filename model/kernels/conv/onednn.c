@@ -1,6 +1,6 @@
-/* Convolutions by oneDNN: a primitive for one picture. Pictures stay channels-last on both sides; only the weights are reordered, once. The primitive is made for a batch of
- * one, so a picture's arithmetic cannot depend on its neighbours; its scratchpad is ours, so that nothing is allocated
- * while running. */
+/* Convolutions by oneDNN: one primitive computes one picture. Pictures stay channels-last on both sides; only the
+ * weights are reordered, once. The primitive has a batch of one, so a picture's arithmetic cannot depend on its
+ * neighbours. Its scratchpad is ours, so nothing is allocated while it runs. */
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 
@@ -41,7 +41,7 @@ static atl_status_t describe(const atl_conv_part_spec_t *spec, descs_t *descs) {
   return ATL_OK;
 }
 
-/* Residual first, then ReLU: what the spec's act(y + ...) means. */
+/* The residual is added first, then ReLU is applied: act(y + ...) of the spec. */
 static atl_status_t add_post_ops(const atl_conv_part_spec_t *spec, dnnl_primitive_attr_t attributes) {
   dnnl_post_ops_t ops;
   TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
@@ -51,7 +51,8 @@ static atl_status_t add_post_ops(const atl_conv_part_spec_t *spec, dnnl_primitiv
   if (status == dnnl_success && spec->has_relu) status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
   if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, ops);
   dnnl_post_ops_destroy(ops);
-  ATL_CHECK(status == dnnl_success, INTERNAL, "oneDNN refused what follows a convolution with status %d", (int)status);
+  ATL_CHECK(status == dnnl_success, INTERNAL,
+            "oneDNN refused a convolution's post-ops with status %d; try another backend", (int)status);
   return ATL_OK;
 }
 
@@ -84,7 +85,8 @@ static atl_status_t reorder_weights(atl_conv_part_t *conv, const dnnl_memory_des
   if (status == dnnl_success) status = dnnl_stream_wait(conv->stream);
   if (reorder) dnnl_primitive_destroy(reorder);
   dnnl_memory_destroy(from);
-  ATL_CHECK(status == dnnl_success, INTERNAL, "oneDNN refused to reorder weights with status %d", (int)status);
+  ATL_CHECK(status == dnnl_success, INTERNAL, "oneDNN refused to reorder weights with status %d; try another backend",
+            (int)status);
   return ATL_OK;
 }
 
@@ -125,7 +127,7 @@ static atl_status_t build(atl_conv_part_t *conv, const atl_conv_part_spec_t *spe
   if (made == ATL_OK) status = dnnl_primitive_create(&conv->primitive, primitive);
   dnnl_primitive_desc_destroy(primitive);
   ATL_TRY(made);
-  ATL_CHECK(status == dnnl_success, INTERNAL, "oneDNN made no convolution (status %d); try another backend",
+  ATL_CHECK(status == dnnl_success, INTERNAL, "oneDNN could not create a convolution (status %d); try another backend",
             (int)status);
   return ATL_OK;
 }
@@ -155,7 +157,7 @@ static atl_status_t create(const atl_conv_part_spec_t *spec, atl_conv_part_t **c
   return status;
 }
 
-/* The handles were checked when they were made, and setting a pointer and running a finished primitive cannot fail. */
+/* The handles were checked when they were created; setting a pointer and running a finished primitive cannot fail. */
 static void apply(const atl_conv_part_t *conv, float *y, const void *x) {
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, conv->x},
                                        {DNNL_ARG_WEIGHTS, conv->weights},
@@ -170,7 +172,7 @@ static void apply(const atl_conv_part_t *conv, float *y, const void *x) {
 
 static size_t count_bytes(const atl_conv_part_t *conv) { return conv->n_bytes; }
 
-/* The library can be held to less than the CPU has: ONEDNN_MAX_CPU_ISA. */
+/* ONEDNN_MAX_CPU_ISA can limit oneDNN to less than the CPU has. */
 const char *atl_backend_onednn_lacks_bf16(void) {
   if (atl_cpu_lacks_avx512() != NULL) return atl_cpu_lacks_avx512();
   unsigned isa = dnnl_get_effective_cpu_isa(), needed = dnnl_cpu_isa_avx512_core;
@@ -182,7 +184,7 @@ static const char *lacks(atl_dtype_t dtype) { return dtype == ATL_BF16 ? atl_bac
 const atl_conv_ops_t atl_conv_onednn = {
     .lacks = lacks, .create = create, .destroy = destroy, .apply = apply, .bytes = count_bytes};
 
-/* The instruction set decides which of its kernels run, and with them the order of sums. */
+/* The instruction set decides which of oneDNN's kernels run, and with them the order of sums. */
 static const char *isa_name(dnnl_cpu_isa_t isa) {
   switch (isa) {
   case dnnl_cpu_isa_sse41: return "sse41";

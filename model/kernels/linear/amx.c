@@ -1,11 +1,11 @@
-/* The bf16 tiles on AMX. The packed order needs nothing new: 16 steps of a panel's half are a tile of weights whose
- * rows lie STEP_BYTES apart, and 16 steps of 16 packed rows are a tile of x. Up to 32 rows and the panel's two halves
- * are summed in four tiles at once. A row of a tile takes part in that row's sums alone, and steps come in order, so a
- * row's result does not depend on its batch. Sums differ from vdpbf16ps in rounding.
+/* The bf16 tiles on AMX. The packed order fits as it is: 16 steps of half a panel are a tile of weights whose rows lie
+ * STEP_BYTES apart, and 16 steps of 16 packed rows are a tile of x. Up to 32 rows times the panel's two halves are
+ * summed in four tiles at once. A row of a tile contributes to that row's sums alone, and steps come in order, so a
+ * row's result does not depend on its batch. Sums are rounded differently from vdpbf16ps.
  *
- * Steps are padded to whole tiles (linear.c); what is beyond the end is zero in the weights and in x.
+ * Steps are padded to whole tiles (linear.c); the padding is zero in the weights and in x.
  *
- * tests/support/amx_emulation.h stands in for the instructions where a processor lacks them. */
+ * tests/support/amx_emulation.h replaces the instructions where a processor lacks them. */
 #include "model/kernels/linear/linear_private.h"
 
 #if defined(ATL_AMX_EMULATION) || defined(__x86_64__)
@@ -21,7 +21,7 @@
 
 enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_STEPS = 16, X_STRIDE = BLOCK_STEPS * 4, AMX_ROWS = 2 * TILE_ROWS };
 
-/* What ldtilecfg reads. Tiles 0..3 are sums (rows x halves), 4 and 5 rows of x, 6 and 7 weights. */
+/* The operand of ldtilecfg. Tiles 0..3 are sums (rows x halves), 4 and 5 rows of x, 6 and 7 weights. */
 typedef struct {
   uint8_t palette, start_row, reserved[14];
   uint16_t row_bytes[16];
@@ -68,8 +68,8 @@ AMX static void sum_both(const uint32_t *w, const uint32_t *x, int64_t n_steps, 
   }
 }
 
-/* The compiler does not know what memory the tile instructions read and write: nothing may move across, and all of
- * `object` is in memory. */
+/* The compiler does not know which memory the tile instructions read and write: no access may move across, and all of
+ * `object` must be in memory. */
 #define FENCE(object) __asm__ volatile("" ::"r"(object) : "memory")
 
 AMX static void tile_amx(float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps, int n_rows,

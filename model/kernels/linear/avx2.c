@@ -1,6 +1,6 @@
-/* The linear tiles for AVX2 with FMA: 16 registers of 8 columns. fp32 fills them with 6 rows x 16 columns; bf16 takes 8
- * columns, because each word of weights becomes two vectors of fp32. bf16 products are added in order, so the sums are
- * those of the plain twin. */
+/* The linear tiles for AVX2 with FMA: 16 registers of 8 columns. fp32 fills them with 6 rows x 16 columns; bf16 takes 6
+ * rows x 8 columns, because each word of weights becomes two vectors of fp32. bf16 products are added in order, so the
+ * sums equal the plain twin's. */
 #include "model/kernels/linear/linear_private.h"
 
 #if defined(__x86_64__)
@@ -24,7 +24,7 @@ VEC vec_t weights_f32(const uint32_t *w) { return _mm256_load_ps((const void *)w
 VEC vec_t input_f32(const uint32_t *x) { return _mm256_broadcast_ss((const void *)x); }
 VEC vec_t add_products_f32(vec_t sum, vec_t x, vec_t w) { return _mm256_fmadd_ps(x, w, sum); }
 
-/* The halves of pairs, widened: even i and odd i. */
+/* Pairs widened to fp32: even i and odd i. */
 typedef struct {
   vec_t even, odd;
 } operand_t_bf16;

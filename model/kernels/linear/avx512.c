@@ -1,5 +1,5 @@
-/* The linear tiles for AVX-512: 32 registers of 16 columns, 12 rows x the 32 columns of a panel. bf16 needs AVX512-BF16:
- * vdpbf16ps adds both products of a pair to the sum in one instruction, and rounds otherwise than the plain twin. */
+/* The linear tiles for AVX-512: 32 registers of 16 columns; a tile is 12 rows x the 32 columns of a panel. bf16 needs
+ * AVX512-BF16: vdpbf16ps adds both products of a pair in one instruction and rounds differently from the plain twin. */
 #include "model/kernels/linear/linear_private.h"
 
 #if defined(__x86_64__)

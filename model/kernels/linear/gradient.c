@@ -1,25 +1,25 @@
-/* A tile of GROUP outputs by BLOCK inputs is summed over a sample's rows in registers. Samples' tiles are joined like the
- * digits of a binary counter: partial sums of 1, 2, 4, ... samples wait on a stack, and two of one size become the next.
- * What is left at the end is joined from the smallest up, which is the tree of gradient.h. */
+/* A tile of GROUP outputs by BLOCK inputs is summed over a sample's rows in registers. The samples' tiles are joined
+ * like the digits of a binary counter: partial sums of 1, 2, 4, ... samples wait on a stack, and two of equal size are
+ * added. At the end the rest is added from the smallest up, which gives the tree of gradient.h. */
 #include "model/kernels/linear/gradient.h"
 
 #include <stdbool.h>
 
 #include "model/kernels/lanes.h"
 
-enum { N_SUMS = 4, BLOCK = N_SUMS * ATL_LANES, GROUP = 4, MOST_LEVELS = 63 };
+enum { N_SUMS = 4, BLOCK = N_SUMS * ATL_LANES, GROUP = 4, MAX_LEVELS = 63 };
 
 typedef struct {
   float sums[GROUP][BLOCK];
 } tile_t;
 
-/* The factors of a tile: row r's are a[r * lda + g] for g < n_a <= GROUP, and b[r * ldb + j] for j < n_b <= BLOCK. */
+/* The factors of a tile: in row r, a[r * lda + g] for g < n_a <= GROUP and b[r * ldb + j] for j < n_b <= BLOCK. */
 typedef struct {
   const float *a, *b;
   int64_t lda, ldb, n_a, n_b;
 } factors_t;
 
-/* Lanes s of a row of b; what lies beyond n_b is 0. */
+/* Vector s of a row of b; elements from n_b on are 0. */
 ATL_LANES_INLINE atl_lanes_t load_tail(const float *b, int64_t n_b, int s) {
   int64_t rest = n_b - (int64_t)s * ATL_LANES;
   if (rest >= ATL_LANES) return lanes_load(b + s * ATL_LANES);
@@ -58,28 +58,28 @@ ATL_LANES_CLONES static void join(tile_t *left, const tile_t *right) {
       lanes_store(left->sums[g] + j, lanes_load(left->sums[g] + j) + lanes_load(right->sums[g] + j));
 }
 
-/* waiting[0] <- the tree over all samples. */
-static void sum_samples(tile_t waiting[MOST_LEVELS], const factors_t *f, int64_t n_samples, int64_t sample_rows) {
-  int n_waiting = 0;
+/* stack[0] <- the tree over all samples. */
+static void sum_samples(tile_t stack[MAX_LEVELS], const factors_t *f, int64_t n_samples, int64_t sample_rows) {
+  int depth = 0;
   for (int64_t i = 0; i < n_samples; i++) {
-    sum_sample(&waiting[n_waiting++], f, i * sample_rows, (i + 1) * sample_rows);
+    sum_sample(&stack[depth++], f, i * sample_rows, (i + 1) * sample_rows);
     for (int64_t count = i + 1; count % 2 == 0; count /= 2) {
-      join(&waiting[n_waiting - 2], &waiting[n_waiting - 1]);
-      n_waiting--;
+      join(&stack[depth - 2], &stack[depth - 1]);
+      depth--;
     }
   }
-  for (; n_waiting > 1; n_waiting--) join(&waiting[n_waiting - 2], &waiting[n_waiting - 1]);
+  for (; depth > 1; depth--) join(&stack[depth - 2], &stack[depth - 1]);
 }
 
 /* out(n_a,n_b), rows ld apart, += the tree over all samples of a^T b. */
 static void add_tile(float *out, int64_t ld, const factors_t *f, int64_t n_samples, int64_t sample_rows) {
-  tile_t waiting[MOST_LEVELS];
-  sum_samples(waiting, f, n_samples, sample_rows);
+  tile_t stack[MAX_LEVELS];
+  sum_samples(stack, f, n_samples, sample_rows);
   for (int64_t g = 0; g < f->n_a; g++)
-    for (int64_t j = 0; j < f->n_b; j++) out[g * ld + j] += waiting[0].sums[g][j];
+    for (int64_t j = 0; j < f->n_b; j++) out[g * ld + j] += stack[0].sums[g][j];
 }
 
-static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
+static int64_t at_most(int64_t n, int64_t limit) { return n < limit ? n : limit; }
 
 void atl_linear_add_weight_gradient(const atl_linear_gradient_t *gradient, float *dw) {
   const atl_linear_gradient_t *d = gradient;
@@ -96,7 +96,7 @@ void atl_linear_add_weight_gradient(const atl_linear_gradient_t *gradient, float
     }
 }
 
-/* The bias is the weight of an input that is 1. */
+/* The bias is the weight of an input that is always 1. */
 void atl_linear_add_bias_gradient(const atl_linear_gradient_t *gradient, float *db) {
   static const float one = 1;
   const atl_linear_gradient_t *d = gradient;

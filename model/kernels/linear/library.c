@@ -1,5 +1,5 @@
-/* What the backends of libraries share: weights gathered in packed order of columns, rows padded to LIBRARY_ROWS, and
- * the own kernels' end of a panel. */
+/* Shared by the backends that call a library: weights gathered in packed order of columns, rows padded to LIBRARY_ROWS,
+ * and the end of a panel that our own kernels use. */
 #include <string.h>
 
 #include "model/kernels/linear/linear_private.h"

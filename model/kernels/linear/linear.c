@@ -1,9 +1,8 @@
-/* Weights stream through the caches once an application: for each panel, for each block of steps, all groups of rows
- * use the block while it lies in L1. Sums between blocks are stored and reloaded in fp32, which changes no bit, so a
- * row's sum is one chain over i whatever the blocking, the row's place or the number of threads.
+/* Weights stream through the caches once per call: for each panel and each block of steps, all groups of rows use the
+ * block while it is in L1. Between blocks, sums are stored and reloaded in fp32, which changes no bit, so a row's sum
+ * is one chain over i whatever the blocking, the row's position or the number of threads.
  *
- * Threads share the work by panels: no sum is ever split.
- */
+ * Threads divide the panels among themselves: no sum is ever split. */
 #include "model/kernels/linear/linear.h"
 
 #include <string.h>
@@ -49,7 +48,8 @@ static atl_status_t fill(atl_linear_t *linear, const atl_linear_spec_t *spec) {
 }
 
 atl_status_t atl_linear_repack(atl_linear_t *linear, const float *weight, const float *bias) {
-  ATL_CHECK(!is_library(linear), UNSUPPORTED, "a library's linear layer is packed once; try the backend auto");
+  ATL_CHECK(!is_library(linear), UNSUPPORTED,
+            "a linear layer of a library's backend cannot be repacked; try the backend auto");
   pack(linear, &(atl_linear_spec_t){.weight = weight, .bias = bias});
   return ATL_OK;
 }
@@ -57,10 +57,10 @@ atl_status_t atl_linear_repack(atl_linear_t *linear, const float *weight, const 
 atl_status_t atl_linear_new(const atl_linear_spec_t *spec, atl_linear_t **linear) {
   *linear = NULL;
   ATL_CHECK(spec->n_out > 0 && spec->n_in > 0 && spec->n_out < INT32_MAX && spec->n_in < INT32_MAX, INPUT,
-            "a linear layer needs 1 to 2^31 outputs and inputs, found %lld and %lld", (long long)spec->n_out,
+            "a linear layer needs 1 to 2147483646 outputs and inputs, found %lld and %lld", (long long)spec->n_out,
             (long long)spec->n_in);
   ATL_CHECK(spec->activation != ATL_ACTIVATION_GEGLU || spec->n_out % 2 == 0, INPUT,
-            "a GEGLU layer needs as many gates as values, found %lld rows", (long long)spec->n_out);
+            "a GEGLU layer needs an even number of rows, values and gates, found %lld", (long long)spec->n_out);
   ATL_CHECK(atl_backend_is_available(spec->backend, spec->dtype), UNSUPPORTED,
             "backend %s does not run %s on this processor; try auto", atl_backend_name(spec->backend),
             atl_dtype_name(spec->dtype));
@@ -105,7 +105,8 @@ static void activate(float *sums, int64_t ld_sums, int64_t n_rows, atl_activatio
     atl_activation_apply(row, row, PANEL, activation);
 }
 
-/* y(n) <- residual(n) + scale(n) * (value(n) + bias(n)), each but value NULL for none; room for PANEL of bias. */
+/* y(n) <- residual(n) + scale(n) * (value(n) + bias(n)); bias, scale and residual may be NULL. value and bias have room
+ * for PANEL floats. */
 ATL_LANES_INLINE void write_row(float *y, const float *value, int64_t n, const float *bias, const float *scale,
                                 const float *residual) {
   int64_t j = 0;
@@ -147,7 +148,7 @@ void atl_linear_finish(const atl_linear_t *linear, float *y, int64_t ldy, float 
   write_rows(y + first, ldy, sums, ld_sums, n, n_rows, bias, scale, residual, epilogue->ld_residual);
 }
 
-/* How a chunk's rows are cut into groups: as few as there can be, of nearly equal height. */
+/* How the rows of a chunk are divided: as few groups as possible, of nearly equal height. */
 typedef struct {
   int64_t n_rows, n_groups;
 } cut_t;
@@ -158,8 +159,9 @@ static uint32_t *packed_row(const atl_linear_t *linear, int64_t i_block, int64_t
   return linear->x + (i_block * CHUNK_ROWS + row) * BLOCK_STEPS;
 }
 
-/* One group reads front to back, fetching its own weights into L2 some way before; few rows outrun a long way. Of
- * several groups the first fetches the block after the next into L2, and each its share of the next block into L1. */
+/* One group reads its weights front to back and prefetches them into L2, 16 KiB ahead, or 1 KiB for fewer than 6 rows.
+ * Of several groups, each prefetches its share of the next block into L1, and the first also the block after the next
+ * into L2. Measured: docs/speed.md. */
 static prefetch_t choose_prefetch(const uint32_t *block, int64_t n_steps, cut_t cut, int64_t i_group) {
   const char *here = (const char *)block;
   if (cut.n_groups == 1) return (prefetch_t){here, 0, cut.n_rows < 6 ? 1024 : 16384};

@@ -2,15 +2,14 @@
  *
  *     sums(n_rows,PANEL) += x(n_rows,n_steps) . w(n_steps,PANEL)
  *
- * The including file defines the vector of sums (vec_t, vec_load, vec_store), LANES columns of it, N_VECS of them side
- * by side, which with MAX_ROWS rows fill the registers, and ROW_COUNTS(X), which is X(1) X(2) ... X(MAX_ROWS - 1).
- * For each inclusion it defines TARGET, NAME(stem), and what a step is made of: operand_t NAME(weights)(w) loads the
- * words of LANES columns, operand_t NAME(input)(x) repeats a row's word in every lane, and
+ * The including file defines the vector of sums (vec_t, vec_load, vec_store), its number of columns LANES, N_VECS such
+ * vectors side by side, which fill the registers with MAX_ROWS rows, UNROLL, and ROW_COUNTS(X), which is X(1) X(2) ...
+ * X(MAX_ROWS - 1). For each inclusion it defines TARGET, NAME(stem), and the operations of a step: operand_t
+ * NAME(weights)(w) loads the words of LANES columns, operand_t NAME(input)(x) repeats a row's word in every lane, and
  * vec_t NAME(add_products)(sum, x, w) adds their products in order of i.
  *
- * The number of rows is a constant in each instance of NAME(rows), so all sums live in registers. Tile sizes decide
- * which sums run side by side, never the order of one sum.
- */
+ * The number of rows is a constant in each instance of NAME(rows), so all sums stay in registers. Tile sizes only
+ * decide which sums run side by side, never the order within a sum. */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 INLINE void NAME(rows)(const int n_rows, float *sums, const uint32_t *w, const uint32_t *x, int64_t n_steps,

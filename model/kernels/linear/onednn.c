@@ -1,6 +1,6 @@
-/* oneDNN as a linear backend: an inner product of LIBRARY_ROWS rows, made once a layer, with the weights in whatever
- * order the library likes best. Its AVX2 kernel adds in another order for the last rows of a batch; those for AVX-512
- * were not seen to. */
+/* oneDNN as a linear backend: an inner product of LIBRARY_ROWS rows, created once per layer, with the weights in the
+ * order that oneDNN prefers. Its AVX2 kernel sums in another order for the last rows of a batch; its AVX-512 kernels
+ * have not been seen to. */
 #include <dnnl.h>
 
 #include "model/kernels/linear/linear_private.h"
@@ -16,9 +16,9 @@ struct library {
 #define DNNL_TRY(call)                                                                                                 \
   do {                                                                                                                 \
     dnnl_status_t dnnl_try_status = (call);                                                                            \
-    ATL_CHECK(dnnl_try_status != dnnl_out_of_memory, MEMORY, "oneDNN has no more memory for a linear layer");          \
+    ATL_CHECK(dnnl_try_status != dnnl_out_of_memory, MEMORY, "oneDNN ran out of memory for a linear layer");           \
     ATL_CHECK(dnnl_try_status == dnnl_success, UNSUPPORTED,                                                            \
-              "oneDNN cannot make this linear layer (status %d); try "                                                 \
+              "oneDNN cannot create this linear layer (status %d); try "                                               \
               "another backend",                                                                                       \
               (int)dnnl_try_status);                                                                                   \
   } while (0)

@@ -1,6 +1,6 @@
-/* OpenBLAS as a linear backend: one thread a call, over columns cut in fixed slices and always the same number of rows,
- * so that neither the number of threads nor of rows changes the order of a sum. A row's place among them may: the
- * Haswell kernel takes rows by 6, 4 and 2, and adds in another order in each. */
+/* OpenBLAS as a linear backend: each call uses one thread, a fixed slice of columns and always the same number of rows,
+ * so neither the number of threads nor the number of rows changes the order of a sum. A row's position among them may:
+ * the Haswell kernel takes rows by 6, 4 and 2, and adds in another order in each. */
 #include <cblas.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* Packing: weights into panels once a layer, rows of x into blocks once a call. */
+/* Packing: weights into panels once per layer, rows of x into blocks once per call. */
 #include <string.h>
 
 #include "model/kernels/bf16.h"

@@ -1,4 +1,4 @@
-/* The linear tiles in plain C: the twin that the others are tested against, and what other processors run. */
+/* The linear tiles in plain C: the plain twin of the others, and the code for processors without AVX2. */
 #include <math.h>
 #include <string.h>
 

@@ -1,12 +1,12 @@
-/* LayerNorm in three passes over a row that lies in cache: mean, variance about the mean, result. Two sums (x and x^2)
- * would save a pass and lose the variance of rows far from zero. */
+/* LayerNorm in three passes over a row in cache: mean, variance about the mean, result. Summing x and x^2 together
+ * would save a pass but lose the variance of rows far from zero. */
 #include "model/kernels/norm/norm.h"
 
 #include <math.h>
 
 #include "model/kernels/lanes.h"
 
-enum { LEAST_PARALLEL_ITEMS = 1 << 15 }; /* below this a parallel region costs more than it saves */
+enum { MIN_PARALLEL_ITEMS = 1 << 15 }; /* below this, a parallel region costs more than it saves */
 
 ATL_LANES_CLONES static float sum_row(const float *x, int64_t width) {
   atl_lanes_t sum = {0};
@@ -40,7 +40,7 @@ ATL_LANES_CLONES static void scale_row(float *y, const float *x, float mean, flo
 }
 
 void atl_norm_layer(float *y, const float *x, const float *weight, const float *bias, int64_t n_rows, int64_t width) {
-#pragma omp parallel for if (n_rows * width >= LEAST_PARALLEL_ITEMS)
+#pragma omp parallel for if (n_rows * width >= MIN_PARALLEL_ITEMS)
   for (int64_t i_row = 0; i_row < n_rows; i_row++) {
     const float *row = x + i_row * width;
     float mean = sum_row(row, width) / (float)width;

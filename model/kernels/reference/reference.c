@@ -43,7 +43,7 @@ void atl_reference_linear(const atl_linear_spec_t *spec, float *y, int64_t ldy, 
     }
 }
 
-/* Adds into out[(y,x,O)] what input pixel (iy,ix) contributes through weight (ky,kx); channels-last both. */
+/* Adds to out(O), the sums of an output pixel, what input pixel in(I) contributes through weight (ky,kx). */
 static void add_tap(const atl_conv_spec_t *s, double *out, const float *in, int32_t ky, int32_t kx) {
   int64_t k = s->kernel;
   for (int64_t o = 0; o < s->n_out; o++)
@@ -53,8 +53,8 @@ static void add_tap(const atl_conv_spec_t *s, double *out, const float *in, int3
     }
 }
 
-/* Input coordinate that output coordinate `out` meets through kernel coordinate `k`; -1 when there is none. */
-static int32_t meets(const atl_conv_spec_t *s, int32_t out, int32_t k, int32_t size) {
+/* Input coordinate that output coordinate `out` reads through kernel coordinate `k`; -1 when there is none. */
+static int32_t input_at(const atl_conv_spec_t *s, int32_t out, int32_t k, int32_t size) {
   int32_t in = s->is_transposed ? out + s->padding - k : out * s->stride - s->padding + k;
   if (s->is_transposed && (in < 0 || in % s->stride != 0)) return -1;
   if (s->is_transposed) in /= s->stride;
@@ -64,7 +64,7 @@ static int32_t meets(const atl_conv_spec_t *s, int32_t out, int32_t k, int32_t s
 static void conv_pixel(const atl_conv_spec_t *s, double *sums, const float *x, int32_t oy, int32_t ox) {
   for (int32_t ky = 0; ky < s->kernel; ky++)
     for (int32_t kx = 0; kx < s->kernel; kx++) {
-      int32_t iy = meets(s, oy, ky, s->height), ix = meets(s, ox, kx, s->width);
+      int32_t iy = input_at(s, oy, ky, s->height), ix = input_at(s, ox, kx, s->width);
       if (iy >= 0 && ix >= 0) add_tap(s, sums, x + ((int64_t)iy * s->width + ix) * s->n_in, ky, kx);
     }
 }
@@ -91,7 +91,8 @@ void atl_reference_conv(const atl_conv_spec_t *spec, float *y, const float *x) {
 
 /* ---- backward ---- */
 
-/* dW(o,i) over the rows of samples [first, first + n): tree(n) = tree(p) + tree(n - p), p the largest power of two < n. */
+/* dW(o,i) over the rows of samples [first, first + n): tree(n) = tree(p) + tree(n - p), where p is the largest power of
+ * two below n. x NULL stands for an input of 1: the bias. */
 static float tree(const atl_linear_gradient_t *d, int64_t o, int64_t i, int64_t first, int64_t n) {
   float sum = 0;
   int64_t p = 1;

@@ -1,6 +1,6 @@
-/* The attention of a step without its linears. In a step the weights of other layers pass through the caches between
- * two uses of a layer's keys and values; here other bytes are read in their place before each lap. What is cached are
- * zeros: only their number matters. */
+/* The attention of a step without its linear layers. In a step, the weights of other layers pass through the caches
+ * between two uses of a layer's keys and values; here other bytes are read in their position before each lap. The cache
+ * holds zeros: only its size matters. */
 #include <string.h>
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include "model/perf/bench/bench.h"
 #include "model/transformer/attention.h"
 
-enum { N_PLACES = 3, LINE_BYTES = 64 };
+enum { N_POSITIONS = 3, LINE_BYTES = 64 };
 
 typedef struct {
   const atl_transformer_config_t *config;
@@ -19,17 +19,17 @@ typedef struct {
   atl_attention_workspace_t work;
   atl_rows_t rows;
   atl_row_t *call;       /* (batch) */
-  float *fresh, *qkv;    /* (batch,3*H*E): what it begins with, and is overwritten */
+  float *fresh, *qkv;    /* (batch,3*H*E): the input, and the copy that is overwritten */
   float *out;            /* (batch,H*E) */
-  const char *elsewhere; /* (elsewhere_bytes) */
+  const char *elsewhere; /* (elsewhere_bytes): read before each lap */
   size_t elsewhere_bytes;
-} desk_t;
+} workspace_t;
 
-static void read_elsewhere(const desk_t *desk) {
-  int64_t n = (int64_t)desk->elsewhere_bytes;
+static void read_elsewhere(const workspace_t *w) {
+  int64_t n = (int64_t)w->elsewhere_bytes;
   unsigned sum = 0;
 #pragma omp parallel for schedule(static) reduction(+ : sum)
-  for (int64_t i = 0; i < n; i += LINE_BYTES) sum += (unsigned char)desk->elsewhere[i];
+  for (int64_t i = 0; i < n; i += LINE_BYTES) sum += (unsigned char)w->elsewhere[i];
   volatile unsigned sink = sum;
   (void)sink;
 }
@@ -40,46 +40,46 @@ static bool fits(const atl_kvcache_shape_t *shape) {
   return per_prefix + (size_t)shape->n_samples * per_sample < room;
 }
 
-static atl_status_t desk_init(desk_t *desk, const atl_bench_t *bench, const atl_kvcache_shape_t *shape) {
-  int64_t batch = desk->batch, inner = (int64_t)shape->n_heads * shape->head_size;
-  ATL_TRY(atl_kvcache_init(&desk->cache, shape, &desk->arena));
-  ATL_TRY(atl_attention_init(&desk->work, desk->config, NULL, bench->dtype, bench->kv, bench->backend, &desk->arena));
-  ATL_TRY(atl_rows_init(&desk->rows, shape->n_text, shape->n_prefixes, desk->batch, desk->batch, &desk->arena));
-  ATL_TRY(ATL_TAKE(&desk->arena, batch, &desk->call));
-  ATL_TRY(ATL_TAKE(&desk->arena, batch * 3 * inner, &desk->fresh));
-  ATL_TRY(ATL_TAKE(&desk->arena, batch * 3 * inner, &desk->qkv));
-  ATL_TRY(ATL_TAKE(&desk->arena, batch * inner, &desk->out));
-  for (int64_t i = 0; i < batch * 3 * inner; i++) desk->fresh[i] = (float)((i * 7919) % 1000 - 500) / 1000.0F;
+static atl_status_t workspace_init(workspace_t *w, const atl_bench_t *bench, const atl_kvcache_shape_t *shape) {
+  int64_t batch = w->batch, inner = (int64_t)shape->n_heads * shape->head_size;
+  ATL_TRY(atl_kvcache_init(&w->cache, shape, &w->arena));
+  ATL_TRY(atl_attention_init(&w->work, w->config, NULL, bench->dtype, bench->kv, bench->backend, &w->arena));
+  ATL_TRY(atl_rows_init(&w->rows, shape->n_text, shape->n_prefixes, w->batch, w->batch, &w->arena));
+  ATL_TRY(ATL_TAKE(&w->arena, batch, &w->call));
+  ATL_TRY(ATL_TAKE(&w->arena, batch * 3 * inner, &w->fresh));
+  ATL_TRY(ATL_TAKE(&w->arena, batch * 3 * inner, &w->qkv));
+  ATL_TRY(ATL_TAKE(&w->arena, batch * inner, &w->out));
+  for (int64_t i = 0; i < batch * 3 * inner; i++) w->fresh[i] = (float)((i * 7919) % 1000 - 500) / 1000.0F;
   return ATL_OK;
 }
 
-static atl_status_t measure_place(atl_bench_t *bench, desk_t *desk, int32_t place) {
-  const atl_transformer_config_t *c = desk->config;
-  size_t qkv_bytes = (size_t)desk->batch * 3 * (size_t)c->n_heads * (size_t)c->head_size * sizeof *desk->qkv;
-  for (int32_t i = 0; i < desk->batch; i++) desk->call[i] = (atl_row_t){i, c->text_length + 1 + place};
-  atl_rows_set(&desk->rows, desk->call, desk->batch);
+static atl_status_t measure_position(atl_bench_t *bench, workspace_t *w, int32_t position) {
+  const atl_transformer_config_t *c = w->config;
+  size_t qkv_bytes = (size_t)w->batch * 3 * (size_t)c->n_heads * (size_t)c->head_size * sizeof *w->qkv;
+  for (int32_t i = 0; i < w->batch; i++) w->call[i] = (atl_row_t){i, c->text_length + 1 + position};
+  atl_rows_set(&w->rows, w->call, w->batch);
   atl_laps_t laps = {.budget = bench->seconds};
   while (atl_laps_next(&laps)) {
-    read_elsewhere(desk);
-    memcpy(desk->qkv, desk->fresh, qkv_bytes);
+    read_elsewhere(w);
+    memcpy(w->qkv, w->fresh, qkv_bytes);
     atl_laps_restart(&laps);
-    atl_attention_forward(&desk->work, &desk->cache, desk->out, desk->qkv, &desk->rows);
+    atl_attention_forward(&w->work, &w->cache, w->out, w->qkv, &w->rows);
   }
   atl_roof_t roof = atl_bench_roof(bench);
-  const atl_roofline_part_t part = {.n_samples = desk->batch, .dtype = bench->dtype, .kv = bench->kv};
-  atl_bound_t bound = atl_roofline_attention(&roof, c, desk->kind, &part, place);
-  ATL_TRY(atl_bench_add(bench, laps.best, &bound, "attention %s batch=%d position=%d", atl_attention_name(desk->kind),
-                        desk->batch, place));
+  const atl_roofline_part_t part = {.n_samples = w->batch, .dtype = bench->dtype, .kv = bench->kv};
+  atl_bound_t bound = atl_roofline_attention(&roof, c, w->kind, &part, position);
+  ATL_TRY(atl_bench_add(bench, laps.best, &bound, "attention %s batch=%d position=%d", atl_attention_name(w->kind),
+                        w->batch, position));
   bench->entries[bench->n_entries - 1].is_cached = atl_ceiling_is_cached(bench->working_set_bytes, bench->cache_bytes);
   return ATL_OK;
 }
 
-/* The middle is that of the picture: half the rows and half the columns are seen there. */
-static atl_status_t measure_kind(atl_bench_t *bench, desk_t *desk) {
-  const atl_transformer_config_t *c = desk->config;
+/* The middle position is the middle of the picture, where half of the rows and half of the columns are seen. */
+static atl_status_t measure_kind(atl_bench_t *bench, workspace_t *w) {
+  const atl_transformer_config_t *c = w->config;
   int32_t n_image = atl_config_image_length(c);
-  const int32_t places[N_PLACES] = {0, n_image / 2 + c->image_side / 2, n_image - 1};
-  const atl_kvcache_shape_t shape = {.kind = desk->kind,
+  const int32_t positions[N_POSITIONS] = {0, n_image / 2 + c->image_side / 2, n_image - 1};
+  const atl_kvcache_shape_t shape = {.kind = w->kind,
                                      .text_dtype = bench->dtype,
                                      .image_dtype = bench->kv,
                                      .n_text = c->text_length + 1,
@@ -87,16 +87,16 @@ static atl_status_t measure_kind(atl_bench_t *bench, desk_t *desk) {
                                      .n_heads = c->n_heads,
                                      .head_size = c->head_size,
                                      .n_prefixes = 1,
-                                     .n_samples = desk->batch,
-                                     .n_together = desk->batch};
+                                     .n_samples = w->batch,
+                                     .n_together = w->batch};
   if (!fits(&shape)) return ATL_OK;
-  ATL_TRY(desk_init(desk, bench, &shape));
-  for (int i = 0; i < N_PLACES; i++)
-    if (i == 0 || places[i] > places[i - 1]) ATL_TRY(measure_place(bench, desk, places[i]));
+  ATL_TRY(workspace_init(w, bench, &shape));
+  for (int i = 0; i < N_POSITIONS; i++)
+    if (i == 0 || positions[i] > positions[i - 1]) ATL_TRY(measure_position(bench, w, positions[i]));
   return ATL_OK;
 }
 
-/* One head's scores of a row of each sample, halfway through the picture: in the caches, as they are in a step. */
+/* One head's scores for one row of each sample, halfway through the picture. They lie in the caches, as in a step. */
 static atl_status_t measure_softmax(atl_bench_t *bench, const atl_transformer_config_t *c, int64_t batch,
                                     atl_arena_t *arena) {
   int64_t n_keys = c->text_length + 1 + atl_config_image_length(c) / 2;
@@ -120,13 +120,13 @@ static atl_status_t measure_batch(atl_bench_t *bench, const atl_transformer_conf
     atl_attention_t kind = config->attention[i];
     if (kinds_done & 1U << kind) continue;
     kinds_done |= 1U << kind;
-    desk_t desk = {.config = config,
-                   .kind = kind,
-                   .batch = (int32_t)batch,
-                   .elsewhere = elsewhere,
-                   .elsewhere_bytes = bench->working_set_bytes};
-    atl_status_t status = measure_kind(bench, &desk);
-    atl_arena_clear(&desk.arena);
+    workspace_t w = {.config = config,
+                     .kind = kind,
+                     .batch = (int32_t)batch,
+                     .elsewhere = elsewhere,
+                     .elsewhere_bytes = bench->working_set_bytes};
+    atl_status_t status = measure_kind(bench, &w);
+    atl_arena_clear(&w.arena);
     ATL_TRY(status);
   }
   atl_arena_t arena = {0};

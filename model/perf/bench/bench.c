@@ -26,7 +26,7 @@ bool atl_laps_next(atl_laps_t *laps) {
 
 void atl_laps_restart(atl_laps_t *laps) { laps->lap = atl_timer_now(); }
 
-/* All threads together can do what one can. */
+/* All threads together can do at least what one can. */
 static void raise_ceiling(atl_ceiling_t *all, const atl_ceiling_t *one) {
   if (all->read_bytes < one->read_bytes) {
     all->read_bytes = one->read_bytes;

@@ -1,4 +1,4 @@
-/* Pictures through their public interfaces, one at a time. */
+/* Pictures through the public interfaces of the dVAE and CLIP, one at a time. */
 #include "common/arena.h"
 #include "model/clip/clip.h"
 #include "model/perf/bench/bench.h"
@@ -7,18 +7,18 @@
 static atl_status_t measure_decoding(atl_bench_t *bench, atl_dvae_t *vae, const atl_vae_config_t *config,
                                      atl_arena_t *arena) {
   int32_t side = config->image_size >> config->n_layers;
-  int32_t *codes;
+  int32_t *tokens;
   float *pixels;
-  ATL_TRY(ATL_TAKE(arena, side * side, &codes));
+  ATL_TRY(ATL_TAKE(arena, side * side, &tokens));
   ATL_TRY(ATL_TAKE(arena, (int64_t)config->n_channels * config->image_size * config->image_size, &pixels));
-  for (int32_t i = 0; i < side * side; i++) codes[i] = i % config->n_tokens;
+  for (int32_t i = 0; i < side * side; i++) tokens[i] = i % config->n_tokens;
   atl_laps_t laps = {.budget = bench->seconds};
-  while (atl_laps_next(&laps)) ATL_TRY(atl_dvae_decode(vae, pixels, codes, 1));
+  while (atl_laps_next(&laps)) ATL_TRY(atl_dvae_decode(vae, pixels, tokens, 1));
   return atl_bench_add(bench, laps.best, NULL, "dvae decode pixels=%d", config->image_size);
 }
 
-static atl_status_t measure_seeing(atl_bench_t *bench, atl_clip_t *clip, const atl_clip_config_t *config, int32_t side,
-                                   atl_arena_t *arena) {
+static atl_status_t measure_clip(atl_bench_t *bench, atl_clip_t *clip, const atl_clip_config_t *config, int32_t side,
+                                 atl_arena_t *arena) {
   uint8_t *rgb;
   float *image, *features;
   ATL_TRY(ATL_TAKE(arena, (int64_t)side * side * 3, &rgb));
@@ -50,7 +50,7 @@ atl_status_t atl_bench_images(atl_bench_t *bench, const atl_model_t *model) {
   if (!model->has_clip) return ATL_OK;
   ATL_TRY(atl_clip_new(model, bench->dtype, &clip));
   int32_t side = model->has_vae ? model->vae_config.image_size : 256;
-  atl_status_t status = measure_seeing(bench, clip, &model->clip_config, side, &arena);
+  atl_status_t status = measure_clip(bench, clip, &model->clip_config, side, &arena);
   atl_clip_destroy(&clip);
   atl_arena_clear(&arena);
   return status;

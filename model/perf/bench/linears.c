@@ -1,6 +1,7 @@
 /* Linear layers alone, with weights that come from memory: as many copies as fill the working set are applied in turn,
  * and a lap is a whole round of them. Where a round takes long, because of many rows, a lap is a part of it and the
- * next one goes on from there: a single copy's best time would be that of one that happened to lie in a cache. */
+ * next one continues from there: the best time of a single copy would be that of one that happened to lie in a cache.
+ */
 #include <math.h>
 
 #include "common/arena.h"
@@ -8,7 +9,7 @@
 #include "model/kernels/reference/reference.h"
 #include "model/perf/bench/bench.h"
 
-enum { N_CHECKED_ROWS = 3, N_CHECKED_OUTPUTS = 64, N_SHAPES = 5, LAPS_A_BUDGET = 4 };
+enum { N_CHECKED_ROWS = 3, N_CHECKED_OUTPUTS = 64, N_SHAPES = 5, LAPS_PER_BUDGET = 4 };
 
 typedef struct {
   const char *name;
@@ -32,7 +33,7 @@ static void set_shapes(const atl_transformer_config_t *c, shape_t shapes[N_SHAPE
   shapes[4] = (shape_t){"head", c->n_image_tokens, width, ATL_ACTIVATION_NONE};
 }
 
-/* Numbers in [-1, 1) that repeat after 2^32: weights need only be unlike each other. */
+/* Values in [-1, 1) that repeat after 2^32: weights only need to differ from each other. */
 static void fill(float *x, int64_t n, uint32_t state) {
   for (int64_t i = 0; i < n; i++) {
     state = state * 1664525U + 1013904223U;
@@ -56,8 +57,8 @@ static size_t weight_bytes_of(const atl_linear_spec_t *spec) {
   return (size_t)(spec->n_out * spec->n_in) * atl_dtype_bytes(spec->dtype);
 }
 
-/* Small layers carry more scratch than weights: all they allocate stays within the largest working set, or that asked
- * for. */
+/* Copies that fill the working set. Small layers have more scratch than weights, so all that the copies allocate stays
+ * within ATL_MOST_WORKING_SET, or the working set if that is larger. */
 static int64_t count_copies(const atl_linear_spec_t *spec, size_t working_set_bytes) {
   size_t room = working_set_bytes > ATL_MOST_WORKING_SET ? working_set_bytes : ATL_MOST_WORKING_SET;
   size_t wanted = working_set_bytes / weight_bytes_of(spec) + 1, most = room / atl_linear_get_bytes(spec) + 1;
@@ -78,8 +79,8 @@ static void destroy_copies(work_t *work) {
   work->n_copies = 0;
 }
 
-/* The first outputs of a few rows against the plain twin. Sums of I products of numbers below 1 in another order differ
- * by some roundings of a partial sum near sqrt(I)/3; GEGLU multiplies two of that size. */
+/* Compares the first outputs of a few rows with the plain twin. Sums of I products of values below 1, added in another
+ * order, differ by some roundings of a partial sum near sqrt(I)/3; GEGLU multiplies two of that size. */
 static atl_status_t check(const work_t *work, const atl_linear_spec_t *spec, const char *name) {
   float want[N_CHECKED_ROWS * N_CHECKED_OUTPUTS];
   bool is_geglu = spec->activation == ATL_ACTIVATION_GEGLU;
@@ -87,7 +88,7 @@ static atl_status_t check(const work_t *work, const atl_linear_spec_t *spec, con
   int64_t n_rows = work->max_rows < N_CHECKED_ROWS ? work->max_rows : N_CHECKED_ROWS;
   double root = sqrt((double)spec->n_in),
          tolerance = 6e-8 * (double)spec->n_in * (1 + root / 3) * (is_geglu ? 2 * root : 1);
-  if (is_geglu || n_results < N_CHECKED_OUTPUTS) return ATL_OK; /* the twin needs whole rows there; tests have them */
+  if (is_geglu || n_results < N_CHECKED_OUTPUTS) return ATL_OK; /* the twin needs every output; unit tests do that */
   atl_linear_spec_t part = *spec;
   part.n_out = N_CHECKED_OUTPUTS;
   atl_reference_linear(&part, want, N_CHECKED_OUTPUTS, work->x, spec->n_in, n_rows, NULL);
@@ -95,13 +96,15 @@ static atl_status_t check(const work_t *work, const atl_linear_spec_t *spec, con
   for (int64_t m = 0; m < n_rows; m++)
     for (int64_t o = 0; o < N_CHECKED_OUTPUTS; o++) {
       double got = (double)work->y[m * n_results + o], difference = got - (double)want[m * N_CHECKED_OUTPUTS + o];
-      ATL_CHECK(fabs(difference) <= tolerance, INTERNAL, "%s with %s: output %lld of row %lld is off by %g", name,
+      ATL_CHECK(fabs(difference) <= tolerance, INTERNAL,
+                "%s with %s: output %lld of row %lld differs from the plain twin by %g", name,
                 atl_backend_name(spec->backend), (long long)o, (long long)m, difference);
     }
   return ATL_OK;
 }
 
-/* One lap; returns the copies it applied. *next is where it begins and, after it, where it stopped. */
+/* Runs one lap; returns how many copies it applied. *next is the copy to begin with, and then the one to continue with.
+ */
 static int64_t run_lap(const work_t *work, const shape_t *shape, int64_t n_rows, double enough, int64_t *next) {
   int64_t n_results = shape->activation == ATL_ACTIVATION_GEGLU ? shape->n_out / 2 : shape->n_out;
   double start = atl_timer_now();
@@ -116,7 +119,7 @@ static atl_status_t measure_rows(atl_bench_t *bench, work_t *work, const shape_t
                                  int64_t n_rows) {
   int64_t next = 0;
   atl_laps_t laps = {.budget = bench->seconds};
-  while (atl_laps_next(&laps)) laps.n_items = run_lap(work, shape, n_rows, bench->seconds / LAPS_A_BUDGET, &next);
+  while (atl_laps_next(&laps)) laps.n_items = run_lap(work, shape, n_rows, bench->seconds / LAPS_PER_BUDGET, &next);
   double n_weights = (double)shape->n_out * (double)shape->n_in;
   atl_roof_t roof = atl_bench_roof(bench);
   atl_bound_t bound =
