@@ -1,4 +1,5 @@
-/* At most MAX_WAITING token grids wait; the decoder asks for as many as there is room for once half of it is empty. */
+/* The queue has room for MAX_WAITING token grids, those asked for included; once half of it is free, the decoder asks
+ * for as many as fit. */
 #include "workers/decoder.h"
 
 #include <math.h>
@@ -32,14 +33,14 @@ struct atl_decoder {
   int coordinator_rank;
   atl_dvae_t *vae;
   atl_scorer_t *scorer;         /* NULL when the job is not ranked */
-  waiting_t grids[MAX_WAITING]; /* where waiting says */
+  waiting_t grids[MAX_WAITING]; /* `waiting` indexes it */
   atl_fifo_t waiting;
-  int32_t n_asked;
+  int32_t n_asked;     /* token grids asked for that have not arrived */
   float *pixels;       /* (C, S, S) */
   atl_image_t image;   /* as bytes, C channels */
-  uint8_t *rgb;        /* (S, S, 3): what CLIP sees, when C is 4 */
-  atl_arena_t arena;   /* of the tables above */
-  atl_arena_t scratch; /* of what is unpacked or formatted, cleared at each use */
+  uint8_t *rgb;        /* (S, S, 3): input of CLIP when C is 4 */
+  atl_arena_t arena;   /* owns the arrays above */
+  atl_arena_t scratch; /* unpacked messages and PNG texts; cleared before each use */
   atl_buffer_t buffer;
   atl_report_t report;
 };
@@ -91,12 +92,14 @@ atl_status_t atl_decoder_accept(atl_decoder_t *d, const atl_message_t *message) 
   atl_grids_t grids;
   atl_arena_clear(&d->scratch);
   ATL_TRY(atl_wire_unpack_grids(message->bytes, message->n_bytes, &d->scratch, &grids));
-  ATL_CHECK(grids.n_grids <= d->n_asked, INPUT, "%d grids came, %d were asked for", grids.n_grids, d->n_asked);
+  ATL_CHECK(grids.n_grids <= d->n_asked, INPUT, "%d token grids came, but only %d were asked for", grids.n_grids,
+            d->n_asked);
   d->n_asked -= grids.n_grids;
   for (int32_t i = 0; i < grids.n_grids; i++) {
     const atl_grid_t *grid = &grids.grids[i];
     ATL_CHECK(grid->n_codes == d->n_codes && grid->candidate.prompt < d->job->n_prompts, INPUT,
-              "a grid of %d codes of prompt %d does not fit the job", grid->n_codes, grid->candidate.prompt);
+              "token grid has %d tokens for prompt %d; expected %d tokens and a prompt below %d", grid->n_codes,
+              grid->candidate.prompt, d->n_codes, d->job->n_prompts);
     waiting_t *waiting = &d->grids[atl_fifo_push(&d->waiting)];
     waiting->candidate = grid->candidate;
     waiting->has_threshold = grid->has_threshold;
@@ -114,7 +117,7 @@ static atl_status_t ask_for_grids(atl_decoder_t *d) {
   return atl_mailbox_send(d->traffic->results, d->coordinator_rank, ATL_TAG_ASK_GRIDS, d->buffer.bytes, d->buffer.n);
 }
 
-/* The picture as CLIP sees it: RGB, alpha dropped. */
+/* The picture as CLIP's input: RGB, without alpha. */
 static const uint8_t *rgb_of(atl_decoder_t *d) {
   if (d->image.n_channels == 3) return d->image.pixels;
   size_t n_pixels = (size_t)d->image.width * (size_t)d->image.height;
@@ -122,7 +125,7 @@ static const uint8_t *rgb_of(atl_decoder_t *d) {
   return d->rgb;
 }
 
-/* Makes the PNG and writes it when it can be among the best; fills the record. */
+/* Encodes the PNG, writes it unless its score is below the grid's threshold, and fills in the record. */
 static atl_status_t write_picture(atl_decoder_t *d, const waiting_t *grid, atl_record_t *record) {
   const atl_prompt_t *prompt = &d->job->prompts[grid->candidate.prompt];
   atl_picture_facts_t facts = {prompt->text,           prompt->id,    prompt->seed,

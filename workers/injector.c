@@ -1,6 +1,7 @@
-/* Work that is not yet in the ring waits in a queue, in order: prefixes to prefill, slots to begin, and (probe) images
- * to feed. Slots that got their codes wait in another. The two take turns, so that prefill does not stall running slots
- * and they do not starve it. Slots with the same prompts share prefixes by count of users. */
+/* There are two queues. `waiting` holds, in order, prefixes to prefill, slots to begin and (probe) given images to
+ * evaluate; `stepping` holds the slots whose drawn tokens have arrived. Packets come from the two in turn, so neither
+ * prefill nor running slots starve the other. Slots of the same prompt share its text store; a store that has users is
+ * not replaced. */
 #include "workers/injector.h"
 
 #include <string.h>
@@ -12,9 +13,9 @@ typedef enum { SLOT_FREE, SLOT_ASKED, SLOT_QUEUED, SLOT_IN_RING, SLOT_READY } sl
 typedef struct {
   slot_state_t state;
   int32_t n_candidates;
-  int32_t n_drawn;             /* image codes known, primed ones included */
+  int32_t n_drawn;             /* image tokens known, including the prime */
   atl_candidate_t *candidates; /* (b) */
-  int32_t *codes;              /* (b): the last drawn */
+  int32_t *codes;              /* (b): tokens drawn last */
 } slot_t;
 
 enum { NO_PROMPT = -1, NULL_PROMPT = -2 };
@@ -29,7 +30,7 @@ typedef enum { ITEM_PREFILL, ITEM_BEGIN, ITEM_IMAGE } item_kind_t;
 typedef struct {
   item_kind_t kind;
   int32_t index;      /* prefix, or slot */
-  int32_t i_position; /* next row of a prefix, next image code */
+  int32_t i_position; /* next row of a prefix, or next image token */
   int32_t i_candidate;
 } item_t;
 
@@ -39,11 +40,11 @@ struct atl_injector {
   atl_arena_t arena;
   slot_t *slots;      /* (M) */
   prefix_t *prefixes; /* (n_prefixes) */
-  item_t *items;      /* waiting work, where waiting says */
+  item_t *items;      /* work not yet in the pipeline; `waiting` indexes it */
   atl_fifo_t waiting;
-  int32_t *ready; /* (M) slots with tokens to embed, where stepping says */
+  int32_t *ready; /* (M) slots with tokens to embed; `stepping` indexes it */
   atl_fifo_t stepping;
-  bool has_stepped; /* the last packet was a step: it is the queue's turn */
+  bool has_stepped; /* the last packet was a step, so `waiting` is next */
 };
 
 static atl_status_t init(atl_injector_t *in) {
@@ -86,14 +87,14 @@ static item_t *first_item(atl_injector_t *in) { return &in->items[atl_fifo_at(&i
 
 static void pop_item(atl_injector_t *in) { (void)atl_fifo_pop(&in->waiting); }
 
-/* Index of the store that holds the prompt, or -1. */
+/* Index of the text store that holds the prompt, or -1. */
 static int32_t find_prefix(const atl_injector_t *in, int32_t prompt) {
   for (int32_t k = 0; k < in->layout->n_prefixes; k++)
     if (in->prefixes[k].prompt == prompt) return k;
   return -1;
 }
 
-/* A store nobody uses, an empty one first; -1 when all are in use. */
+/* A text store without users, preferably an empty one; -1 when all are in use. */
 static int32_t find_unused_prefix(const atl_injector_t *in) {
   int32_t n_shared = in->layout->n_prefixes - (in->layout->null_prefix >= 0), unused = -1;
   for (int32_t k = n_shared - 1; k >= 0; k--)
@@ -103,12 +104,12 @@ static int32_t find_unused_prefix(const atl_injector_t *in) {
   return unused;
 }
 
-/* One more user of the prompt's store; the prompt is queued for prefill when no store holds it. */
+/* Adds a user to the prompt's store; when no store holds the prompt, assigns one and queues its prefill. */
 static atl_status_t use_prefix(atl_injector_t *in, int32_t prompt) {
   int32_t k = find_prefix(in, prompt);
   if (k < 0) {
     k = find_unused_prefix(in);
-    ATL_CHECK(k >= 0, INTERNAL, "all %d text stores are in use; the plan must give one per prompt in flight",
+    ATL_CHECK(k >= 0, INTERNAL, "all %d text stores are in use; expected a plan with one for each prompt in flight",
               in->layout->n_prefixes);
     in->prefixes[k] = (prefix_t){.prompt = prompt};
     push_item(in, ITEM_PREFILL, k);
@@ -133,8 +134,8 @@ static int32_t find_slot(const atl_injector_t *in, slot_state_t state) {
 static atl_status_t check_assignment(const atl_injector_t *in, const atl_assignment_t *assignment) {
   const atl_layout_t *l = in->layout;
   ATL_CHECK(assignment->n_candidates > 0 && assignment->n_candidates <= l->microbatch, INPUT,
-            "assignment of %d candidates does not fit a slot of %d", assignment->n_candidates, l->microbatch);
-  ATL_CHECK(find_slot(in, SLOT_ASKED) >= 0, INPUT, "work came that no slot asked for");
+            "assignment has %d candidates; expected 1 to %d", assignment->n_candidates, l->microbatch);
+  ATL_CHECK(find_slot(in, SLOT_ASKED) >= 0, INPUT, "assignment came, but no slot has asked for work");
   for (int32_t i = 0; i < assignment->n_candidates; i++)
     ATL_CHECK(assignment->candidates[i].prompt >= 0 && assignment->candidates[i].prompt < in->job->n_prompts, INPUT,
               "assignment names prompt %d of %d", assignment->candidates[i].prompt, in->job->n_prompts);
@@ -161,7 +162,7 @@ atl_status_t atl_injector_assign(atl_injector_t *in, const atl_assignment_t *ass
 atl_status_t atl_injector_accept_codes(atl_injector_t *in, int32_t i_slot, const int32_t *codes, int32_t n) {
   ATL_CHECK(i_slot >= 0 && i_slot < in->layout->n_slots && in->slots[i_slot].state == SLOT_IN_RING &&
                 in->slots[i_slot].n_candidates == n,
-            INPUT, "%d codes came for slot %d, which does not wait for them", n, i_slot);
+            INPUT, "%d drawn tokens came for slot %d, which does not wait for them", n, i_slot);
   slot_t *slot = &in->slots[i_slot];
   memcpy(slot->codes, codes, (size_t)n * sizeof *codes);
   if (++slot->n_drawn < in->layout->image_length) {
@@ -182,7 +183,7 @@ int32_t atl_injector_ask(atl_injector_t *in) {
 
 bool atl_injector_is_ready(const atl_injector_t *in) { return in->waiting.n > 0 || in->stepping.n > 0; }
 
-/* Rows of waiting prefixes, as many as fit, each prefix in order of position: begin symbol, text, primed codes. */
+/* Rows of waiting prefixes, as many as fit, in order of position: begin symbol, text, prime. */
 static void fill_prefill(atl_injector_t *in, atl_packet_t *packet, int32_t *tokens) {
   const atl_layout_t *l = in->layout;
   int32_t n = 0;
@@ -198,7 +199,7 @@ static void fill_prefill(atl_injector_t *in, atl_packet_t *packet, int32_t *toke
   *packet->header = (atl_packet_header_t){.kind = ATL_PACKET_ROWS, .slot = -1, .n_rows = n};
 }
 
-/* A store and a candidate per stream, also for the null companions. */
+/* A BEGIN packet: one store and one candidate per stream, so null companions have them too. */
 static void fill_begin(atl_injector_t *in, atl_packet_t *packet) {
   const atl_layout_t *l = in->layout;
   int32_t i_slot = first_item(in)->index, n = 0;
@@ -215,8 +216,8 @@ static void fill_begin(atl_injector_t *in, atl_packet_t *packet) {
   pop_item(in);
 }
 
-/* Probe: the given codes of the slot's candidates, each in order of position. The row that would predict a position
- * after the last is left out; a packet may come out empty. */
+/* Probe: the given image tokens of the slot's candidates, each in order of position. A whole image's last token is left
+ * out, since it predicts nothing; so a packet may be empty. */
 static void fill_image(atl_injector_t *in, atl_packet_t *packet, int32_t *tokens) {
   const atl_layout_t *l = in->layout;
   item_t *item = first_item(in);
@@ -238,7 +239,7 @@ static void fill_image(atl_injector_t *in, atl_packet_t *packet, int32_t *tokens
   if (item->i_candidate == slot->n_candidates) pop_item(in);
 }
 
-/* The next position of the slot that has waited longest with its codes. */
+/* The next position of the slot whose drawn tokens have waited longest. */
 static void fill_step(atl_injector_t *in, atl_packet_t *packet, int32_t *tokens) {
   const atl_layout_t *l = in->layout;
   int32_t i_slot = in->ready[atl_fifo_pop(&in->stepping)], n = 0;

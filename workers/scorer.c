@@ -6,9 +6,9 @@ struct atl_scorer {
   const atl_job_t *job;
   atl_clip_t *clip;
   size_t width;          /* E */
-  float *image;          /* (3, n, n) preprocessed */
+  float *image;          /* (3, n, n): the preprocessed picture */
   float *image_features; /* (E) */
-  float **text_features; /* (n_prompts): (E) each, NULL until needed */
+  float **text_features; /* (n_prompts) arrays (E), NULL until first used */
 };
 
 static atl_status_t init(atl_scorer_t *s, const atl_model_t *model) {

@@ -1,7 +1,7 @@
-/* One step: take a packet, compute it in its buffer, let the last stage draw, pass it on.
+/* One step takes a packet, computes it in its buffer, draws tokens on the last stage, and passes the packet on.
  *
- * The first stage makes its packets (injector) and embeds them. Drawn tokens travel from the last stage to the first as
- * messages (slot, then a token per candidate), also when both are this rank. */
+ * The first stage gets its packets from the injector and embeds them. Drawn tokens travel from the last stage to the
+ * first as messages (slot, then one token per candidate), even when one rank is both. */
 #include "workers/stage.h"
 
 #include <stdio.h>
@@ -29,12 +29,12 @@ struct atl_stage {
   atl_injector_t *injector;           /* first stage */
   int32_t *tokens;                    /* (max_rows), first stage */
   atl_token_sampler_t *token_sampler; /* last stage */
-  float *logits;                      /* (max_rows, V_i), or a row of all V for the probe; last stage */
+  float *logits;                      /* (max_rows, V_i), or (V) for the probe; last stage */
   atl_row_t *rows;                    /* (max_rows) */
-  int64_t n_packets;                  /* computed so far: the number of the next one, in every stage of the pipeline */
-  int64_t *of_slot;                   /* (M), first stage: number of the packet whose codes the slot embeds next */
-  char *message;                      /* codes on their way, or a row of logits */
-  atl_arena_t arena;                  /* of an unpacked assignment, cleared after each */
+  int64_t n_packets;                  /* computed so far; also the next packet's number, equal in all its stages */
+  int64_t *of_slot;                   /* (M), first stage: number of the packet that drew the tokens embedded next */
+  char *message;                      /* last stage: drawn tokens or a row of logits, packed for sending */
+  atl_arena_t arena;                  /* of the unpacked assignment; cleared before each */
   atl_buffer_t buffer;
   atl_report_t report;
 };
@@ -141,11 +141,12 @@ atl_status_t atl_stage_assign(atl_stage_t *s, const atl_message_t *message) {
 }
 
 atl_status_t atl_stage_accept_codes(atl_stage_t *s, const atl_message_t *message) {
-  if (s->injector == NULL) return ATL_OK; /* retired: the last slot's last codes */
+  if (s->injector == NULL) return ATL_OK; /* retired: these are the last slot's last tokens */
   int32_t slot;
   size_t n = message->n_bytes / sizeof(int32_t);
   ATL_CHECK(message->n_bytes % sizeof(int32_t) == 0 && n >= 2 && n - 1 <= (size_t)s->layout.microbatch, INPUT,
-            "a message of codes has %zu bytes", message->n_bytes);
+            "message of drawn tokens: expected 1 to %d of them, found %zu bytes", (int)s->layout.microbatch,
+            message->n_bytes);
   memcpy(&slot, message->bytes, sizeof slot);
   return atl_injector_accept_codes(s->injector, slot, (const int32_t *)(const void *)(message->bytes + sizeof slot),
                                    (int32_t)(n - 1));
@@ -158,7 +159,7 @@ static atl_status_t ask_for_work(atl_stage_t *s) {
   return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_ASK_WORK, s->buffer.bytes, s->buffer.n);
 }
 
-/* Sends the slot's codes to the first stage, and its grids to the coordinator when they are whole. */
+/* Sends the slot's drawn tokens to the first stage, and its token grids to the coordinator once they are complete. */
 static atl_status_t send_codes(atl_stage_t *s, int32_t slot) {
   int32_t n;
   const int32_t *codes = atl_token_sampler_codes(s->token_sampler, slot, &n);
@@ -172,17 +173,19 @@ static atl_status_t send_codes(atl_stage_t *s, int32_t slot) {
   return atl_mailbox_send(s->traffic->results, s->coordinator_rank, ATL_TAG_DRAWN, s->buffer.bytes, s->buffer.n);
 }
 
-/* A slot begins: its image stores are bound to their texts, or copied from the primed ones. */
+/* Handles a BEGIN packet: binds the slot's image stores to their texts, or copies the prime's stores into them. */
 static atl_status_t begin_slot(atl_stage_t *s, const atl_packet_t *packet) {
   const atl_layout_t *l = &s->layout;
   int32_t n_stores = packet->header->n_rows;
   ATL_CHECK(packet->header->slot >= 0 && packet->header->slot < l->n_slots && n_stores % l->n_streams == 0 &&
                 n_stores <= l->n_streams * l->microbatch,
-            INPUT, "slot %d of %d begins with %d rows", packet->header->slot, l->n_slots, n_stores);
+            INPUT, "BEGIN packet for slot %d of %d has %d stores; expected at most %d", packet->header->slot,
+            l->n_slots, n_stores, l->n_streams * l->microbatch);
   for (int32_t i = 0; i < n_stores; i++) {
     int32_t store = packet->stores[i].store, prefix = packet->stores[i].prefix;
     ATL_CHECK(store >= 0 && store < l->n_image_stores && prefix >= 0 && prefix < l->n_prefixes, INPUT,
-              "a slot begins with image store %d and text store %d", store, prefix);
+              "BEGIN packet names image store %d of %d and text store %d of %d", store, l->n_image_stores, prefix,
+              l->n_prefixes);
     if (l->n_prime > 0)
       atl_transformer_copy(s->transformer, store, atl_layout_prime_store(l, prefix), l->n_prime);
     else
@@ -193,7 +196,8 @@ static atl_status_t begin_slot(atl_stage_t *s, const atl_packet_t *packet) {
   return send_codes(s, packet->header->slot);
 }
 
-/* The packet's rows as the transformer wants them, checked; a new prefix's primed store is bound on the way. */
+/* Checks the packet's rows and copies them to s->rows. With a prime, a prefix's first row also binds its prime store.
+ */
 static atl_status_t read_rows(atl_stage_t *s, const atl_packet_t *packet) {
   const atl_layout_t *l = &s->layout;
   for (int32_t i = 0; i < packet->header->n_rows; i++) {
@@ -201,7 +205,7 @@ static atl_status_t read_rows(atl_stage_t *s, const atl_packet_t *packet) {
     int32_t n_sequences = row.position <= l->text_length ? l->n_prefixes : l->n_image_stores;
     ATL_CHECK(row.position >= 0 && row.position <= l->text_length + l->image_length && row.sequence >= 0 &&
                   row.sequence < n_sequences,
-              INPUT, "a row names sequence %d at position %d", row.sequence, row.position);
+              INPUT, "packet row names sequence %d of %d at position %d", row.sequence, n_sequences, row.position);
     if (row.position == 0 && l->n_prime > 0)
       atl_transformer_bind(s->transformer, atl_layout_prime_store(l, row.sequence), row.sequence);
     s->rows[i] = row;
@@ -209,7 +213,7 @@ static atl_status_t read_rows(atl_stage_t *s, const atl_packet_t *packet) {
   return ATL_OK;
 }
 
-/* Keeps the logits of each prefix whose last row is in the packet. */
+/* Stores the image logits of each prefix whose last row is in the packet. */
 static void draw_prefill(atl_stage_t *s, const atl_packet_t *packet) {
   const atl_layout_t *l = &s->layout;
   for (int32_t i = 0; i < packet->header->n_rows; i++) {
@@ -220,7 +224,7 @@ static void draw_prefill(atl_stage_t *s, const atl_packet_t *packet) {
   }
 }
 
-/* Probe: a message per row: sequence, position, logits of all ids. */
+/* Probe: sends one message per row: sequence, position, logits over all V ids. */
 static atl_status_t send_logits(atl_stage_t *s, const atl_packet_t *packet) {
   size_t n_logits = (size_t)(s->text_vocabulary + s->n_codes), head = sizeof(atl_row_t);
   for (int32_t i = 0; i < packet->header->n_rows; i++) {
@@ -239,7 +243,7 @@ static atl_status_t draw(atl_stage_t *s, const atl_packet_t *packet) {
     draw_prefill(s, packet);
     return ATL_OK;
   }
-  ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "a packet names slot %d of %d", packet->header->slot,
+  ATL_CHECK(packet->header->slot < s->layout.n_slots, INPUT, "packet names slot %d of %d", packet->header->slot,
             s->layout.n_slots);
   atl_transformer_image_logits(s->transformer, s->logits, packet->x, packet->header->n_rows);
   ATL_TRY(atl_token_sampler_step(s->token_sampler, packet->header->slot, s->logits));

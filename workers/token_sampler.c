@@ -4,8 +4,8 @@
 
 typedef struct {
   int32_t n_candidates, n_drawn;
-  int32_t *codes;    /* (b): the last drawn */
-  atl_grid_t *grids; /* (b), with their codes (I) */
+  int32_t *codes;    /* (b): tokens drawn last */
+  atl_grid_t *grids; /* (b): token grids, each a row of cells */
   uint16_t *cells;   /* (b, I) */
 } slot_t;
 
@@ -16,7 +16,7 @@ struct atl_token_sampler {
   atl_sampler_t *sampler;
   int32_t n_codes;
   float *prefix_logits; /* (n_prefixes, V_i) */
-  float *scratch;       /* (2, V_i): drawing overwrites */
+  float *scratch;       /* (2, V_i): copies of prefix logits, since drawing overwrites its input */
   slot_t *slots;        /* (M) */
 };
 
@@ -93,7 +93,7 @@ atl_status_t atl_token_sampler_begin(atl_token_sampler_t *t, const atl_packet_t 
   for (int32_t i = 0; i < n; i++) {
     atl_candidate_t candidate = {packet->candidates[i].prompt, packet->candidates[i].sample};
     ATL_CHECK(candidate.prompt >= 0 && candidate.prompt < t->job->n_prompts, INPUT,
-              "a slot begins with prompt %d of %d", candidate.prompt, t->job->n_prompts);
+              "BEGIN packet names prompt %d of %d", candidate.prompt, t->job->n_prompts);
     begin_grid(t, slot, i, candidate);
     size_t n_bytes = (size_t)t->n_codes * sizeof(float);
     float *logits = t->scratch, *null_logits = l->n_streams == 2 ? t->scratch + t->n_codes : NULL;
@@ -108,7 +108,8 @@ atl_status_t atl_token_sampler_begin(atl_token_sampler_t *t, const atl_packet_t 
 atl_status_t atl_token_sampler_step(atl_token_sampler_t *t, int32_t i_slot, float *logits) {
   slot_t *slot = &t->slots[i_slot];
   ATL_CHECK(slot->n_candidates > 0 && slot->n_drawn < t->layout->image_length, INPUT,
-            "slot %d takes a step that is none of its", i_slot);
+            "logits came for slot %d, which has %d candidates and %d of %d tokens", i_slot, slot->n_candidates,
+            slot->n_drawn, t->layout->image_length);
   size_t width = (size_t)t->n_codes;
   for (int32_t i = 0; i < slot->n_candidates; i++) {
     const float *null_logits = t->layout->n_streams == 2 ? logits + (size_t)(slot->n_candidates + i) * width : NULL;

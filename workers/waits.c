@@ -4,7 +4,7 @@
 
 void atl_waits_init(atl_waits_t *waits) { *waits = (atl_waits_t){0}; }
 
-/* Seconds of the wait that goes on, without what the coordinator has worked in it. */
+/* Seconds of the current wait, less those the coordinator has worked in it. */
 static double current_seconds(const atl_waits_t *w, double now, double coordinating) {
   return w->is_waiting ? fmax(0, now - w->current.start - (coordinating - w->coordinating)) : 0;
 }

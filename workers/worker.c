@@ -1,6 +1,7 @@
-/* A stage that shares its rank with a decoder goes first: a picture waits, a ring stalls. So that pictures come out
- * while drawing goes on, the decoder gets a turn after as many packets as the pipeline takes to draw one for each of
- * its decoders; those on ranks that wait anyway make more. */
+/* A stage that shares its rank with a decoder runs first: a picture can wait, a stalled stage holds up the whole
+ * pipeline. The decoder runs when the stage has no work, and at the latest after `packets_per_picture` packets, in
+ * which the pipeline draws one picture per decoder; so pictures appear while drawing goes on. Decoders on ranks that
+ * often wait make more of them. */
 #include "workers/worker.h"
 
 #include "common/memory.h"
@@ -22,8 +23,8 @@ struct atl_worker {
   bool is_stopped;
   int64_t n_packets; /* since the decoder's last turn */
   int64_t packets_per_picture;
-  double started, reported; /* when */
-  double coordinating;      /* what this rank's coordinator had worked at the last poll */
+  double started, reported; /* time of the first poll and of the last report */
+  double coordinating;      /* seconds this rank's coordinator had worked at the last poll */
   atl_waits_t waits;
   atl_buffer_t buffer;
 };
@@ -72,7 +73,8 @@ void atl_worker_destroy(atl_worker_t **worker) {
   ATL_DESTROY(worker);
 }
 
-/* The pipeline is done and pictures wait: this rank becomes one more decoder, numbered after those of the plan. */
+/* The pipeline has drawn everything and token grids are waiting: this rank becomes another decoder, numbered after
+ * those of the plan. */
 static atl_status_t help(atl_worker_t *w) {
   if (w->decoder != NULL) return ATL_OK;
   if (w->stage != NULL) atl_stage_retire(w->stage);
@@ -95,7 +97,7 @@ static atl_status_t dispatch(atl_worker_t *w, const atl_message_t *message) {
   case ATL_TAG_STOP: w->is_stopped = true; return ATL_OK;
   default: break;
   }
-  return ATL_FAIL(INTERNAL, "a message with tag %d came from rank %d for a role this rank does not have", message->tag,
+  return ATL_FAIL(INTERNAL, "message with tag %d from rank %d is for a role this rank does not have", message->tag,
                   message->source);
 }
 
@@ -109,8 +111,8 @@ static atl_status_t read_messages(atl_worker_t *w, atl_mailbox_t *box, bool *did
   }
 }
 
-static atl_status_t report_now_and_then(atl_worker_t *w, double now) {
-  if (w->started == 0) w->started = w->reported = now; /* the loop begins; loading is over */
+static atl_status_t send_reports_when_due(atl_worker_t *w, double now) {
+  if (w->started == 0) w->started = w->reported = now; /* first poll: loading is over */
   if (now - w->reported < report_interval) return ATL_OK;
   w->reported = now;
   atl_report_t reports[2];
@@ -151,7 +153,7 @@ atl_status_t atl_worker_poll(atl_worker_t *w, double coordinating, bool *did_wor
     if (atl_waits_end(&w->waits, start, coordinating, &ended)) trace_wait(w, &ended);
     return ATL_OK;
   }
-  ATL_TRY(report_now_and_then(w, start));
+  ATL_TRY(send_reports_when_due(w, start));
   if (w->stage != NULL) ATL_TRY(atl_stage_step(w->stage, &did));
   bool has_stepped = did == ATL_DID_WORK;
   w->n_packets += has_stepped;
