@@ -21,7 +21,7 @@ static atl_status_t receive(const atl_comm_t *comm, int from, int tag, double *s
   return atl_comm_wait(comm, &request);
 }
 
-/* Rank 0 answers each ping with its time. */
+/* Rank 0 answers each ping with its clock. */
 static atl_status_t answer(const atl_comm_t *comm, int peer) {
   for (int i = 0; i < N_PINGS; i++) {
     double ping;
@@ -31,7 +31,7 @@ static atl_status_t answer(const atl_comm_t *comm, int peer) {
   return ATL_OK;
 }
 
-/* The answer is taken to be from the middle of the ping's way. */
+/* Assumes that rank 0 answered halfway between send and receive. */
 static atl_status_t ask(const atl_comm_t *comm, atl_clock_t *clock) {
   double shortest = INFINITY;
   for (int i = 0; i < N_PINGS; i++) {

@@ -1,4 +1,4 @@
-/* What a build with MPI and one without share: the launcher's variables, and what a communicator says of itself. */
+/* Shared by builds with and without MPI: the launcher's environment variables, and rank and size of a communicator. */
 #include "partition/comm.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The transport over MPI, the only source that names it. Collectives serve setup and the end of a run; what flows in
- * between goes through mailbox and hop. */
+/* The transport over MPI; the only source file that calls MPI. Collectives are for setup and the end of a run; traffic
+ * in between goes through mailbox and hop. */
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 enum { CHUNK_BYTES = 64 << 20, GATHER_TAG = 1, MESSAGE_BYTES = 1024 };
 
-/* Records MPI's own words and ours; returns COMM. Use through ATL_MPI. */
+/* Records our message and MPI's; returns COMM. Called through ATL_MPI. */
 static atl_status_t fail(int error, const char *file, int line, const char *function, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 static atl_status_t fail(int error, const char *file, int line, const char *function, const char *format, ...) {
@@ -33,16 +33,16 @@ static atl_status_t fail(int error, const char *file, int line, const char *func
     if (atl_mpi_error != MPI_SUCCESS) return fail(atl_mpi_error, __FILE__, __LINE__, __func__, __VA_ARGS__);           \
   } while (0)
 
-static int world_rank = -1; /* MPI has one world a process, and tells nothing about it once it is finalised */
+static int world_rank = -1; /* kept here because MPI cannot be asked once it is finalised */
 
 int atl_comm_world_rank(void) { return world_rank; }
 
 static atl_status_t check_singletons(long n_tasks, int size) {
-  ATL_CHECK(
-      size > 1 || n_tasks <= 1, USAGE,
-      "srun started %ld tasks, but MPI sees 1 rank in each: they would all do the same work. Expected srun and MPI "
-      "to speak PMIx; try srun --mpi=pmix (srun --mpi=list shows what this site has), or mpirun inside the job",
-      n_tasks);
+  ATL_CHECK(size > 1 || n_tasks <= 1, USAGE,
+            "srun started %ld tasks, but MPI sees 1 rank in each: they would all do the same work. srun and MPI must "
+            "both use "
+            "PMIx; try srun --mpi=pmix (srun --mpi=list shows what this site has), or mpirun inside the job",
+            n_tasks);
   return ATL_OK;
 }
 
@@ -56,7 +56,7 @@ static void wrap(MPI_Comm handle, const char *name, atl_comm_t *made) {
   MPI_Comm_size(handle, &made->size);
 }
 
-/* Ranks agree that all have memory before they duplicate: one that went home alone would leave the others waiting. */
+/* Ranks first agree that all have memory: if one returned alone, the others would wait in MPI_Comm_dup for ever. */
 static atl_status_t duplicate(MPI_Comm handle, const char *name, atl_comm_t **copy) {
   MPI_Comm made;
   atl_status_t status = ATL_NEW(1, copy);
@@ -74,10 +74,10 @@ static atl_status_t duplicate(MPI_Comm handle, const char *name, atl_comm_t **co
                   name);
 }
 
-/* MPI, and a duplicate of its world, on all ranks; each rank's failure is its own. */
+/* Starts MPI and duplicates its world. A failure is returned on the rank that has it, without agreement. */
 static atl_status_t start(int *argc, char ***argv, atl_comm_t **world) {
-  long n_tasks = atl_comm_count_srun_tasks(); /* before MPI adds variables of its own */
-  /* Ranks may share cores: one that waits in a collective must not keep the others from working. */
+  long n_tasks = atl_comm_count_srun_tasks(); /* before MPI_Init adds its own variables */
+  /* Ranks may share cores: one that waits in a collective must yield to those that compute. */
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   int provided, size;
   ATL_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "starting MPI");
@@ -86,14 +86,14 @@ static atl_status_t start(int *argc, char ***argv, atl_comm_t **world) {
   MPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
   atl_status_t status = check_singletons(n_tasks, size);
   if (status == ATL_OK && provided < MPI_THREAD_FUNNELED)
-    status = ATL_FAIL(COMM, "this MPI gives thread level %d, needed is FUNNELED (%d); use an MPI built with threads",
+    status = ATL_FAIL(COMM, "MPI provides thread level %d; expected FUNNELED (%d); use an MPI built with threads",
                       provided, MPI_THREAD_FUNNELED);
   if (status == ATL_OK) status = duplicate(MPI_COMM_WORLD, "atelier", world);
   if (status != ATL_OK) MPI_Finalize();
   return status;
 }
 
-/* A rank that failed before its start takes part in this agreement through atl_comm_fail_start. */
+/* A rank that failed earlier takes part in this agreement through atl_comm_fail_start. */
 atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
   *world = NULL;
   ATL_TRY(start(argc, argv, world));
@@ -351,7 +351,7 @@ atl_status_t atl_comm_split_host(const atl_comm_t *comm, atl_comm_t **local) {
 atl_status_t atl_comm_all_gather(const atl_comm_t *comm, const void *mine, size_t n_bytes, void *all) {
   ATL_ASSERT(n_bytes <= INT_MAX);
   ATL_MPI(MPI_Allgather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, comm->comm),
-          "gathering %zu bytes of every rank of '%s'", n_bytes, comm->name);
+          "gathering %zu bytes from every rank of '%s'", n_bytes, comm->name);
   return ATL_OK;
 }
 

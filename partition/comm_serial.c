@@ -1,6 +1,6 @@
-/* The transport of a process alone, in builds without MPI (make MPI=0). It has one rank, and every message goes to
- * oneself: a send copies its bytes into the receive that waits for its tag, or into a parcel that a later receive or
- * probe takes. Parcels are reused: the steady state allocates nothing.
+/* The transport of a single process, in builds without MPI (make MPI=0). Its one rank sends every message to itself: a
+ * send copies its bytes into a posted receive of the same tag, or into a parcel that a later receive or probe takes.
+ * Parcels are reused, so the steady state allocates nothing.
  *
  * Only such builds define ATL_SERIAL; make lint compiles this source too. */
 #ifndef ATL_SERIAL
@@ -25,14 +25,14 @@ typedef struct atl_parcel {
 } parcel_t;
 
 struct atl_queue {
-  parcel_t *first, *last; /* sent and not received, in order */
-  parcel_t *spare;
-  atl_request_t *first_posted, *last_posted;
+  parcel_t *first, *last;                    /* sent but not received, in order */
+  parcel_t *spare;                           /* for reuse */
+  atl_request_t *first_posted, *last_posted; /* receives whose messages have not arrived, in order */
 };
 
 static int world_rank = -1;
 
-/* How many processes a launcher started with this one, as far as its variables say. */
+/* Number of processes in this launch according to the launcher's variables; *variable is the one that says so. */
 static long count_launched(const char **variable) {
   static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -43,7 +43,7 @@ static long count_launched(const char **variable) {
   return atl_comm_count_srun_tasks();
 }
 
-/* This process's number in the launch, so that one of them speaks for all. */
+/* This process's rank in the launch, so that only rank 0 prints the error. */
 static int find_launch_rank(void) {
   static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -71,8 +71,8 @@ atl_status_t atl_comm_start(int *argc, char ***argv, atl_comm_t **world) {
   *world = NULL;
   world_rank = n_launched > 1 ? find_launch_rank() : 0;
   ATL_CHECK(n_launched <= 1, USAGE,
-            "this atelier was built without MPI (make MPI=0) and runs as one process, but %s says that %ld were "
-            "started: each would do all the work. Start one process, or build with MPI (make)",
+            "this atelier was built without MPI (make MPI=0) and runs as a single process, but %s says that %ld were "
+            "started; each would do all the work. Start one process, or build with MPI (make)",
             variable, n_launched);
   return make("atelier", world);
 }
@@ -139,7 +139,7 @@ static void append(struct atl_queue *queue, parcel_t *parcel) {
   queue->last = parcel;
 }
 
-/* Takes *at, a link of the queue whose parcel before it is `before`, out of the queue. */
+/* Unlinks the parcel *at from the queue; `before` is its predecessor, NULL for the first. */
 static parcel_t *remove_parcel(struct atl_queue *queue, parcel_t **at, parcel_t *before) {
   parcel_t *parcel = *at;
   *at = parcel->next;
@@ -164,8 +164,9 @@ static void remove_posted(struct atl_queue *queue, const atl_request_t *request)
 
 static atl_status_t deliver(const atl_comm_t *comm, atl_request_t *request, int tag, const char *bytes,
                             size_t n_bytes) {
-  ATL_CHECK(n_bytes <= request->capacity, COMM, "a message of %zu bytes, tag %d, on '%s' came for a receive of %zu",
-            n_bytes, tag, comm->name, request->capacity);
+  ATL_CHECK(n_bytes <= request->capacity, COMM,
+            "message of %zu bytes, tag %d, on '%s' is longer than its receive (%zu bytes)", n_bytes, tag, comm->name,
+            request->capacity);
   if (n_bytes > 0) memcpy(request->bytes, bytes, n_bytes);
   request->n_bytes = n_bytes;
   request->is_posted = false;
@@ -175,7 +176,7 @@ static atl_status_t deliver(const atl_comm_t *comm, atl_request_t *request, int 
 atl_status_t atl_comm_start_send(const atl_comm_t *comm, int to, int tag, const void *bytes, size_t n_bytes,
                                  atl_request_t *request) {
   ATL_ASSERT(to == 0 && n_bytes <= INT_MAX);
-  *request = (atl_request_t){.is_active = true}; /* until it is tested; the bytes are copied now */
+  *request = (atl_request_t){.is_active = true}; /* until tested; the bytes are copied below */
   struct atl_queue *queue = comm->queue;
   for (atl_request_t *posted = queue->first_posted; posted != NULL; posted = posted->next)
     if (posted->tag == tag) {
@@ -250,10 +251,10 @@ atl_status_t atl_comm_test_some(const atl_comm_t *comm, int n, atl_request_t *re
   return ATL_OK;
 }
 
-/* A receive that nothing has been sent for would wait for ever. */
+/* Waiting for a receive without a message would never end. */
 atl_status_t atl_comm_wait(const atl_comm_t *comm, atl_request_t *request) {
-  ATL_CHECK(!request->is_posted, INTERNAL, "waiting on '%s' for a message that only this process could send",
-            comm->name);
+  ATL_CHECK(!request->is_posted, INTERNAL,
+            "waiting on '%s' for a message that was not sent; only this process could send it", comm->name);
   atl_request_init(request);
   return ATL_OK;
 }

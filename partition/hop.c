@@ -1,6 +1,6 @@
-/* A buffer has one of four states: posted (a receive waits for it), empty (first stage), lent to the stage, or being
- * sent. Messages of one sender and tag are matched in order to receives in order, so that only the oldest of the posted
- * buffers and the oldest of those being sent ever need a test. */
+/* A buffer is in one of four states: posted for a receive, empty (first stage), lent to the stage, or being sent.
+ * Messages of one sender and tag match posted receives in order, so only the oldest posted buffer and the oldest buffer
+ * being sent need a test. */
 #include "partition/hop.h"
 
 #include <limits.h>
@@ -12,7 +12,7 @@
 
 enum { ALIGNMENT = 64 };
 
-_Static_assert(sizeof(atl_packet_store_t) == sizeof(atl_packet_row_t), "stores lie where rows do");
+_Static_assert(sizeof(atl_packet_store_t) == sizeof(atl_packet_row_t), "stores and rows share their bytes");
 
 typedef struct {
   atl_fifo_t fifo;
@@ -25,13 +25,13 @@ struct atl_hop {
   atl_hop_spec_t spec;
   size_t x_offset, buffer_bytes;
   char *pool;              /* (n_buffers, buffer_bytes) */
-  atl_packet_t *packets;   /* n_buffers views */
-  bool *is_lent;           /* n_buffers */
-  atl_request_t *requests; /* n_buffers: the receive or the send of a buffer */
+  atl_packet_t *packets;   /* (n_buffers) views */
+  bool *is_lent;           /* (n_buffers) */
+  atl_request_t *requests; /* (n_buffers): the buffer's receive or send */
   queue_t posted, sending, empty;
-  bool has_arrived;    /* the oldest posted buffer is complete */
+  bool has_arrived;    /* the oldest posted receive is complete */
   size_t n_arrived;    /* its bytes */
-  atl_status_t failed; /* found in atl_hop_progress, returned by the next take */
+  atl_status_t failed; /* a failure in atl_hop_progress or atl_hop_is_idle; the next take reports it */
 };
 
 static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
@@ -51,7 +51,7 @@ static size_t buffer_bytes_of(const atl_hop_spec_t *spec) {
 
 size_t atl_hop_bytes(const atl_hop_spec_t *spec) { return (size_t)spec->n_buffers * buffer_bytes_of(spec); }
 
-/* What travels of a packet. */
+/* Bytes of a packet that are sent. */
 static size_t wire_bytes(const atl_hop_t *hop, const atl_packet_header_t *header) {
   size_t n = (size_t)header->n_rows;
   if (header->kind == ATL_PACKET_BEGIN) return hop->x_offset + n * sizeof(atl_packet_candidate_t);
@@ -64,7 +64,7 @@ static int32_t pop(queue_t *queue) { return queue->buffers[atl_fifo_pop(&queue->
 
 static int32_t oldest(const queue_t *queue) { return queue->buffers[atl_fifo_at(&queue->fifo, 0)]; }
 
-/* Gives buffer i to the receive side, or to the free ones when nobody sends to us. */
+/* Posts buffer i for receiving again, or, on the first stage, makes it free. */
 static atl_status_t recycle(atl_hop_t *hop, int32_t i) {
   if (hop->spec.previous_rank < 0) {
     push(&hop->empty, i);
@@ -79,7 +79,7 @@ static atl_status_t recycle(atl_hop_t *hop, int32_t i) {
 static atl_status_t check_spec(const atl_hop_spec_t *spec) {
   bool is_sane = spec->n_buffers >= 1 && spec->max_rows >= 1 && spec->row_width >= 1 && spec->row_width <= INT_MAX;
   ATL_CHECK(is_sane && (double)spec->max_rows * (double)spec->row_width * sizeof(float) < (double)INT_MAX / 2, INPUT,
-            "a packet of %d rows of %lld floats does not fit one message (1 GiB); try a smaller microbatch",
+            "packet of %d rows of %lld floats does not fit one message (at most 1 GiB); try a smaller --microbatch",
             (int)spec->max_rows, (long long)spec->row_width);
   return ATL_OK;
 }
@@ -155,12 +155,11 @@ static atl_status_t look_for_arrival(atl_hop_t *hop) {
 static atl_status_t check_packet(const atl_hop_t *hop, const atl_packet_header_t *header) {
   bool is_sane = hop->n_arrived >= sizeof *header && header->kind >= ATL_PACKET_ROWS &&
                  header->kind <= ATL_PACKET_BEGIN && header->n_rows >= 0 && header->n_rows <= hop->spec.max_rows;
-  ATL_CHECK(
-      is_sane && hop->n_arrived == wire_bytes(hop, header), COMM,
-      "a packet of %zu bytes came from rank %d with kind %d and %d rows; expected at most %d rows of %lld floats. "
-      "Do all ranks run the same binary and plan?",
-      hop->n_arrived, hop->spec.previous_rank, (int)header->kind, (int)header->n_rows, (int)hop->spec.max_rows,
-      (long long)hop->spec.row_width);
+  ATL_CHECK(is_sane && hop->n_arrived == wire_bytes(hop, header), COMM,
+            "packet of %zu bytes from rank %d has kind %d and %d rows; expected at most %d rows of %lld floats. "
+            "Do all ranks run the same binary and plan?",
+            hop->n_arrived, hop->spec.previous_rank, (int)header->kind, (int)header->n_rows, (int)hop->spec.max_rows,
+            (long long)hop->spec.row_width);
   return ATL_OK;
 }
 
@@ -188,7 +187,7 @@ atl_status_t atl_hop_take(atl_hop_t *hop, atl_packet_t **packet) {
   return check_packet(hop, (*packet)->header);
 }
 
-/* The buffer of a packet that comes back from the stage. */
+/* Index of the buffer of a packet that the stage gives back. */
 static int32_t unlend(atl_hop_t *hop, const atl_packet_t *packet) {
   int32_t i = (int32_t)(packet - hop->packets);
   ATL_ASSERT(i >= 0 && i < hop->spec.n_buffers && hop->is_lent[i]);

@@ -1,6 +1,6 @@
-/* One nonblocking receive at most is under way: a message is found, its buffer grown, its bytes fetched and
- * tested for on later polls, so that a sender busy computing never holds up whoever polls. Sends are
- * copied into pooled buffers; the pool grows to the largest number of messages that were ever under way at once. */
+/* At most one nonblocking receive is in progress: a poll finds a message, grows the buffer and starts the receive;
+ * later polls test it, so a sender that is busy computing never blocks the poller. Sends are copied into pooled
+ * buffers; the pool grows to the largest number of sends ever in progress at once. */
 #include "partition/mailbox.h"
 
 #include <limits.h>
@@ -19,14 +19,14 @@ typedef struct {
 struct atl_mailbox {
   const atl_comm_t *comm;
   slab_t in;
-  atl_request_t receiving; /* active: a message is being fetched */
+  atl_request_t receiving; /* active while a message is being fetched */
   atl_arrival_t arrival;   /* that message */
-  int n_sends;             /* slabs, requests, idle have this many; a send lives in one index */
+  int n_sends;             /* length of slabs, requests, idle and finished; a send uses one index */
   int n_idle;
   slab_t *slabs;
   atl_request_t *requests;
-  int *idle;     /* stack of indices without a send under way */
-  int *finished; /* scratch of Testsome */
+  int *idle;     /* stack of indices without a send in progress */
+  int *finished; /* output of atl_comm_test_some */
 };
 
 static atl_status_t slab_reserve(slab_t *slab, size_t n_bytes) {
@@ -69,7 +69,7 @@ atl_status_t atl_mailbox_new(const atl_comm_t *comm, atl_mailbox_t **box) {
 void atl_mailbox_destroy(atl_mailbox_t **box) {
   if (box == NULL || *box == NULL) return;
   atl_mailbox_t *b = *box;
-  /* A matched message's sender waits for it to be fetched. */
+  /* Complete a receive in progress: its sender waits for it. */
   (void)atl_comm_wait(b->comm, &b->receiving);
   for (int i = 0; i < b->n_sends; i++) (void)atl_comm_wait(b->comm, &b->requests[i]);
   for (int i = 0; i < b->n_sends; i++) ATL_DESTROY(&b->slabs[i].bytes);
@@ -90,7 +90,7 @@ static atl_status_t collect_sends(atl_mailbox_t *box) {
 }
 
 atl_status_t atl_mailbox_send(atl_mailbox_t *box, int to, int tag, const void *bytes, size_t n_bytes) {
-  ATL_CHECK(n_bytes <= INT_MAX, INPUT, "a message of %zu bytes (tag %d) is too long, at most %d", n_bytes, tag,
+  ATL_CHECK(n_bytes <= INT_MAX, INPUT, "message of %zu bytes (tag %d) is too long; expected at most %d", n_bytes, tag,
             INT_MAX);
   ATL_TRY(collect_sends(box));
   if (box->n_idle == 0) ATL_TRY(grow_sends(box));
@@ -102,7 +102,7 @@ atl_status_t atl_mailbox_send(atl_mailbox_t *box, int to, int tag, const void *b
   return ATL_OK;
 }
 
-/* Starts to fetch the next message if there is one. */
+/* Starts to fetch the next message, if there is one. */
 static atl_status_t match(atl_mailbox_t *box) {
   bool is_there;
   ATL_TRY(atl_comm_find_arrival(box->comm, &is_there, &box->arrival));

@@ -1,5 +1,5 @@
-/* The real hop and the real mailbox with nothing between. The first rank starts a slot's next round when its message is
- * back, and keeps the round's seconds; the last rank answers each packet with a message. */
+/* Uses the same hop and mailbox as a run. The first rank records the seconds of a slot's round when its answer is back,
+ * and then starts its next; the last rank answers each packet with a message. */
 #include "partition/measure.h"
 
 #include <sched.h>
@@ -19,11 +19,11 @@ typedef struct {
   atl_mailbox_t *box;
   int rank, size;
   atl_arena_t arena;
-  double *started; /* (n_slots) */
-  int32_t *done;   /* (n_slots) rounds */
+  double *started; /* (n_slots): start of the current round; 0: not started */
+  int32_t *done;   /* (n_slots): rounds completed */
   double *rounds;  /* (n_slots * n_rounds) seconds */
   int64_t n_rounds;
-  int32_t next; /* slot that starts next: slots go in order */
+  int32_t next; /* slot that starts next; slots start in order */
 } bench_t;
 
 static atl_status_t open_ring(bench_t *b, const atl_comm_t *comm) {
@@ -131,7 +131,9 @@ static atl_status_t run(bench_t *b, const atl_comm_t *comm, atl_ring_times_t *ti
 }
 
 atl_status_t atl_measure_ring(const atl_comm_t *comm, const atl_ring_load_t *load, atl_ring_times_t *times) {
-  ATL_CHECK(load->n_slots >= 1 && load->n_rounds >= 1, INPUT, "a ring is measured with 1 slot and 1 round or more");
+  ATL_CHECK(load->n_slots >= 1 && load->n_rounds >= 1, INPUT,
+            "measuring a ring needs at least 1 slot and 1 round; found %d and %d", (int)load->n_slots,
+            (int)load->n_rounds);
   bench_t b = {.load = load, .rank = atl_comm_rank(comm), .size = atl_comm_size(comm)};
   *times = (atl_ring_times_t){0};
   atl_status_t status = run(&b, comm, times);

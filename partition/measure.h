@@ -1,5 +1,5 @@
-/* Measure: what the ring costs by itself on this machine: packets pass from rank to rank through hops, codes come back
- * by message, and nobody computes. The hop's seconds go into the plan's costs.
+/* Measure: the cost of a pipeline's communication alone on this machine. Packets pass from rank to rank through hops
+ * and an answer returns by message, without any computation between. The hop's seconds go into the plan's costs.
  *
  *     atl_ring_load_t load = {.n_rows = 32, .row_width = 512, .n_slots = 5, .n_rounds = 200};
  *     ATL_TRY(atl_measure_ring(world, &load, &times));                     collective over world
@@ -10,21 +10,21 @@
 #include "partition/comm.h"
 
 typedef struct {
-  int32_t n_rows;    /* of a packet: b, twice that when guided */
-  int64_t row_width; /* floats: D, twice that when reversible */
-  int32_t n_slots;   /* in flight */
-  int32_t n_rounds;  /* of each slot */
+  int32_t n_rows;    /* rows of a packet: b, or 2b when guided */
+  int64_t row_width; /* floats of a row: D, or 2D when reversible */
+  int32_t n_slots;   /* packets in flight */
+  int32_t n_rounds;  /* rounds per slot */
 } atl_ring_load_t;
 
 typedef struct {
-  double round;      /* median seconds from a slot's start on the first rank to its codes' return */
-  double hop;        /* of it, a rank's share: what costs.hop means when n_slots is 1 */
-  double microbatch; /* seconds a slot-step of the whole ring takes when slots follow one another */
-  double bytes;      /* of a packet */
+  double round;      /* median seconds from a slot's start on the first rank until its answer is back there */
+  double hop;        /* round / number of ranks; with n_slots = 1 it is the hop of atl_costs_t */
+  double microbatch; /* total seconds / (n_slots * n_rounds): seconds per packet with n_slots in flight */
+  double bytes;      /* of a packet's activations */
 } atl_ring_times_t;
 
-/* The ring goes through all ranks in order; one rank alone measures its messages to itself. Every rank gets the times.
- * Collective. */
+/* Measures a ring through all ranks in order; a single rank measures its messages to itself. Every rank gets the same
+ * times. Collective. INPUT when there is no slot or round; MEMORY, COMM. */
 atl_status_t atl_measure_ring(const atl_comm_t *comm, const atl_ring_load_t *load, atl_ring_times_t *times);
 
 #endif

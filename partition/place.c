@@ -10,7 +10,7 @@
 #include "partition/comm_private.h"
 #include "partition/measure.h"
 
-/* "0-3,8" */
+/* Formats the cpuset like "0-3,8". */
 static void print_cpus(const cpu_set_t *cpus, char *text, size_t text_bytes) {
   size_t used = 0;
   text[0] = '\0';
@@ -29,7 +29,7 @@ typedef struct {
   int n_threads;
 } affinity_t;
 
-/* Do the ranks whose cpusets intersect mine run more threads than those sets have cpus together? */
+/* Do the ranks whose cpusets intersect mine run more threads than the union of these sets has cpus? */
 static bool is_oversubscribed(const affinity_t *mine, const affinity_t *all_affinities, int n) {
   cpu_set_t all = mine->cpus, meeting;
   int n_threads = 0;
@@ -52,7 +52,8 @@ static atl_status_t gather_affinity(const atl_comm_t *world, const atl_comm_t *l
   return status;
 }
 
-/* Memory that this rank may take: its part of what its host's ranks share, or a limit of its own; 0: not known. */
+/* Memory that this rank may use, in bytes: an equal part of what the host's ranks share, or its own limit if smaller;
+ * 0: unknown. */
 static double find_free_bytes(int n_ranks_on_host, const char **limit) {
   atl_available_t available;
   atl_available_get("", &available);
@@ -62,7 +63,7 @@ static double find_free_bytes(int n_ranks_on_host, const char **limit) {
   return is_own ? own : part;
 }
 
-/* Cores that this rank can keep busy: its threads, or its part of the cpus that several ranks share. */
+/* Cores that this rank can keep busy: its threads, at most its cpus, or its part of them when ranks share cores. */
 static double count_cores(const affinity_t *mine, const atl_place_t *host) {
   double n_cpus = CPU_COUNT(&mine->cpus);
   if (host->is_sharing_cores) n_cpus /= host->n_ranks_on_host;
@@ -93,7 +94,7 @@ atl_status_t atl_place_find(const atl_comm_t *world, atl_place_t *host) {
   snprintf(host->text, sizeof host->text,
            "host %s, cpus %s, %d thread%s, %d rank%s on this host, %.0f MiB for each (%s)%s", name, cpus,
            mine.n_threads, mine.n_threads == 1 ? "" : "s", host->n_ranks_on_host, host->n_ranks_on_host == 1 ? "" : "s",
-           free / (1 << 20), limit, host->is_sharing_cores ? ", sharing cores (timings mean little)" : "");
+           free / (1 << 20), limit, host->is_sharing_cores ? ", oversubscribed (timings mean little)" : "");
   return ATL_OK;
 }
 

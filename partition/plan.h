@@ -108,8 +108,8 @@ int32_t atl_plan_find_decoder(const atl_plan_t *plan, int32_t rank);
 void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *request, FILE *out);
 /* The plan as JSON (run.json, --plan FILE). Caller owns. */
 atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object);
-/* And back: INPUT unless it is valid (atl_plan_is_valid); with a request (NULL: none) MEMORY unless it fits the memory of
- * a rank, and the predictions are made anew. */
+/* And back: INPUT unless it is valid (atl_plan_is_valid); with a request (NULL: none) MEMORY unless it fits the memory
+ * of a rank, and the predictions are made anew. */
 atl_status_t atl_plan_from_json(const json_t *object, const char *where, const atl_plan_request_t *request,
                                 atl_plan_t *plan);
 

@@ -1,8 +1,13 @@
-/* Traffic: the communicators of a run, one per class of messages, made together at start.
+/* Traffic: the communicators of a run, one per class of messages, created together at start.
  *
- * The ring carries packets of activations (partition/hop). The others are mailboxes, each read by one party: `tokens`
- * (drawn codes, back to the first stage) and `control` (the coordinator's orders) by a rank's worker, `results` by the
- * coordinator. So a rank that carries every role needs no dispatcher, and nobody reads another's message.
+ * `ring` carries packets of activations (partition/hop). The others are mailboxes, each with one reader per rank: the
+ * worker reads `tokens` (drawn tokens, from the last stage back to the first) and `control` (messages of the
+ * coordinator); the coordinator reads `results`. So a rank with all roles needs no dispatcher between them, and no role
+ * receives another's message.
+ *
+ *     atl_traffic_t traffic;
+ *     atl_status_t status = atl_traffic_init(world, &traffic);
+ *     atl_traffic_clear(&traffic);                                 also after a failure
  */
 #ifndef ATL_PARTITION_TRAFFIC_H
 #define ATL_PARTITION_TRAFFIC_H
@@ -13,12 +18,13 @@ typedef struct {
   atl_comm_t *world; /* borrowed */
   atl_comm_t *ring;
   atl_mailbox_t *tokens, *control, *results;
-  atl_comm_t *comms[3]; /* under the mailboxes, same order */
+  atl_comm_t *comms[3]; /* of the mailboxes, in the same order */
 } atl_traffic_t;
 
-/* Collective over world, which it borrows. Caller clears, also after a failure. */
+/* Duplicates world four times and opens the mailboxes. Borrows world. Collective. MEMORY, COMM. Caller clears, also
+ * after a failure. */
 atl_status_t atl_traffic_init(atl_comm_t *world, atl_traffic_t *traffic);
-/* Waits for this rank's own sends. Collective. */
+/* Waits for this rank's sends to complete, then frees. Collective. */
 void atl_traffic_clear(atl_traffic_t *traffic);
 
 #endif
