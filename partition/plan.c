@@ -1,10 +1,10 @@
-/* All layouts that the request allows are tried: S stages, P pipelines, decoders on ranks of their own or on the
- * stages', a coordinator alone or not, a few microbatches. The one predicted to be done first wins; more stages must
- * earn their place by 2 %, because a model on one rank has no bubble and no messages (replicate first).
+/* Tries all layouts that the request allows: S stages, P pipelines, decoders on their own ranks or on those of stages,
+ * the coordinator alone or not, and a few microbatches. The one predicted to finish first wins. A layout with more
+ * stages must be at least 2 % faster, because a model on one rank has no bubble and no hops (replicate first).
  *
- * Prediction (docs/partition.md): all samples have the same length, so slots go round in lock-step. A wave of M slots
- * takes I rounds of R = max(M t_max, sum(t + c)); the job takes its waves, its prefills, S - 1 steps to fill and drain,
- * and what decoders have left to do when the last wave ends. */
+ * Prediction (docs/partition.md): all samples have the same length, so slots advance in lock-step. A wave of M slots
+ * takes I rounds of R = max(M t_max, sum(t + c)) seconds. The job takes its waves, its prefill, S - 1 steps to fill and
+ * drain, and the decoding that is left when the last wave ends. */
 #include "partition/plan.h"
 
 #include <math.h>
@@ -13,8 +13,8 @@
 
 #include "partition/plan_private.h"
 
-/* Layers are alike but for what the ends carry, so the best cut gives each next layer to the stage that is then the
- * least loaded; the first layer of each stage is given beforehand. */
+/* Layers cost the same; only the first and last stage have extra work. So a greedy cut is optimal: each stage starts
+ * with one layer, and each further layer goes to the stage that is least loaded with it. */
 static void cut_layers(const atl_plan_request_t *q, int32_t n_stages, int32_t *first_layer) {
   int32_t n_layers[ATL_MAX_STAGES], b = q->microbatch > 0 ? q->microbatch : ATL_PLAN_MICROBATCH;
   for (int32_t s = 0; s < n_stages; s++) n_layers[s] = 1;
@@ -32,30 +32,32 @@ static void cut_layers(const atl_plan_request_t *q, int32_t n_stages, int32_t *f
   ATL_ASSERT(first_layer[n_stages] == q->n_layers);
 }
 
-enum { SHARING_RANKS = 4 }; /* up to so many ranks, a decoder on a stage's rank costs nothing but its work */
+enum { SHARING_RANKS = 4 }; /* with at most this many ranks, decoders on stage ranks get no penalty */
 
-/* Guesses of what the prediction leaves out; a calibration does not replace them. Decoding on a stage's rank holds up
- * its whole pipeline now and then; a coordinator on a stage's rank takes time from it for each rank it serves. */
-static const double the_sharing_penalty = 0.10, the_coordinating_penalty = 0.002;
-static const double the_gain_of_stages = 0.98, the_gain = 0.999; /* what a better layout must gain, as a factor */
+/* Estimates of costs that the prediction leaves out; a calibration does not replace them. Decoding on a stage's rank
+ * delays its whole pipeline at times; a coordinator on a stage's rank takes time from it for each rank that it serves.
+ */
+static const double sharing_penalty = 0.10, coordinating_penalty = 0.002;
+/* A layout replaces the best one if its score is below this factor times the best score. */
+static const double gain_with_more_stages = 0.98, gain_otherwise = 0.999;
 
-static const double the_longest = 1e9; /* seconds of any cost: a job's sums of them stay finite */
+static const double max_cost = 1e9; /* seconds; bounds each cost, so that a job's sums stay finite */
 
 typedef struct {
   const atl_plan_request_t *request;
-  atl_plan_t plan; /* the one under consideration */
+  atl_plan_t plan; /* under consideration */
   atl_plan_t best;
-  double best_score;      /* seconds, with penalties; INFINITY: none yet */
-  int32_t refused_stages; /* the fewest that had a layout that does not fit the memory; 0: none */
-  int64_t fewest_bytes;   /* of any layout's fullest rank */
-  int32_t fewest_bytes_stages;
+  double best_score;           /* seconds, with penalties; INFINITY: none yet */
+  int32_t rejected_stages;     /* smallest S with a layout rejected for memory; 0: none */
+  int64_t fewest_bytes;        /* smallest bytes of a fullest rank, over all layouts */
+  int32_t fewest_bytes_stages; /* S of that layout */
 } search_t;
 
 static bool fits_memory(search_t *s) {
   int64_t bytes = atl_plan_fullest_rank(&s->plan, s->request), memory = s->request->memory_per_rank;
   if (bytes < s->fewest_bytes) s->fewest_bytes = bytes, s->fewest_bytes_stages = s->plan.n_stages;
   bool fits = memory == 0 || bytes <= memory;
-  if (!fits && s->refused_stages == 0) s->refused_stages = s->plan.n_stages;
+  if (!fits && s->rejected_stages == 0) s->rejected_stages = s->plan.n_stages;
   return fits;
 }
 
@@ -63,17 +65,16 @@ static void consider(search_t *s) {
   if (!fits_memory(s)) return;
   atl_plan_predict(s->request, &s->plan);
   double score = s->plan.seconds;
-  if (s->plan.first_stage_rank == 0) score *= 1 + the_coordinating_penalty * s->plan.n_ranks;
+  if (s->plan.first_stage_rank == 0) score *= 1 + coordinating_penalty * s->plan.n_ranks;
   if (s->plan.n_decoders > 0 && s->plan.first_decoder_rank < 0 && s->plan.n_ranks > SHARING_RANKS)
-    score *= 1 + the_sharing_penalty;
-  double gain = s->plan.n_stages > s->best.n_stages ? the_gain_of_stages : the_gain;
+    score *= 1 + sharing_penalty;
+  double gain = s->plan.n_stages > s->best.n_stages ? gain_with_more_stages : gain_otherwise;
   if (isfinite(s->best_score) && score >= gain * s->best_score) return;
   s->best = s->plan;
   s->best_score = score;
 }
 
-/* M = ceil(sum(t + c) / max t) + 1 slots keep every stage busy, one to absorb jitter. A single stage waits for nobody.
- */
+/* M = ceil(sum(t + c) / max t) slots keep every stage busy; one more absorbs jitter. A single stage needs only one. */
 static int32_t choose_slots(const search_t *s, int32_t b) {
   double slowest, sum;
   if (s->request->n_slots > 0) return s->request->n_slots;
@@ -85,7 +86,7 @@ static int32_t choose_slots(const search_t *s, int32_t b) {
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* The smallest microbatch with which a pipeline's images take no more waves than with `most`: the last wave is full. */
+/* Takes the smallest microbatch that needs no more waves than `most` does, so that waves are even. */
 static void try_microbatch(search_t *s, int32_t most) {
   const atl_plan_request_t *q = s->request;
   atl_plan_t *p = &s->plan;
@@ -105,7 +106,7 @@ static void try_microbatches(search_t *s) {
     try_microbatch(s, most);
 }
 
-/* The ranks that stages and coordinator leave; or the stages' own. */
+/* Tries decoders on the stages' ranks, and on the ranks that stages and coordinator leave. */
 static void try_decoders(search_t *s) {
   const atl_plan_request_t *q = s->request;
   atl_plan_t *p = &s->plan;
@@ -153,27 +154,28 @@ static atl_status_t check_costs(const atl_costs_t *c) {
                {"decoded picture", c->decode},
                {"score", c->score}};
   for (size_t i = 0; i < sizeof costs / sizeof *costs; i++)
-    ATL_CHECK(costs[i].seconds >= 0 && costs[i].seconds <= the_longest, INPUT,
-              "a plan needs the cost of a %s from 0 to %g s, found %g s", costs[i].name, the_longest, costs[i].seconds);
-  ATL_CHECK(c->layer > 0, INPUT, "a plan needs the cost of a layer, found %g s", c->layer);
+    ATL_CHECK(costs[i].seconds >= 0 && costs[i].seconds <= max_cost, INPUT,
+              "cost of a %s: expected 0 to %g s, found %g s", costs[i].name, max_cost, costs[i].seconds);
+  ATL_CHECK(c->layer > 0, INPUT, "cost of a layer: expected more than 0 s, found %g s", c->layer);
   return ATL_OK;
 }
 
 static atl_status_t check_request(const atl_plan_request_t *q) {
-  ATL_CHECK(q->n_ranks >= 1 && q->n_ranks <= ATL_MAX_RANKS, INPUT, "a plan is for 1 to %d ranks, not %d", ATL_MAX_RANKS,
-            (int)q->n_ranks);
-  ATL_CHECK(q->n_layers >= 1 && q->n_layers <= ATL_MAX_STAGES, INPUT, "a plan is for 1 to %d layers, not %d",
+  ATL_CHECK(q->n_ranks >= 1 && q->n_ranks <= ATL_MAX_RANKS, INPUT, "plan: expected 1 to %d ranks, found %d",
+            ATL_MAX_RANKS, (int)q->n_ranks);
+  ATL_CHECK(q->n_layers >= 1 && q->n_layers <= ATL_MAX_STAGES, INPUT, "plan: expected 1 to %d layers, found %d",
             ATL_MAX_STAGES, (int)q->n_layers);
   ATL_CHECK(q->n_images >= 1 && q->n_prompts >= 1 && q->n_drawn >= 1, INPUT,
-            "a plan needs images to make; there are %lld of %d prompts", (long long)q->n_images, (int)q->n_prompts);
+            "plan: expected images to draw, found %lld images of %d prompts", (long long)q->n_images,
+            (int)q->n_prompts);
   ATL_TRY(check_costs(&q->costs));
   ATL_CHECK(q->n_stages >= 0 && q->n_pipelines >= 0 && q->n_decoders >= 0 && q->n_slots >= 0 && q->microbatch >= 0,
-            INPUT, "stages, pipelines, decoders, slots and microbatch are counts; 0 lets the plan decide");
+            INPUT, "stages, pipelines, decoders, slots and microbatch are counts; expected 0 (automatic) or more");
   ATL_CHECK(q->n_stages <= q->n_layers, INPUT, "%d stages for %d layers: each needs one; try --stages %d or fewer",
             (int)q->n_stages, (int)q->n_layers, (int)q->n_layers);
   ATL_CHECK(q->n_slots <= ATL_PLAN_MAX_SLOTS && q->microbatch <= ATL_PLAN_MAX_MICROBATCH, INPUT,
-            "%d slots of %d candidates; at most %d and %d go", (int)q->n_slots, (int)q->microbatch, ATL_PLAN_MAX_SLOTS,
-            ATL_PLAN_MAX_MICROBATCH);
+            "%d slots of %d candidates; expected at most %d slots and %d candidates", (int)q->n_slots,
+            (int)q->microbatch, ATL_PLAN_MAX_SLOTS, ATL_PLAN_MAX_MICROBATCH);
   return ATL_OK;
 }
 
@@ -188,27 +190,27 @@ static atl_status_t check_ranks(const atl_plan_request_t *q) {
   int64_t n_left = q->n_ranks - n_needed, most = n_left > n_needed ? n_left : n_needed;
   if (q->n_stages == 0 || q->n_pipelines == 0) most = q->n_ranks;
   ATL_CHECK(q->n_decoders <= most, INPUT,
-            "%d decoders find no ranks beside %lld stages on %d ranks; try --decoders %lld or fewer, or more ranks",
+            "%d decoders do not fit beside %lld stages on %d ranks; try --decoders %lld or fewer, or more ranks",
             (int)q->n_decoders, (long long)n_needed, (int)q->n_ranks, (long long)most);
   return ATL_OK;
 }
 
 static void explain(const search_t *s, atl_plan_t *plan) {
   const atl_plan_request_t *q = s->request;
-  const char *stages = q->n_stages > 0       ? "stages as asked"
+  const char *stages = q->n_stages > 0       ? "stages as requested"
                        : plan->n_stages == 1 ? "the model fits one rank, so it is replicated"
-                       : s->refused_stages > 0 && s->refused_stages < plan->n_stages
-                           ? "with fewer stages, too little fits the memory of a rank"
-                           : "fewer stages are predicted slower";
-  const char *decoders = plan->n_decoders == 0           ? "nothing is decoded"
-                         : plan->first_decoder_rank >= 0 ? "decoders have ranks of their own"
+                       : s->rejected_stages > 0 && s->rejected_stages < plan->n_stages
+                           ? "fewer stages need more memory than a rank has"
+                           : "fewer stages are predicted to be slower";
+  const char *decoders = plan->n_decoders == 0           ? "no decoders"
+                         : plan->first_decoder_rank >= 0 ? "decoders have their own ranks"
                                                          : "decoders share the stages' ranks";
   int32_t n_used = plan->first_stage_rank + plan->n_pipelines * plan->n_stages +
                    (plan->first_decoder_rank >= 0 ? plan->n_decoders : 0);
   char idle[48] = "";
   if (n_used < plan->n_ranks) snprintf(idle, sizeof idle, "; ranks without work: %d", (int)(plan->n_ranks - n_used));
   snprintf(plan->reason, sizeof plan->reason, "%s; %s; %s%s; costs are %s", stages, decoders,
-           plan->first_stage_rank > 0 ? "the coordinator is alone" : "the coordinator shares a rank", idle,
+           plan->first_stage_rank > 0 ? "the coordinator has its own rank" : "the coordinator shares a rank", idle,
            q->costs.is_measured ? "measured" : "estimated");
 }
 
@@ -223,10 +225,11 @@ atl_status_t atl_plan_make(const atl_plan_request_t *request, atl_plan_t *plan) 
     for (int32_t n_stages = 1; n_stages <= last; n_stages++) try_stages(&s, n_stages);
   }
   ATL_CHECK(s.fewest_bytes < INT64_MAX, INPUT,
-            "no layout of %d ranks has %d decoders beside %d pipelines of %d stages; leave one of them to the plan",
+            "no layout of %d ranks has %d decoders beside %d pipelines of %d stages (0: automatic); leave out one of "
+            "these options",
             (int)request->n_ranks, (int)request->n_decoders, (int)request->n_pipelines, (int)request->n_stages);
   ATL_CHECK(isfinite(s.best_score), MEMORY,
-            "a rank needs at least %.1f MiB (with %d stages) and has %.1f MiB; try more ranks, fewer ranks a node, "
+            "a rank needs at least %.1f MiB (with %d stages) and has %.1f MiB; try more ranks, fewer ranks per host, "
             "--dtype bf16, or a smaller --microbatch",
             (double)s.fewest_bytes / (1 << 20), (int)s.fewest_bytes_stages,
             (double)request->memory_per_rank / (1 << 20));

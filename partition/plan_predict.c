@@ -1,12 +1,12 @@
-/* Seconds and bytes of a layout, and where its roles are. The formulas are in docs/partition.md. */
+/* Predicts seconds and bytes of a layout, and maps roles to ranks. docs/partition.md explains the formulas. */
 #include <math.h>
 
 #include "partition/plan_private.h"
 
-/* Decoders are kept below this load: their queue grows as rho / (1 - rho). */
-static const double the_decoder_load = 0.85;
+/* Decoders are planned below this load rho, since their queue grows as rho / (1 - rho). */
+static const double max_decoder_load = 0.85;
 
-/* fixed + growing * b / b0; weights that fit the cache are read for free. */
+/* fixed + (seconds - fixed) * b / microbatch; without the fixed part when the weights fit the cache. */
 static double scale(const atl_costs_t *costs, double seconds, double fixed, int32_t b, bool is_cached) {
   if (costs->microbatch == 0) return seconds;
   return (is_cached ? 0 : fixed) + (seconds - fixed) * b / costs->microbatch;
@@ -37,7 +37,8 @@ void atl_plan_round(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t
   }
 }
 
-/* n images at once in one pipeline, spread evenly over its slots: seconds, and seconds of work of all its stages. */
+/* Seconds of one wave: n_images in flight in one pipeline, spread evenly over its slots. Adds the seconds its stages
+ * work to *work. */
 static double wave_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, int64_t n_images, double *work) {
   if (n_images == 0) return 0;
   int64_t n_slots = (n_images + plan->microbatch - 1) / plan->microbatch;
@@ -48,7 +49,8 @@ static double wave_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, 
   return q->n_drawn * fmax((double)n_slots * slowest, sum);
 }
 
-/* Each prompt's text goes once through each pipeline that has candidates of it. */
+/* Seconds of prefill in one pipeline: each text is prefilled once in each pipeline that has candidates of it, here
+ * taken as an even share of the prompts. Adds the seconds its stages work to *work. */
 static double prefill_seconds(const atl_plan_t *plan, const atl_plan_request_t *q, double *work) {
   double n_prompts = ceil((double)q->n_prompts / plan->n_pipelines) + (q->is_guided ? 1 : 0);
   int32_t most = 0;
@@ -61,15 +63,16 @@ static double prefill_seconds(const atl_plan_t *plan, const atl_plan_request_t *
   return of_layer * most;
 }
 
-/* When the last image is decoded, if drawing ends after `drawing` seconds of which the last wave took `last`. */
+/* Seconds until the last image is decoded. Drawing takes `drawing` seconds, `last` of them for the last wave, which has
+ * n_last images in each pipeline. */
 static double with_decoding(const atl_plan_t *plan, const atl_plan_request_t *q, double drawing, double last,
                             int64_t n_last) {
-  double an_image = q->costs.decode + q->costs.score, all = (double)q->n_images * an_image;
+  double image_seconds = q->costs.decode + q->costs.score, all = (double)q->n_images * image_seconds;
   if (plan->n_decoders == 0) return drawing;
   if (plan->first_decoder_rank < 0) return drawing + all / plan->n_decoders;
-  double rate = the_decoder_load * plan->n_decoders;
-  double burst = (double)n_last * plan->n_pipelines * an_image / plan->n_decoders;
-  return drawing + fmax(fmax(burst, an_image), all / rate - (drawing - last));
+  double rate = max_decoder_load * plan->n_decoders;
+  double burst = (double)n_last * plan->n_pipelines * image_seconds / plan->n_decoders;
+  return drawing + fmax(fmax(burst, image_seconds), all / rate - (drawing - last));
 }
 
 int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t *q) {
@@ -79,8 +82,9 @@ int32_t atl_plan_count_prefixes(const atl_plan_t *plan, const atl_plan_request_t
 
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Ends are loaded first, then layers; only then come the caches and what else a stage works in. The peak is the largest
- * of what is there at the end and of what is there while something is read. */
+/* Peak bytes of a stage. Embedding and head are loaded first, then the layers, and only then are caches, scratch and
+ * packets allocated. So the peak is the largest of: all weights and state; all weights and the last layer's loading;
+ * the ends and their loading. */
 static int64_t stage_bytes(const atl_plan_t *plan, const atl_plan_request_t *q, int32_t i_stage) {
   const atl_plan_bytes_t *bytes = &q->bytes;
   int64_t n_layers = plan->first_layer[i_stage + 1] - plan->first_layer[i_stage];
@@ -115,10 +119,10 @@ static void predict_bytes(const atl_plan_request_t *q, atl_plan_t *plan) {
 void atl_plan_predict(const atl_plan_request_t *q, atl_plan_t *plan) {
   int64_t n_images = (q->n_images + plan->n_pipelines - 1) / plan->n_pipelines;
   int64_t wave = (int64_t)plan->n_slots * plan->microbatch, n_waves = n_images / wave, n_last = n_images % wave;
-  double slowest, sum, work = 0, a_wave_work = 0;
-  double full = wave_seconds(plan, q, wave, &a_wave_work), last = wave_seconds(plan, q, n_last, &work);
+  double slowest, sum, work = 0, wave_work = 0;
+  double full = wave_seconds(plan, q, wave, &wave_work), last = wave_seconds(plan, q, n_last, &work);
   atl_plan_round(plan, q, plan->microbatch, &slowest, &sum);
-  work += (double)n_waves * a_wave_work;
+  work += (double)n_waves * wave_work;
   double drawing = (double)n_waves * full + last + (plan->n_stages - 1) * slowest + prefill_seconds(plan, q, &work);
   plan->seconds =
       n_last > 0 ? with_decoding(plan, q, drawing, last, n_last) : with_decoding(plan, q, drawing, full, wave);

@@ -1,4 +1,4 @@
-/* A plan as a table for people and as JSON for run.json, --plan FILE and the ranks. */
+/* A plan as a table for users, and as JSON for run.json, --plan FILE and the other ranks. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ const char *atl_plan_format_rate(double rate, char text[32]) {
   return text;
 }
 
-/* "1, 4, 7 ...": the ranks of stage s in every pipeline. */
+/* The ranks of a stage in all pipelines, like "1, 4 .. 10". */
 static const char *format_ranks(const atl_plan_t *plan, int32_t i_stage, char text[32]) {
   int32_t first = atl_plan_stage_rank(plan, 0, i_stage), n = plan->n_pipelines, step = plan->n_stages;
   if (n == 1)
@@ -59,7 +59,7 @@ void atl_plan_print(const atl_plan_t *plan, const atl_plan_request_t *q, FILE *o
           plan->n_ranks == 1 ? "" : "s", (int)plan->n_pipelines, plan->n_pipelines == 1 ? "" : "s", (int)plan->n_stages,
           plan->n_stages == 1 ? "" : "s", (int)plan->n_decoders, plan->n_decoders == 1 ? "" : "s");
   print_stages(plan, q, out);
-  fprintf(out, "  in flight: %d slot%s of %d candidates a pipeline, %d text store%s\n", (int)plan->n_slots,
+  fprintf(out, "  in flight: %d slot%s of %d candidates per pipeline, %d text store%s\n", (int)plan->n_slots,
           plan->n_slots == 1 ? "" : "s", (int)plan->microbatch, (int)plan->n_prefixes,
           plan->n_prefixes == 1 ? "" : "s");
   fprintf(out, "  %s: %s for %" PRId64 " images, %s images/s; stage balance %.1f %%, bubble %.1f %%\n",
@@ -79,7 +79,7 @@ typedef struct {
   int64_t min, max;
 } field_t;
 
-static const field_t the_fields[] = {
+static const field_t fields[] = {
     {"ranks", offsetof(atl_plan_t, n_ranks), 1, ATL_MAX_RANKS},
     {"pipelines", offsetof(atl_plan_t, n_pipelines), 1, ATL_MAX_RANKS},
     {"stages", offsetof(atl_plan_t, n_stages), 1, ATL_MAX_STAGES},
@@ -92,7 +92,7 @@ static const field_t the_fields[] = {
     {"first_decoder_rank", offsetof(atl_plan_t, first_decoder_rank), -1, ATL_MAX_RANKS - 1},
 };
 
-enum { N_FIELDS = sizeof the_fields / sizeof the_fields[0] };
+enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 
 static int32_t *field_of(const atl_plan_t *plan, const field_t *field) {
   return (int32_t *)(uintptr_t)((const char *)plan + field->offset);
@@ -114,7 +114,7 @@ atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object) {
   json_t *made = json_object(), *layers = json_array();
   int n_failed = 0;
   for (int i = 0; i < N_FIELDS; i++)
-    n_failed += json_object_set_new(made, the_fields[i].name, json_integer(*field_of(plan, &the_fields[i]))) != 0;
+    n_failed += json_object_set_new(made, fields[i].name, json_integer(*field_of(plan, &fields[i]))) != 0;
   for (int32_t s = 0; s <= plan->n_stages; s++)
     n_failed += json_array_append_new(layers, json_integer(plan->first_layer[s])) != 0;
   n_failed += json_object_set_new(made, "first_layer", layers) != 0;
@@ -139,7 +139,7 @@ atl_status_t atl_plan_to_json(const atl_plan_t *plan, json_t **object) {
 static atl_status_t read_layers(const json_t *object, const char *where, atl_plan_t *plan) {
   const json_t *array = json_object_get(object, "first_layer");
   ATL_CHECK(json_is_array(array) && json_array_size(array) == (size_t)plan->n_stages + 1, INPUT,
-            "%s: first_layer: expected a list of %d numbers (stages + 1), found %zu", where, (int)plan->n_stages + 1,
+            "%s: first_layer: expected a list of %d integers (stages + 1), found %zu", where, (int)plan->n_stages + 1,
             json_array_size(array));
   for (int32_t s = 0; s <= plan->n_stages; s++) {
     const json_t *item = json_array_get(array, (size_t)s);
@@ -176,8 +176,8 @@ atl_status_t atl_plan_from_json(const json_t *object, const char *where, const a
   *plan = (atl_plan_t){0};
   for (int i = 0; i < N_FIELDS; i++) {
     int64_t value;
-    ATL_TRY(atl_json_get_int(object, where, the_fields[i].name, the_fields[i].min, the_fields[i].max, &value));
-    *field_of(plan, &the_fields[i]) = (int32_t)value;
+    ATL_TRY(atl_json_get_int(object, where, fields[i].name, fields[i].min, fields[i].max, &value));
+    *field_of(plan, &fields[i]) = (int32_t)value;
   }
   ATL_TRY(read_layers(object, where, plan));
   char why[ATL_PLAN_WHY_BYTES];
@@ -185,7 +185,7 @@ atl_status_t atl_plan_from_json(const json_t *object, const char *where, const a
   if (request == NULL) return read_predictions(object, where, plan);
   int64_t bytes = atl_plan_fullest_rank(plan, request);
   ATL_CHECK(request->memory_per_rank == 0 || bytes <= request->memory_per_rank, MEMORY,
-            "%s is a plan that takes %.2f GiB on a rank, a rank has %.2f GiB", where, (double)bytes / (1 << 30),
+            "%s: the plan needs %.2f GiB on a rank, a rank has %.2f GiB", where, (double)bytes / (1 << 30),
             (double)request->memory_per_rank / (1 << 30));
   atl_plan_predict(request, plan);
   snprintf(plan->reason, sizeof plan->reason, "as read from %s", where);

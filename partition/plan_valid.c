@@ -1,4 +1,4 @@
-/* What holds for every plan, made or read: the predicate that makers assert and readers check. */
+/* The invariants of a plan. atl_plan_make asserts them; readers of plans check them. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -40,7 +40,7 @@ static bool has_valid_layers(const atl_plan_t *p, char why[ATL_PLAN_WHY_BYTES]) 
   return true;
 }
 
-/* Roles on ranks that exist, no two stages and no two decoders on one. */
+/* All roles are on existing ranks, with at most one stage and one decoder per rank. */
 static bool has_valid_roles(const atl_plan_t *p, char why[ATL_PLAN_WHY_BYTES]) {
   int64_t n_stages = (int64_t)p->n_pipelines * p->n_stages, end = p->first_stage_rank + n_stages;
   if (end > p->n_ranks)
@@ -57,17 +57,17 @@ static bool has_valid_roles(const atl_plan_t *p, char why[ATL_PLAN_WHY_BYTES]) {
 
 static bool suits(const atl_plan_t *p, const atl_plan_request_t *q, char why[ATL_PLAN_WHY_BYTES]) {
   if (p->n_ranks != q->n_ranks)
-    return refuse(why, "it is a plan for %d ranks, there are %d; make one with `atelier plan`", (int)p->n_ranks,
-                  (int)q->n_ranks);
+    return refuse(why, "the plan is for %d ranks, there are %d; make one with `atelier plan --ranks %d`",
+                  (int)p->n_ranks, (int)q->n_ranks, (int)q->n_ranks);
   if (p->first_layer[p->n_stages] != q->n_layers)
-    return refuse(why, "it is a plan for %d layers, the model has %d", (int)p->first_layer[p->n_stages],
+    return refuse(why, "the plan is for %d layers, the model has %d", (int)p->first_layer[p->n_stages],
                   (int)q->n_layers);
   if ((p->n_decoders > 0) != q->has_decoders)
-    return refuse(why, "it is a plan with %d decoders, this job %s", (int)p->n_decoders,
-                  q->has_decoders ? "needs some" : "has no use for any");
+    return refuse(why, "the plan has %d decoders, this job needs %s", (int)p->n_decoders,
+                  q->has_decoders ? "at least one" : "none");
   int32_t n_prefixes = atl_plan_count_prefixes(p, q);
-  return p->n_prefixes >= n_prefixes || refuse(why, "it is a plan with %d text stores, this job may need %d at once",
-                                               (int)p->n_prefixes, (int)n_prefixes);
+  return p->n_prefixes >= n_prefixes ||
+         refuse(why, "the plan has %d text stores, this job may need %d at once", (int)p->n_prefixes, (int)n_prefixes);
 }
 
 bool atl_plan_is_valid(const atl_plan_t *plan, const atl_plan_request_t *request, char why[ATL_PLAN_WHY_BYTES]) {

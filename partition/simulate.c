@@ -1,7 +1,8 @@
-/* As the order of steps is fixed, no event queue is needed: a step starts when its slot arrives and its stage is free,
- *     finish(s) = max(finish(s - 1) + c, free(s)) + t(s),
- * and one walk over microbatches, tokens, slots and stages visits them all in a valid order. On a shared rank, images
- * that wait are decoded in the gaps, and one after each step, as the workers' loop does it. */
+/* The order of steps is fixed, so no event queue is needed. A step starts when its slot has arrived and its stage is
+ * free:
+ *     finish(s) = max(finish(s - 1) + c, free(s)) + t(s).
+ * Nested loops over waves, tokens, slots and stages visit all steps in a valid order. On a shared rank, waiting images
+ * are decoded in gaps, and one after each step, similar to workers/worker.c. */
 #include "partition/simulate.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #include "common/rng.h"
 #include "partition/plan_private.h"
 
-static const double the_most_steps = 2e9;
+static const double max_steps = 2e9;
 
 typedef struct {
   double time;
@@ -23,17 +24,17 @@ typedef struct {
   const atl_plan_request_t *request;
   double jitter;
   int64_t n_images;      /* of this pipeline */
-  int64_t n_begun;       /* images */
-  int64_t n_prompts;     /* whose texts are done */
-  int32_t n_decoding;    /* stages that decode: the last so many */
+  int64_t n_begun;       /* images begun */
+  int64_t n_prompts;     /* prompts prefilled */
+  int32_t n_decoding;    /* number of stages, counted from the last, whose ranks decode */
   double decode_seconds; /* of an image on such a rank; 0: decoders have their own ranks */
   double free[ATL_MAX_STAGES], first[ATL_MAX_STAGES], last[ATL_MAX_STAGES];
-  double waiting[ATL_MAX_STAGES]; /* images a shared rank has to decode */
+  double waiting[ATL_MAX_STAGES]; /* images waiting for the decoder on the stage's rank */
   double slot_ready[ATL_PLAN_MAX_SLOTS];
   int32_t slot_b[ATL_PLAN_MAX_SLOTS];
-  arrival_t *arrivals; /* one a microbatch */
+  arrival_t *arrivals; /* one per microbatch */
   int64_t n_arrivals;
-  double work, prefill, decode, imbalance, drawn; /* seconds; drawn: when the last token is */
+  double work, prefill, decode, imbalance, drawn; /* seconds; drawn: time of the last token */
   double first_image;
   int64_t n_steps;
 } pipeline_t;
@@ -51,7 +52,7 @@ static void decode_one(pipeline_t *l, int32_t s) {
   if (l->first_image == 0) l->first_image = l->free[s];
 }
 
-/* Stage s computes for `seconds` what arrives at `arrival`; returns when it is done. */
+/* Stage s computes for `seconds` on a packet that arrives at time `arrival`. Returns the time when it is done. */
 static double step(pipeline_t *l, int32_t s, double arrival, double seconds) {
   while (l->waiting[s] >= 1 && l->free[s] < arrival) decode_one(l, s);
   if (arrival > l->free[s]) l->free[s] = arrival;
@@ -63,7 +64,9 @@ static double step(pipeline_t *l, int32_t s, double arrival, double seconds) {
   return done;
 }
 
-/* Texts of the prompts whose first candidates are among the images up to `end`. */
+/* Prefills the prompts whose first candidates are among the images up to `end`. Returns the time when the slot can
+ * begin.
+ */
 static double prefill_slot(pipeline_t *l, int64_t end, double arrival) {
   const atl_plan_request_t *q = l->request;
   double share = ceil((double)q->n_prompts / l->plan->n_pipelines);
@@ -79,7 +82,7 @@ static double prefill_slot(pipeline_t *l, int64_t end, double arrival) {
   return arrival;
 }
 
-/* What is left goes evenly into the slots of the last wave. */
+/* The images left are spread evenly over the slots of the last wave. */
 static int32_t next_microbatch(const pipeline_t *l, int32_t n_slots_left) {
   int64_t left = l->n_images - l->n_begun, even = (left + n_slots_left - 1) / n_slots_left;
   return (int32_t)(even < l->plan->microbatch ? even : l->plan->microbatch);
@@ -99,7 +102,7 @@ static int32_t begin_wave(pipeline_t *l) {
 }
 
 /* One token of one slot through all stages. */
-static void turn(pipeline_t *l, int32_t slot) {
+static void run_round(pipeline_t *l, int32_t slot) {
   const atl_plan_t *p = l->plan;
   const atl_plan_request_t *q = l->request;
   double arrival = l->slot_ready[slot], slowest = 0, sum = 0, hop = p->n_stages > 1 ? q->costs.hop : 0;
@@ -127,12 +130,12 @@ static void run_pipeline(pipeline_t *l) {
   while (l->n_begun < l->n_images) {
     int32_t n_slots = begin_wave(l);
     for (int32_t token = 0; token < l->request->n_drawn; token++)
-      for (int32_t m = 0; m < n_slots; m++) turn(l, m);
+      for (int32_t m = 0; m < n_slots; m++) run_round(l, m);
     end_wave(l, n_slots);
   }
 }
 
-/* Shared ranks decode what is left; returns when they are done. */
+/* Shared ranks decode the remaining images. Returns the time when they are done. */
 static double finish_shared(pipeline_t *l) {
   double end = l->drawn;
   for (int32_t s = 0; s < l->plan->n_stages; s++) {
@@ -146,8 +149,8 @@ static double finish_shared(pipeline_t *l) {
   return end;
 }
 
-/* Own ranks: images in order of arrival, each to the next decoder; as all take equally long, that is the first one
- * free. `few` and `many` are the two kinds of pipelines, of which there are so many. */
+/* Decoders with their own ranks take images in order of arrival, in turn; all images take equally long, so the next
+ * decoder is the first one free. There are two kinds of pipelines, with one image more or less, n_kinds[k] of each. */
 static atl_status_t finish_own(const atl_plan_t *plan, double seconds, const pipeline_t *kinds, const int64_t *n_kinds,
                                double *end, double *first_image) {
   double *free_at;
@@ -183,11 +186,11 @@ static void add_shares(const pipeline_t *l, double n, double end, double total, 
   out->n_steps += (int64_t)n * l->n_steps;
 }
 
-/* Decoding that fell into the tail is not waiting; what is left over is. */
+/* Decoding in the tail does not count as waiting; the remaining share goes to `slots`. */
 static void settle(atl_simulation_t *out, double tail_decode) {
   out->tail = fmax(0, out->tail - tail_decode);
   out->slots = 1 - out->work - out->prefill - out->decode - out->imbalance - out->fill - out->tail;
-  if (out->slots < 0) { /* gaps of imbalance that decoding has filled */
+  if (out->slots < 0) { /* decoding filled gaps that were counted as imbalance */
     out->imbalance = fmax(0, out->imbalance + out->slots);
     out->slots = fmax(0, 1 - out->work - out->prefill - out->decode - out->imbalance - out->fill - out->tail);
   }
@@ -201,7 +204,7 @@ static atl_status_t open_pipeline(const atl_plan_t *plan, const atl_plan_request
   l->jitter = jitter;
   l->n_images = n_images;
   if (plan->n_decoders > 0 && plan->first_decoder_rank < 0) {
-    /* Decoders fewer than pipelines are taken as a share of one in each. */
+    /* With fewer decoders than pipelines, each pipeline gets a fraction of a decoder. */
     double each = (double)plan->n_decoders / plan->n_pipelines;
     l->n_decoding = each < 1 ? 1 : (int32_t)each;
     l->decode_seconds = decode * l->n_decoding / each;
@@ -226,11 +229,11 @@ static atl_status_t run(const atl_plan_t *plan, const atl_plan_request_t *q, dou
     tail_decode += (double)n_kinds[k] * (kinds[k].decode - decoded);
     out->first_image = kinds[k].first_image;
   }
-  double an_image = q->costs.decode + q->costs.score;
+  double image_seconds = q->costs.decode + q->costs.score;
   if (plan->first_decoder_rank >= 0) {
     out->first_image = 0;
-    ATL_TRY(finish_own(plan, an_image, kinds, n_kinds, &end, &out->first_image));
-    out->decoder_load = (double)q->n_images * an_image / (end * plan->n_decoders);
+    ATL_TRY(finish_own(plan, image_seconds, kinds, n_kinds, &end, &out->first_image));
+    out->decoder_load = (double)q->n_images * image_seconds / (end * plan->n_decoders);
   }
   double total = end * plan->n_stages * plan->n_pipelines;
   for (int k = 0; k < 2; k++)
@@ -249,8 +252,8 @@ atl_status_t atl_simulate_run(const atl_plan_t *plan, const atl_plan_request_t *
   double n_each = ceil((double)request->n_images / plan->n_pipelines);
   double n_steps = ceil(n_each / plan->microbatch) * request->n_drawn * plan->n_stages;
   *simulation = (atl_simulation_t){0};
-  ATL_CHECK(n_steps <= the_most_steps, INPUT, "%.3g steps are too many to play, at most %.3g; try fewer --samples",
-            n_steps, the_most_steps);
+  ATL_CHECK(n_steps <= max_steps, INPUT, "%.3g steps are too many to simulate, at most %.3g; try fewer --samples",
+            n_steps, max_steps);
   pipeline_t *kinds;
   ATL_TRY(ATL_NEW(2, &kinds));
   atl_status_t status = run(plan, request, jitter, kinds, simulation);

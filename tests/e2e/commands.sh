@@ -47,7 +47,7 @@ check "plan: generate follows it" run_planned
 check "plan: and says so" grep -q '"microbatch":5,.*as read from' <(compact "$scratch/run/run.json" | sed 's/asreadfrom/as read from/')
 shape=layers=64,width=3968,heads=62,text=256,side=32,text-ids=16384,codes=8192
 check "plan: a model that is not there" says "64 layers of width 3968" "$ATELIER" plan --shape $shape --ranks 256 --memory 64G --cores 32 --dtype bf16
-check "plan: needs stages" says "too little fits the memory of a rank" "$ATELIER" plan --shape $shape --ranks 16 --memory 8G --cores 32 --dtype bf16
+check "plan: needs stages" says "fewer stages need more memory than a rank has" "$ATELIER" plan --shape $shape --ranks 16 --memory 8G --cores 32 --dtype bf16
 check "plan: or finds too little memory" refuses "and has 1024.0 MiB" "$ATELIER" plan --shape $shape --ranks 2 --memory 1G
 # The paper's model on 4096 ranks: in seconds, with all that there is to know. The bounds are what its 12 billion weights say:
 # 131072 images take at least 2 x 12e9 x 1024 operations each, on 4096 x 16 cores of 50e9 a second that is 16 minutes.
