@@ -21,8 +21,8 @@
 
 enum { ATL_MAX_STAGES = 256, ATL_MAX_RANKS = 65536, ATL_PLAN_WHY_BYTES = 160 };
 enum {
-  ATL_PREFILL_ROWS = 64,   /* a packet of text has room for at least so many rows */
-  ATL_PLAN_MICROBATCH = 32 /* the largest that is chosen unasked: weights are read once for so many rows */
+  ATL_PREFILL_ROWS = 64,   /* minimum capacity of a packet, in rows */
+  ATL_PLAN_MICROBATCH = 32 /* largest microbatch chosen unless the request sets one */
 };
 
 /* Costs in seconds, measured or estimated (partition/cost.h). Costs of a microbatch are for `microbatch` candidates and

@@ -1,14 +1,14 @@
 #!/bin/bash
 # TEST timeout=600
-# The program without MPI (make MPI=0): it builds where there is no mpicc, makes the same bytes as the MPI program, says what it is,
-# and refuses to be one of several processes of a launch. Needs both builds, so it runs only when named:
+# The program without MPI (make MPI=0) builds without mpicc, writes the same bytes as the MPI program, says in --version what it
+# is, and refuses to be one of several processes of a launch. The test needs both builds, so it runs only when named:
 #
 #     make && make MPI=0 check T=serial
 . tests/support/tap.sh
 serial=$PWD/build/release-serial/atelier with=$PWD/build/release/atelier
 unset MAKEFLAGS MFLAGS MAKELEVEL BUILD # or make would build into another build's folder
 
-# An mpicc and an mpirun that fail, in front of any other.
+# An mpicc and an mpirun that fail, first in PATH.
 mkdir "$scratch/bin"
 for name in mpicc mpirun; do printf '#!/bin/sh\necho "$0 was called" >&2\nexit 1\n' >"$scratch/bin/$name"; done
 chmod +x "$scratch/bin"/*
@@ -18,7 +18,7 @@ check "without MPI: the program needs no MPI library" test -z "$(ldd "$serial" |
 check "without MPI: check-deps.sh asks for nothing of MPI" \
   test -z "$(PATH=$scratch/bin:$PATH MPI=0 MPICC=gcc scripts/check-deps.sh | grep -i mpi)"
 check "without MPI: --version says so" grep -q "without MPI" <("$serial" --version)
-check "with MPI: --version does not say that it is without" test -z "$("$with" --version | grep "without MPI")"
+check "with MPI: --version does not say \"without MPI\"" test -z "$("$with" --version | grep "without MPI")"
 
 generate() { # FOLDER RANKS PROGRAM OPTIONS...
   OMP_NUM_THREADS=1 ranks "$2" "$3" generate --model weights/emoji --prompt "red heart" --prompt "blue pizza" --samples 4 --seed 5 --guidance 2 \
@@ -26,18 +26,18 @@ generate() { # FOLDER RANKS PROGRAM OPTIONS...
 }
 digests() { (cd "$1" && find . -name '*.png' -o -name results.jsonl | sort | xargs sha256sum); }
 same() { diff <(digests "$1") <(digests "$2") && [ "$(digests "$1" | wc -l)" -ge 9 ]; }
-check "a run without MPI" generate "$scratch/serial" 1 "$serial" --slots 2 --microbatch 3 --trace "$scratch/trace.json"
-check "the same run with MPI" generate "$scratch/mpi" 1 "$with"
-check "the same run on 3 ranks" generate "$scratch/three" 3 "$with" --stages 2
-check "pictures and results have the bytes of the MPI program's" same "$scratch/serial" "$scratch/mpi"
-check "pictures and results have the bytes of 3 ranks'" same "$scratch/serial" "$scratch/three"
+check "a run without MPI succeeds" generate "$scratch/serial" 1 "$serial" --slots 2 --microbatch 3 --trace "$scratch/trace.json"
+check "the same run with MPI succeeds" generate "$scratch/mpi" 1 "$with"
+check "the same run on 3 ranks succeeds" generate "$scratch/three" 3 "$with" --stages 2
+check "pictures and results have the same bytes as the MPI program's" same "$scratch/serial" "$scratch/mpi"
+check "pictures and results have the same bytes as on 3 ranks" same "$scratch/serial" "$scratch/three"
 check "the trace of a run without MPI has events" grep -q '"name":"draw"' "$scratch/trace.json"
 check "run.json says that there was no MPI" grep -q '"mpi": "none"' "$scratch/serial/run.json"
-check "bench of the ring runs without MPI" "$serial" bench --model weights/emoji --only ring
-check "plan works for other machines without MPI" "$serial" plan --model weights/emoji --ranks 8
+check "bench --only ring runs without MPI" "$serial" bench --model weights/emoji --only ring
+check "plan for 8 ranks runs without MPI" "$serial" plan --model weights/emoji --ranks 8
 check "probe runs without MPI" "$serial" probe --model weights/emoji --in "$ATL_FIXTURES/emoji/in.safetensors" --out "$scratch/out.safetensors"
 
-# refused VARIABLE=VALUE...: exit code 2, one message that says what to do, and nothing written.
+# refused VARIABLE=VALUE...: generate exits with code 2 and one message, and writes nothing.
 refused() {
   env "$@" "$serial" generate --model weights/emoji --prompt "red heart" --out "$scratch/refused" >"$scratch/out" 2>&1
   [ $? = 2 ] && cat "$scratch/out" && [ "$(grep -c "built without MPI" "$scratch/out")" = 1 ] && [ ! -e "$scratch/refused" ]
@@ -50,7 +50,7 @@ launched() {
   cat "$scratch/out"
   [ "$(grep -c "built without MPI" "$scratch/out")" = 1 ] && [ ! -e "$scratch/refused" ]
 }
-check "two processes of mpirun say it once and write nothing" launched
+check "two processes of mpirun print the refusal once and write nothing" launched
 check "a batch job of one task is not refused" env SLURM_JOB_ID=1 SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 \
   "$serial" generate --model weights/emoji --prompt "red heart" --samples 1 --quiet --out "$scratch/batch"
 finish

@@ -1,6 +1,6 @@
 // TEST np=1,2,4
-/* Ranks of one host share a clock, so the offset that pings find between them is wrong by what the ping's way allows,
- * and no more. */
+/* Ranks of one host share a clock, so the offset that pings find between them must be 0 within the error that the round
+ * trip allows. */
 #include "partition/clock.h"
 
 #include "common/memory.h"
@@ -13,8 +13,8 @@ static void test_align(void) {
   atl_clock_t start = {10, 1, 0}, end = {20, 2, 0};
   TAP_OK(is_near(atl_clock_align(&start, &end, 10), 11) && is_near(atl_clock_align(&start, &end, 20), 22) &&
              is_near(atl_clock_align(&start, &end, 15), 16.5) && is_near(atl_clock_align(&start, &end, 8), 8.8),
-         "drift is even");
-  TAP_OK(is_near(atl_clock_align(&start, &start, 15), 16), "one measurement is an offset");
+         "drift is interpolated linearly");
+  TAP_OK(is_near(atl_clock_align(&start, &start, 15), 16), "with one measurement the offset is constant");
 }
 
 int main(int argc, char **argv) {
@@ -27,9 +27,9 @@ int main(int argc, char **argv) {
   double before = atl_timer_now();
   bool is_ok = atl_clock_measure(world, true, &clock) == ATL_OK;
   double after = atl_timer_now();
-  /* A nanosecond for the clock's own grain. */
+  /* 1 ns: the clock's resolution. */
   together(world, is_ok && fabs(clock.offset) <= clock.error + 1e-9, "pings find the offset within their error");
-  together(world, clock.at >= before && clock.at <= after, "the offset is dated between the calls");
+  together(world, clock.at >= before && clock.at <= after, "the offset's time lies within the measurement");
   int code = together_done(&world);
   return atl_memory_in_use_bytes() != 0 ? 1 : code;
 }

@@ -1,6 +1,6 @@
 // TEST np=1,2,4
-/* A line of stages, one a rank: packets pass through all of them in place and in order, each stage adding its part;
- * on one rank, two hops to oneself. */
+/* A line of stages, one per rank: packets pass all of them in place and in order, and each stage adds 1 to each float.
+ * On one rank, three stages with two hops to the same rank. */
 #include <stdlib.h>
 
 #include "common/memory.h"
@@ -35,7 +35,7 @@ static void fill(atl_packet_t *packet, int i) {
   }
 }
 
-/* Every stage before this one added 1 to every number. */
+/* Each of the n_added stages before has added 1 to every float. */
 static int is_packet(const atl_packet_t *packet, int i, int n_added) {
   const atl_packet_header_t *h = packet->header;
   int is_ok = h->slot == i && ((size_t)packet->x & 63) == 0;
@@ -57,8 +57,8 @@ static void add_one(atl_packet_t *packet) {
   for (int i = 0; i < packet->header->n_rows * ROW_WIDTH; i++) packet->x[i] += 1;
 }
 
-/* One turn of a stage's loop. */
-static void turn(stage_t *stage) {
+/* One iteration of a stage's loop. */
+static void step(stage_t *stage) {
   atl_packet_t *packet;
   if (stage->n_finished == N_PACKETS || !stage->is_ok) return;
   stage->is_ok = atl_hop_take(stage->hop, &packet) == ATL_OK;
@@ -85,7 +85,7 @@ static atl_status_t open_stage(const atl_comm_t *comm, int i_stage, int n_stages
   return atl_hop_new(comm, &spec, &stage->hop);
 }
 
-/* Stages on ranks, or all of them here. */
+/* One stage per rank, or three on a single rank. */
 static void test_line(const atl_comm_t *world, const atl_comm_t *comm) {
   int size = atl_comm_size(comm), n_here = size > 1 ? 1 : 3, n_stages = size > 1 ? size : 3;
   stage_t stages[3];
@@ -96,18 +96,19 @@ static void test_line(const atl_comm_t *world, const atl_comm_t *comm) {
   while (is_ok && n_done < n_here) {
     n_done = 0;
     for (int i = 0; i < n_here; i++) {
-      turn(&stages[i]);
+      step(&stages[i]);
       is_ok = is_ok && stages[i].is_ok;
       n_done += stages[i].n_finished == N_PACKETS && atl_hop_is_idle(stages[i].hop);
     }
   }
-  together(world, is_ok, "packets pass all stages whole and in order");
+  together(world, is_ok, "packets pass all stages complete and in order");
   for (int i = 0; i < n_here; i++) atl_hop_destroy(&stages[i].hop);
-  /* A receive posted here, not yet withdrawn, would take a packet that a faster rank sends in the next test. */
+  /* Without this barrier, a receive that is not yet cancelled could take a packet of the next test from a faster rank.
+   */
   together(world, atl_comm_barrier(world) == ATL_OK, "hops close");
 }
 
-/* Two ranks that do not agree on the width of a row find out at the first packet. */
+/* Two ranks that expect rows of different width fail at the first packet. */
 static void test_mismatch(const atl_comm_t *world, const atl_comm_t *comm) {
   int rank = atl_comm_rank(comm), is_sender = rank == 0;
   if (atl_comm_size(comm) < 2) return;
@@ -124,13 +125,13 @@ static void test_mismatch(const atl_comm_t *world, const atl_comm_t *comm) {
     }
     atl_hop_destroy(&hop);
   }
-  together(world, status == ATL_COMM, "a packet of another width is refused");
+  together(world, status == ATL_COMM, "a packet with rows of another width is refused");
 }
 
 int main(int argc, char **argv) {
   atl_comm_t *world, *comm;
   if (atl_comm_start(&argc, &argv, &world) != ATL_OK) return 1;
-  together(world, atl_comm_duplicate(world, "ring", &comm) == ATL_OK, "the ring has its communicator");
+  together(world, atl_comm_duplicate(world, "ring", &comm) == ATL_OK, "the ring's communicator is duplicated");
   test_line(world, comm);
   test_mismatch(world, comm);
   atl_hop_spec_t huge = {-1, -1, 1, 4, 65536, 1 << 20};

@@ -1,5 +1,6 @@
 // TEST np=1,2,4
-/* Messages of all sizes between all pairs of ranks, also to oneself, arrive whole and in each sender's order. */
+/* Messages of all sizes between all pairs of ranks, including to oneself, arrive complete and in each sender's order.
+ */
 #include <stdlib.h>
 
 #include "common/memory.h"
@@ -8,7 +9,7 @@
 
 enum { N_MESSAGES = 40, LONGEST = 3 << 20 };
 
-/* Sizes from nothing over the eager limit to megabytes. */
+/* From 0 bytes, past the eager limit, to megabytes. */
 static size_t size_of(int i) {
   static const size_t sizes[] = {0, 1, 63, 511, 512, 4096, 65537, 1 << 20};
   return i == N_MESSAGES / 2 ? LONGEST : sizes[i % 8] / (size_t)(i % 3 == 2 ? 2 : 1);
@@ -33,7 +34,7 @@ static int is_message(const atl_message_t *message, int i) {
   return is_ok;
 }
 
-/* Everyone writes to everyone, reading in between or only at the end. */
+/* Every rank sends to every rank, and receives in between or only after all sends. */
 static int exchange(atl_mailbox_t *box, int rank, int size, int reads_late) {
   unsigned char *scratch;
   int n_sent = 0, n_got = 0, is_ok = ATL_NEW(LONGEST, &scratch) == ATL_OK, next[64] = {0};
@@ -65,13 +66,14 @@ int main(int argc, char **argv) {
   together(world, atl_comm_duplicate(world, "control", &comm) == ATL_OK && atl_mailbox_new(comm, &box) == ATL_OK,
            "a mailbox opens");
   together(world, is_silent(box) && atl_mailbox_is_idle(box), "an empty mailbox is silent and idle");
-  together(world, exchange(box, rank, size, 0), "messages read as they come are whole and in order");
-  together(world, exchange(box, rank, size, 1), "messages read after everything was sent are whole and in order");
+  together(world, exchange(box, rank, size, 0), "messages received as they come are complete and in order");
+  together(world, exchange(box, rank, size, 1), "messages received after all sends are complete and in order");
   while (!atl_mailbox_is_idle(box)) continue;
   size_t before = atl_memory_in_use_bytes();
-  together(world, exchange(box, rank, size, 1) && is_silent(box), "a mailbox is used again");
+  together(world, exchange(box, rank, size, 1) && is_silent(box), "a mailbox carries a second exchange");
   while (!atl_mailbox_is_idle(box)) continue;
-  together(world, atl_memory_in_use_bytes() <= before + ((size_t)LONGEST << 2) * (size_t)size, "buffers are reused");
+  together(world, atl_memory_in_use_bytes() <= before + ((size_t)LONGEST << 2) * (size_t)size,
+           "a second exchange reuses the mailbox's buffers");
   atl_mailbox_destroy(&box);
   atl_comm_destroy(&comm);
   int code = together_done(&world);

@@ -1,5 +1,5 @@
 // TEST np=1,2,4
-/* The ring is measured: every rank gets the same times, and they are times. How long they are is not judged. */
+/* Measuring the ring gives every rank the same, positive times. How long they are is not checked. */
 #include "partition/measure.h"
 #include "common/memory.h"
 #include "tests/support/together.h"
@@ -9,7 +9,7 @@ static int is_sane(const atl_ring_times_t *t, const atl_ring_load_t *load) {
   return t->round > 0 && t->hop > 0 && t->hop <= t->round && t->microbatch > 0 && fabs(t->bytes - bytes) < 0.5;
 }
 
-/* The same numbers everywhere: those of the first rank, gathered. */
+/* On rank 0: are all ranks' times, gathered, equal to its own? */
 static int is_same_everywhere(const atl_comm_t *world, const atl_ring_times_t *times) {
   char *all;
   size_t *offsets;
@@ -28,14 +28,15 @@ int main(int argc, char **argv) {
   for (int i = 0; i < 4; i++) {
     atl_ring_times_t times;
     together(world, atl_measure_ring(world, &loads[i], &times) == ATL_OK && is_sane(&times, &loads[i]),
-             "the ring's times are positive and fit together (how long is not judged)");
+             "the ring's times are positive and consistent");
     together(world, is_same_everywhere(world, &times), "every rank has the same times");
     if (atl_comm_rank(world) == 0)
-      printf("# %.0f bytes, %d slots: round %.1f us, hop %.1f us, a microbatch %.1f us\n", times.bytes,
+      printf("# %.0f bytes, %d slots: round %.1f us, hop %.1f us, microbatch %.1f us\n", times.bytes,
              (int)loads[i].n_slots, 1e6 * times.round, 1e6 * times.hop, 1e6 * times.microbatch);
   }
   atl_ring_times_t times;
-  together(world, atl_measure_ring(world, &(atl_ring_load_t){1, 1, 0, 1}, &times) == ATL_INPUT, "no slots are refused");
+  together(world, atl_measure_ring(world, &(atl_ring_load_t){1, 1, 0, 1}, &times) == ATL_INPUT,
+           "a ring without slots is refused");
   int code = together_done(&world);
   return atl_memory_in_use_bytes() != 0 ? 1 : code;
 }

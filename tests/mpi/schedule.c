@@ -1,6 +1,6 @@
 // TEST np=1
-/* The coordinator's queue of grids is bounded: when decoders fall behind, pipelines get no new work until they have
- * caught up, and then they get what they had asked for. */
+/* The coordinator's queue of token grids is bounded: when decoders fall behind, pipelines get no new work; once the
+ * decoders have caught up, pipelines get the work they asked for. */
 #include "coordinator/job/schedule.h"
 
 #include "common/memory.h"
@@ -8,7 +8,7 @@
 #include "tests/support/together.h"
 
 enum {
-  IMAGE_LENGTH = ATL_MAX_CODES, /* 2 MiB a grid: few of them reach the bound */
+  IMAGE_LENGTH = ATL_MAX_CODES, /* 2 MiB per token grid, so that few reach the bound */
   N_SAMPLES = 100,
   N_DRAWN = 40, /* 80 MiB */
   N_LATE = 5
@@ -37,7 +37,7 @@ static atl_status_t draw(atl_traffic_t *traffic, const uint16_t *codes, int32_t 
   return status;
 }
 
-/* Polls the schedule, and counts the orders that it gives, by tag, until nothing has come for a while. */
+/* Polls the schedule and counts its messages by tag, until none has come for a while. */
 static atl_status_t run(atl_traffic_t *traffic, atl_schedule_t *schedule, int counts[32]) {
   for (int n_idle = 0; n_idle < 2000; n_idle++) {
     bool did_work = false;
@@ -54,17 +54,19 @@ static void test(atl_traffic_t *traffic, atl_schedule_t *schedule, const uint16_
   int counts[32] = {0};
   atl_status_t status = ask(traffic, ATL_TAG_ASK_WORK, N_DRAWN);
   if (status == ATL_OK) status = run(traffic, schedule, counts);
-  TAP_OK(status == ATL_OK && counts[ATL_TAG_ASSIGN] == N_DRAWN, "a pipeline gets the work that it asks for");
+  TAP_OK(status == ATL_OK && counts[ATL_TAG_ASSIGN] == N_DRAWN, "a pipeline gets the work it asks for");
   for (int32_t i = 0; i < N_DRAWN && status == ATL_OK; i++) status = draw(traffic, codes, i);
   if (status == ATL_OK) status = run(traffic, schedule, counts);
   if (status == ATL_OK) status = ask(traffic, ATL_TAG_ASK_WORK, N_LATE);
   if (status == ATL_OK) status = run(traffic, schedule, counts);
-  TAP_OK(status == ATL_OK && atl_schedule_n_waiting(schedule) == N_DRAWN, "grids wait for a decoder");
-  TAP_OK(counts[ATL_TAG_ASSIGN] == N_DRAWN, "a pipeline gets no work while more than 64 MiB of grids wait");
+  TAP_OK(status == ATL_OK && atl_schedule_n_waiting(schedule) == N_DRAWN, "token grids wait for a decoder");
+  TAP_OK(counts[ATL_TAG_ASSIGN] == N_DRAWN, "a pipeline gets no work while more than 64 MiB of token grids wait");
   if (status == ATL_OK) status = ask(traffic, ATL_TAG_ASK_GRIDS, N_DRAWN / 2);
   if (status == ATL_OK) status = run(traffic, schedule, counts);
-  TAP_OK(status == ATL_OK && atl_schedule_n_waiting(schedule) == N_DRAWN / 2, "a decoder takes half of the grids");
-  TAP_OK(counts[ATL_TAG_ASSIGN] == N_DRAWN + N_LATE, "the pipeline then gets the work that it had asked for");
+  TAP_OK(status == ATL_OK && atl_schedule_n_waiting(schedule) == N_DRAWN / 2,
+         "a decoder takes half of the waiting token grids");
+  TAP_OK(counts[ATL_TAG_ASSIGN] == N_DRAWN + N_LATE,
+         "once token grids are taken, the pipeline gets the work it asked for");
 }
 
 int main(int argc, char **argv) {

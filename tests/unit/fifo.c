@@ -3,7 +3,7 @@
 
 #include "tests/support/tap.h"
 
-/* Pushes and pops in bursts of changing length, against a plain count: what comes out is what went in, in order. */
+/* Pushes and pops bursts of changing length and compares the items with plain counters. */
 static void test_order(int64_t capacity) {
   int64_t items[16], n_in = 0, n_out = 0, n_wrong = 0;
   atl_fifo_t fifo = {.capacity = capacity};
@@ -16,7 +16,7 @@ static void test_order(int64_t capacity) {
     n_wrong += fifo.n != n_in - n_out;
   }
   printf("# capacity %d, %d items\n", (int)capacity, (int)n_in);
-  TAP_OK(n_wrong == 0 && n_in > 50, "items leave a fifo in the order they came, also across its end");
+  TAP_OK(n_wrong == 0 && n_in > 50, "items leave a fifo in the order they were pushed, also when it wraps around");
 }
 
 int main(void) {

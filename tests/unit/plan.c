@@ -1,5 +1,5 @@
 // TEST
-/* Plans for 1 to 256 ranks: every role has exactly one rank, every layer one stage, and the memory adds up. */
+/* Plans for 1 to 256 ranks: every role is on exactly one rank, every layer in one stage, and the bytes add up. */
 #include "partition/plan.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "common/rng.h"
 #include "tests/support/tap.h"
 
-/* Milliseconds and megabytes of a middling model. */
+/* Costs and bytes of a medium-sized model. */
 static atl_plan_request_t make_request(int32_t n_ranks, int32_t n_layers) {
   atl_plan_request_t request = {.n_ranks = n_ranks,
                                 .n_layers = n_layers,
@@ -44,7 +44,7 @@ static int has_each_layer_once(const atl_plan_t *p, int32_t n_layers) {
   return is_ok;
 }
 
-/* Asking by rank and asking by role must agree. */
+/* Looking up by rank and looking up by role must agree. */
 static int has_each_role_once(const atl_plan_t *p) {
   int n_stages = 0, n_decoders = 0, is_ok = p->coordinator_rank == 0;
   for (int32_t rank = 0; rank < p->n_ranks; rank++) {
@@ -100,11 +100,11 @@ static void test_all_rank_counts(const char *name, int32_t n_layers, bool is_gui
   printf("# %s\n", name);
   TAP_OK(n_bad[0] == 0, "1..256 ranks: every layer is in exactly one stage, none is empty");
   TAP_OK(n_bad[1] == 0, "1..256 ranks: every role is on exactly one rank");
-  TAP_OK(n_bad[2] == 0, "1..256 ranks: the fullest rank is what the parts add up to, and fits");
-  TAP_OK(n_bad[3] == 0, "1..256 ranks: predictions are sane");
+  TAP_OK(n_bad[2] == 0, "1..256 ranks: the fullest rank's bytes are the sum of its parts, and fit");
+  TAP_OK(n_bad[3] == 0, "1..256 ranks: predictions are in range");
 }
 
-/* The slowest stage of the best of all cuts of n layers into k stages, by trying them. */
+/* Seconds of the slowest stage in the best cut of the layers from stage s on, by exhaustive search. */
 static double best_cut(const atl_plan_request_t *q, atl_plan_t *p, int32_t s) {
   double best = INFINITY, slowest = 0;
   int32_t left = p->n_stages - s;
@@ -143,7 +143,7 @@ static void test_replicates_first(void) {
   atl_plan_request_t q = make_request(1, 12);
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "one rank has a plan");
   TAP_OK(p.n_pipelines == 1 && p.n_stages == 1 && p.n_decoders == 1 && p.first_decoder_rank == -1,
-         "it does everything");
+         "one rank carries all roles");
   q.n_ranks = 4;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "four ranks have a plan");
   TAP_OK(p.n_stages == 1 && p.n_pipelines == 4 && p.n_decoders == 4, "a model that fits is replicated; decoders share");
@@ -151,7 +151,8 @@ static void test_replicates_first(void) {
   q.n_images = 100000;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "sixty-four ranks have a plan");
   double rate = p.n_pipelines * 32 / (256 * p.stage_seconds[0]), load = rate * 0.15 / p.n_decoders;
-  TAP_OK(p.n_stages == 1 && p.first_decoder_rank > 0 && p.first_stage_rank == 1, "decoders and coordinator are alone");
+  TAP_OK(p.n_stages == 1 && p.first_decoder_rank > 0 && p.first_stage_rank == 1,
+         "on 64 ranks decoders and coordinator have their own ranks");
   TAP_OK(load > 0.3 && load <= 0.95, "decoders match the rate of the pipelines");
   printf("# %d pipelines, %d decoders, load %.2f\n", (int)p.n_pipelines, (int)p.n_decoders, load);
 }
@@ -161,8 +162,8 @@ static void test_memory_decides_stages(void) {
   atl_plan_request_t q = make_request(8, 12);
   q.memory_per_rank = (int64_t)150 << 20;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a model that does not fit one rank has a plan");
-  TAP_OK(p.n_stages > 1 && p.rank_bytes <= q.memory_per_rank, "its stages fit");
-  TAP_OK(strstr(p.reason, "memory") != NULL, "it says that memory is why");
+  TAP_OK(p.n_stages > 1 && p.rank_bytes <= q.memory_per_rank, "stages of a model that does not fit one rank fit");
+  TAP_OK(strstr(p.reason, "memory") != NULL, "the reason of a plan with stages for memory says so");
   printf("# %d stages x %d slots x %d: %s\n", (int)p.n_stages, (int)p.n_slots, (int)p.microbatch, p.reason);
   q.memory_per_rank = (int64_t)60 << 20;
   TAP_STATUS(ATL_MEMORY, atl_plan_make(&q, &p), "too little memory is refused");
@@ -180,11 +181,11 @@ static void test_keeps_what_is_asked(void) {
   q.microbatch = 5;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a full request has a plan");
   TAP_OK(p.n_stages == 3 && p.n_pipelines == 2 && p.n_decoders == 4 && p.n_slots == 7 && p.microbatch == 5,
-         "it is what was asked");
+         "a plan keeps all counts of the request");
   TAP_OK(p.first_decoder_rank == p.first_stage_rank + 6, "decoders have ranks of their own when there are enough");
   q.n_ranks = 6;
-  TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "the same on fewer ranks");
-  TAP_OK(p.first_decoder_rank == -1, "decoders share stage ranks then");
+  TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "the same request on fewer ranks has a plan");
+  TAP_OK(p.first_decoder_rank == -1, "decoders share stage ranks when there are not enough");
 }
 
 static void refuses(atl_plan_request_t q, const char *hint, const char *name) {
@@ -194,44 +195,46 @@ static void refuses(atl_plan_request_t q, const char *hint, const char *name) {
   if (status != ATL_INPUT || strstr(atl_status_message(), hint) == NULL) printf("# %s\n", atl_status_message());
 }
 
-/* Costs of a damaged cache, beyond what a machine can have: a plan or a refusal by name, and no division by zero. */
+/* Costs as from a damaged cache, beyond what a machine can have: a plan, or a refusal that names the cost; no division
+ * by zero. */
 static void test_odd_costs(void) {
   atl_plan_t p;
   atl_plan_request_t q = make_request(8, 4);
   q.costs.layer = 1e-300;
   q.costs.hop = 1e5;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a layer of 1e-300 s with hops of a day is planned");
-  TAP_OK(p.n_slots >= 1 && p.n_slots <= 4096 && isfinite(p.seconds), "with slots and seconds that can be");
+  TAP_OK(p.n_slots >= 1 && p.n_slots <= 4096 && isfinite(p.seconds),
+         "a plan with extreme costs has slots in range and finite seconds");
   q = make_request(8, 4);
   q.costs.decode = 1e308;
-  refuses(q, "decoded picture", "a picture that takes 1e308 s to decode");
+  refuses(q, "decoded picture", "decoding that takes 1e308 s is refused");
   q.costs.decode = NAN;
-  refuses(q, "decoded picture", "a picture that takes NaN seconds to decode");
+  refuses(q, "decoded picture", "decoding that takes NaN s is refused");
   q = make_request(8, 4);
   q.costs.head = -1;
-  refuses(q, "cost of a head", "a head of negative seconds");
+  refuses(q, "cost of a head", "a head that takes -1 s is refused");
 }
 
 static void test_refusals(void) {
   atl_plan_request_t q = make_request(8, 4);
   q.n_stages = 5;
-  refuses(q, "try --stages 4", "more stages than layers");
+  refuses(q, "try --stages 4", "more stages than layers are refused");
   q.n_stages = 4;
   q.n_pipelines = 3;
-  refuses(q, "try --pipelines 2", "more stages than ranks");
+  refuses(q, "try --pipelines 2", "more stages than ranks are refused");
   q.n_pipelines = 2;
   q.n_decoders = 9;
-  refuses(q, "try --decoders 8", "more decoders than ranks");
+  refuses(q, "try --decoders 8", "more decoders than ranks are refused");
   q = make_request(8, 4);
   q.n_images = 0;
-  refuses(q, "images", "no images");
+  refuses(q, "images", "a job without images is refused");
   q = make_request(0, 4);
-  refuses(q, "ranks", "no ranks");
+  refuses(q, "ranks", "a plan for 0 ranks is refused");
   q = make_request(1, 300);
-  refuses(q, "layers", "too many layers");
+  refuses(q, "layers", "too many layers are refused");
   q = make_request(8, 4);
   q.microbatch = -1;
-  refuses(q, "counts", "a negative microbatch");
+  refuses(q, "counts", "a negative microbatch is refused");
 }
 
 static void test_waves_are_even(void) {
@@ -240,10 +243,11 @@ static void test_waves_are_even(void) {
   q.n_images = 33;
   q.n_prompts = 1;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "33 images have a plan");
-  TAP_OK(p.microbatch == 17, "two waves of 17 and 16, not of 32 and 1");
+  TAP_OK(p.microbatch == 17, "33 images are drawn in waves of 17 and 16, not of 32 and 1");
   q.n_images = 3;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "3 images have a plan");
-  TAP_OK(p.microbatch == 3 && p.n_slots == 1 && p.n_prefixes == 1, "nothing is larger than the job");
+  TAP_OK(p.microbatch == 3 && p.n_slots == 1 && p.n_prefixes == 1,
+         "microbatch, slots and text stores are not larger than the job");
 }
 
 /* Slots: ceil(sum(t + c) / max t) + 1. */
@@ -257,21 +261,21 @@ static void test_slots(void) {
   TAP_OK(p.n_slots == 5 && p.balance > 1 - 1e-12, "S balanced stages without hops take S + 1 slots");
   q.costs.hop = 0.25 * 6e-3;
   TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "slow hops have a plan");
-  TAP_OK(p.n_slots == 6, "hops of a quarter stage take one more");
+  TAP_OK(p.n_slots == 6, "hops of a quarter of a stage's time take one more slot");
 }
 
-/* Primed codes are rows of a text and not steps. */
+/* Image tokens of a prime are prefill rows, not steps. */
 static void test_priming(void) {
   atl_plan_request_t request = make_request(1, 4);
   atl_plan_t whole, half;
   request.has_decoders = false;
-  TAP_STATUS(ATL_OK, atl_plan_make(&request, &whole), "whole images");
+  TAP_STATUS(ATL_OK, atl_plan_make(&request, &whole), "a job of whole images has a plan");
   request.n_prime = request.n_drawn /= 2;
-  TAP_STATUS(ATL_OK, atl_plan_make(&request, &half), "images of which half is given");
+  TAP_STATUS(ATL_OK, atl_plan_make(&request, &half), "a job with half of each image primed has a plan");
   double texts = (double)request.n_prompts * request.n_layers * request.costs.prefill_row;
   double want =
       (whole.seconds - texts * (request.text_length + 1)) / 2 + texts * (request.text_length + 1 + request.n_prime);
-  TAP_OK(fabs(half.seconds / want - 1) < 1e-9, "take half the steps, and rows of text for the rest");
+  TAP_OK(fabs(half.seconds / want - 1) < 1e-9, "primed tokens cost prefill rows instead of steps");
 }
 
 static void test_json(void) {
@@ -279,12 +283,13 @@ static void test_json(void) {
   atl_plan_t p, got;
   json_t *object = NULL;
   q.n_stages = 3;
-  TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "a plan to write");
-  TAP_STATUS(ATL_OK, atl_plan_to_json(&p, &object), "a plan is written");
-  TAP_STATUS(ATL_OK, atl_plan_from_json(object, "plan.json", NULL, &got), "a plan is read");
-  TAP_OK(memcmp(&p, &got, sizeof p) == 0, "every field survives");
+  TAP_STATUS(ATL_OK, atl_plan_make(&q, &p), "20 ranks in stages of 3 have a plan");
+  TAP_STATUS(ATL_OK, atl_plan_to_json(&p, &object), "a plan is written as JSON");
+  TAP_STATUS(ATL_OK, atl_plan_from_json(object, "plan.json", NULL, &got), "a plan is read from JSON");
+  TAP_OK(memcmp(&p, &got, sizeof p) == 0, "a plan read from JSON equals the one written");
   TAP_STATUS(ATL_OK, atl_plan_from_json(object, "plan.json", &q, &got), "a plan is read for its job");
-  TAP_OK(got.seconds == p.seconds && got.rank_bytes == p.rank_bytes, "its predictions are made anew");
+  TAP_OK(got.seconds == p.seconds && got.rank_bytes == p.rank_bytes,
+         "predictions of a plan read for its job are computed again");
   q.n_ranks = 21;
   TAP_STATUS(ATL_INPUT, atl_plan_from_json(object, "plan.json", &q, &got), "a plan for other ranks is refused");
   q.n_ranks = 20;
@@ -303,7 +308,7 @@ static void test_json(void) {
     n_accepted += atl_plan_from_json(bad, "plan.json", NULL, &got) == ATL_OK;
     json_decref(bad);
   }
-  TAP_OK(n_accepted == 0, "broken numbers are refused");
+  TAP_OK(n_accepted == 0, "negative, textual and missing counts in JSON are refused");
   json_array_set_new(json_object_get(object, "first_layer"), 1, json_integer(0));
   TAP_STATUS(ATL_INPUT, atl_plan_from_json(object, "plan.json", NULL, &got), "an empty stage is refused");
   json_object_set_new(object, "decoders", json_integer(60000));
@@ -311,14 +316,14 @@ static void test_json(void) {
   json_decref(object);
 }
 
-/* A valid plan, with one number broken at a time. */
+/* A valid plan, with one of its numbers out of range at a time. */
 static void test_validity(void) {
   atl_plan_request_t q = make_request(20, 12);
   atl_plan_t p, good;
   char why[ATL_PLAN_WHY_BYTES];
   q.n_stages = 3;
   q.n_decoders = 2;
-  TAP_STATUS(ATL_OK, atl_plan_make(&q, &good), "a plan to break");
+  TAP_STATUS(ATL_OK, atl_plan_make(&q, &good), "a request with 2 decoders has a plan");
   TAP_OK(atl_plan_is_valid(&good, &q, why) && why[0] == '\0', "a plan that was made is valid");
   int32_t *const numbers[] = {&p.n_ranks,        &p.n_pipelines,    &p.n_stages,         &p.n_decoders,
                               &p.n_slots,        &p.microbatch,     &p.n_prefixes,       &p.coordinator_rank,
@@ -332,7 +337,7 @@ static void test_validity(void) {
       n_accepted += atl_plan_is_valid(&p, NULL, why);
       n_silent += why[0] == '\0';
     }
-  TAP_OK(n_accepted == 0 && n_silent == 0, "a plan with any number broken is not valid, and why is said");
+  TAP_OK(n_accepted == 0 && n_silent == 0, "a plan with any number out of range is not valid, with a reason");
   p = good;
   p.first_layer[1] = 0;
   TAP_OK(!atl_plan_is_valid(&p, NULL, why) && strstr(why, "no stage is empty") != NULL, "an empty stage is not valid");
@@ -341,7 +346,8 @@ static void test_validity(void) {
   TAP_OK(!atl_plan_is_valid(&p, NULL, why) && strstr(why, "2 decoders") != NULL,
          "decoders on stages' ranks are not valid");
   q.n_layers = 13;
-  TAP_OK(!atl_plan_is_valid(&good, &q, why) && strstr(why, "13") != NULL, "a plan for another model does not suit it");
+  TAP_OK(!atl_plan_is_valid(&good, &q, why) && strstr(why, "13") != NULL,
+         "a plan for another model does not fit the request");
 }
 
 int main(void) {

@@ -1,5 +1,6 @@
 // TEST np=1
-/* The seconds of a small story, counted by hand. All are sums of a few small binary fractions: comparisons are exact. */
+/* Polls with times chosen by hand, and the totals they must give. All values are sums of small binary fractions, so
+ * comparisons are exact. */
 #include "workers/waits.h"
 
 #include "tests/support/tap.h"
@@ -40,26 +41,26 @@ static void test_story(void) {
                                 {10, 10, 0, ATL_DID_WAIT_FOR_INPUT, false}};
   atl_waits_t waits;
   atl_waits_init(&waits);
-  TAP_OK(has_totals(&waits, 1, 0, (atl_wait_totals_t){0}), "nothing is waited for before the first poll");
+  TAP_OK(has_totals(&waits, 1, 0, (atl_wait_totals_t){0}), "there is no wait before the first poll");
   play(&waits, start, 2);
   TAP_OK(has_totals(&waits, 3, 0, (atl_wait_totals_t){.waiting = 2, .before = 2}),
-         "a wait that goes on counts, all of it before the first step");
+         "the current wait counts, as time before the first step");
   play(&waits, work, 5);
   TAP_OK(n_ended == 2 && last_ended.start == 6 && last_ended.end == 9 && last_ended.what == ATL_DID_WAIT_FOR_BUFFER,
          "each wait that ends is reported once, with its start and end");
   TAP_OK(has_totals(&waits, 12, 0,
                     (atl_wait_totals_t){.waiting = 8, .backpressure = 3, .before = 3, .after = 2, .last = 10}),
-         "waits are split into those before the first step, for buffers, and after the last step");
+         "waiting is split into before the first step, for buffers, and after the last step");
   TAP_OK(has_totals(&waits, 12, 1.5,
                     (atl_wait_totals_t){.waiting = 6.5, .backpressure = 3, .before = 3, .after = 0.5, .last = 10}),
-         "what the coordinator works during a wait is no wait");
+         "time the coordinator works during a wait does not count as waiting");
   TAP_OK(atl_waits_end(&waits, 12, 1.5, &last_ended) && !atl_waits_end(&waits, 13, 1.5, &last_ended) &&
              has_totals(&waits, 20, 9,
                         (atl_wait_totals_t){.waiting = 6.5, .backpressure = 3, .before = 3, .after = 0.5, .last = 10}),
-         "the end of the loop ends the wait");
+         "the end of the loop ends the current wait, once");
 }
 
-/* What is waited for changes: one wait ends where the next begins. A decoded picture ends a wait and is no step. */
+/* When the reason changes, one wait ends where the next begins. A decoded picture ends a wait and is not a step. */
 static void test_changes(void) {
   static const step_t steps[] = {{1, 1, 0, ATL_DID_WAIT_FOR_INPUT, false},
                                  {3, 3, 0, ATL_DID_WAIT_FOR_BUFFER, false},
@@ -68,7 +69,7 @@ static void test_changes(void) {
   atl_waits_init(&waits);
   play(&waits, steps, 3);
   TAP_OK(has_totals(&waits, 8, 0, (atl_wait_totals_t){.waiting = 3, .backpressure = 1, .before = 3}),
-         "a wait for input and one for a buffer follow each other without a gap, and decoding is neither");
+         "a wait for a buffer follows one for input without a gap, and decoding counts as neither");
 }
 
 int main(void) {

@@ -1,34 +1,35 @@
 // TEST
-/* Messages survive the wire; torn, mutilated and out-of-range ones are refused and leave nothing behind. */
+/* Messages are packed and unpacked without loss; truncated, damaged and out-of-range ones are refused, without a leak.
+ */
 #include "proto/wire.h"
 
 #include "common/memory.h"
 #include "tests/support/tap.h"
 
-static const int32_t the_ids[] = {5, 0, -1, 49407}, the_codes[] = {0, 8191, 77};
+static const int32_t token_ids[] = {5, 0, -1, 49407}, image_tokens[] = {0, 8191, 77};
 
-static const atl_prompt_t the_prompts[] = {
-    {"1", "a red heart", 0xfedcba9876543210u, UINT64_MAX, 512, the_ids, 4, the_ids, 3},
+static const atl_prompt_t prompts[] = {
+    {"1", "a red heart", 0xfedcba9876543210u, UINT64_MAX, 512, token_ids, 4, token_ids, 3},
     {"na\xc3\xafve", "", 0, 0, 1, NULL, 0, NULL, 0},
 };
 
-static const atl_forced_image_t the_forced[] = {{the_codes, 3}, {NULL, 0}};
+static const atl_forced_image_t forced[] = {{image_tokens, 3}, {NULL, 0}};
 
 static atl_job_t make_job(void) {
   return (atl_job_t){.model = "weights/emoji",
                      .out = "",
                      .sampling = {false, 0.7, 64, 0.95, 0.9, -1.5},
-                     .prompts = the_prompts,
+                     .prompts = prompts,
                      .n_prompts = 2,
-                     .null_ids = the_ids,
+                     .null_ids = token_ids,
                      .n_null_ids = 2,
-                     .prime = the_codes,
+                     .prime = image_tokens,
                      .n_prime = 1,
                      .dtype = ATL_BF16,
                      .kv = ATL_I8,
                      .backend = 4,
                      .is_ranked = true,
-                     .forced = the_forced,
+                     .forced = forced,
                      .n_forced = 2,
                      .n_keep = 8,
                      .png_level = 6,
@@ -68,13 +69,13 @@ static void test_job(void) {
   size_t n_bytes;
   TAP_STATUS(ATL_OK, atl_wire_pack_job(&job, &bytes, &n_bytes), "a job is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_job(bytes, n_bytes, &arena, &got), "a job is unpacked");
-  TAP_OK(is_same_job(&job, &got), "every field of a job survives");
+  TAP_OK(is_same_job(&job, &got), "every field of a job is unpacked as it was packed");
   int n_accepted = 0;
   for (size_t n = 0; n < n_bytes; n++) {
     atl_arena_clear(&arena);
     n_accepted += atl_wire_unpack_job(bytes, n, &arena, &got) == ATL_OK;
   }
-  TAP_OK(n_accepted == 0, "a job cut anywhere is refused");
+  TAP_OK(n_accepted == 0, "a job truncated at any byte is refused");
   int n_unclear = 0;
   for (size_t i = 0; i < n_bytes * 8; i++) {
     bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
@@ -83,7 +84,7 @@ static void test_job(void) {
     n_unclear += status != ATL_OK && status != ATL_INPUT;
     bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
   }
-  TAP_OK(n_unclear == 0, "a job with any bit flipped is read or refused");
+  TAP_OK(n_unclear == 0, "a job with any bit flipped is unpacked or refused with INPUT");
   ATL_DESTROY(&bytes);
   atl_arena_clear(&arena);
 }
@@ -93,9 +94,9 @@ static void test_bad_jobs(void) {
   size_t n_bytes;
   atl_job_t job = make_job();
   job.sampling.temperature = 0;
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "no temperature is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "temperature 0 is refused");
   job.sampling.greedy = true;
-  TAP_STATUS(ATL_OK, atl_wire_pack_job(&job, &bytes, &n_bytes), "greedy needs no temperature");
+  TAP_STATUS(ATL_OK, atl_wire_pack_job(&job, &bytes, &n_bytes), "temperature 0 is accepted when greedy");
   ATL_DESTROY(&bytes);
   job.sampling.guidance = NAN;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "NaN guidance is refused");
@@ -107,20 +108,20 @@ static void test_bad_jobs(void) {
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing text is refused");
   job = make_job();
   job.sampling.filter_thres = 1;
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a filter that leaves nothing is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "filter_thres 1, which leaves no token, is refused");
   const atl_dtype_t dtypes[] = {ATL_I8, ATL_F16, ATL_N_DTYPES, (atl_dtype_t)-1};
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
     job = make_job();
     job.dtype = dtypes[i];
-    TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "weights are F32 or BF16, others are refused");
+    TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a dtype other than F32 and BF16 is refused");
   }
   job = make_job();
   job.kv = ATL_F16;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an F16 cache is refused");
   job = make_job();
   job.backend = -1;
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "negative kernels are refused");
-  TAP_OK(bytes == NULL, "nothing is left of a refused job");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a negative kernel backend is refused");
+  TAP_OK(bytes == NULL, "a refused job leaves no bytes");
 }
 
 static void test_ask(void) {
@@ -129,12 +130,12 @@ static void test_ask(void) {
   atl_ask_t got;
   TAP_STATUS(ATL_OK, atl_wire_pack_ask(&(atl_ask_t){3, 7}, &buffer), "an ask is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_ask(buffer.bytes, buffer.n, &arena, &got), "an ask is unpacked");
-  TAP_OK(got.role == 3 && got.n == 7, "an ask survives");
+  TAP_OK(got.role == 3 && got.n == 7, "an ask is unpacked as it was packed");
   TAP_STATUS(ATL_INPUT, atl_wire_pack_ask(&(atl_ask_t){-1, 7}, &buffer), "a negative role is refused");
   static const char large[] = "\x08\xff\xff\xff\xff\x0f\x10\x01"; /* role = 2^32 - 1 */
   TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask(large, 8, &arena, &got), "a role beyond int32 is refused");
-  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask(large + 6, 2, &arena, &got), "a missing field is refused");
-  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask("", 0, &arena, &got), "no bytes are refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask(large + 6, 2, &arena, &got), "an ask without its role is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_ask("", 0, &arena, &got), "an ask of no bytes is refused");
   atl_buffer_clear(&buffer);
   atl_arena_clear(&arena);
 }
@@ -150,14 +151,14 @@ static void test_assignment(void) {
   TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got), "an assignment is unpacked");
   for (int i = 0; i < 32; i++)
     is_same = is_same && got.candidates[i].prompt == i / 5 && got.candidates[i].sample == i * 100;
-  TAP_OK(is_same && got.n_candidates == 32, "an assignment survives");
+  TAP_OK(is_same && got.n_candidates == 32, "an assignment is unpacked as it was packed");
   size_t before = atl_memory_in_use_bytes();
   for (int i = 0; i < 32; i++) atl_wire_pack_assignment(&(atl_assignment_t){candidates, i}, &buffer);
   TAP_OK(atl_memory_in_use_bytes() == before, "packing reuses its buffer");
   TAP_STATUS(ATL_OK, atl_wire_pack_assignment(&(atl_assignment_t){0}, &buffer), "an empty assignment is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_assignment(buffer.bytes, buffer.n, &arena, &got),
              "an empty assignment is unpacked");
-  TAP_OK(got.n_candidates == 0, "an empty assignment survives");
+  TAP_OK(got.n_candidates == 0, "an empty assignment stays empty");
   candidates[1].sample = -3;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_assignment(&assignment, &buffer), "a negative sample is refused");
   atl_buffer_clear(&buffer);
@@ -172,17 +173,17 @@ static void test_grids(void) {
       {{1, 2}, codes, 5, true, -12.5f}, {{3, 4}, codes + 1, 3, false, 0}, {{0, 0}, NULL, 0, false, 0}};
   atl_grids_t message = {grids, 3}, got;
   int is_same = 1;
-  TAP_STATUS(ATL_OK, atl_wire_pack_grids(&message, &buffer), "grids are packed");
-  TAP_STATUS(ATL_OK, atl_wire_unpack_grids(buffer.bytes, buffer.n, &arena, &got), "grids are unpacked");
+  TAP_STATUS(ATL_OK, atl_wire_pack_grids(&message, &buffer), "token grids are packed");
+  TAP_STATUS(ATL_OK, atl_wire_unpack_grids(buffer.bytes, buffer.n, &arena, &got), "token grids are unpacked");
   for (int i = 0; i < 3; i++) {
     const atl_grid_t *a = &grids[i], *b = &got.grids[i];
     is_same = is_same && a->candidate.prompt == b->candidate.prompt && a->candidate.sample == b->candidate.sample &&
               a->n_codes == b->n_codes && a->has_threshold == b->has_threshold && a->threshold == b->threshold &&
               (a->n_codes == 0 || memcmp(a->codes, b->codes, 2 * (size_t)a->n_codes) == 0);
   }
-  TAP_OK(is_same && got.n_grids == 3, "grids survive");
-  static const char odd[] = "\x0a\x09\x0a\x04\x08\x01\x10\x02\x12\x01\x41"; /* one byte of codes */
-  TAP_STATUS(ATL_INPUT, atl_wire_unpack_grids(odd, 11, &arena, &got), "half a code is refused");
+  TAP_OK(is_same && got.n_grids == 3, "token grids are unpacked as they were packed");
+  static const char odd[] = "\x0a\x09\x0a\x04\x08\x01\x10\x02\x12\x01\x41"; /* a grid with one byte of tokens */
+  TAP_STATUS(ATL_INPUT, atl_wire_unpack_grids(odd, 11, &arena, &got), "a token grid with half a token is refused");
   grids[0].threshold = NAN;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_grids(&message, &buffer), "a NaN threshold is refused");
   atl_buffer_clear(&buffer);
@@ -198,7 +199,7 @@ static void test_record(void) {
   TAP_STATUS(ATL_OK, atl_wire_unpack_record(buffer.bytes, buffer.n, &arena, &got), "a record is unpacked");
   TAP_OK(got.candidate.prompt == 7 && got.candidate.sample == 511 && got.score == 27.25f && got.is_written &&
              got.n_bytes == (uint64_t)1 << 40 && strcmp(got.sha256, record.sha256) == 0,
-         "a record survives");
+         "a record is unpacked as it was packed");
   char *at = memchr(buffer.bytes, 'a', buffer.n);
   *at = 'G';
   TAP_STATUS(ATL_INPUT, atl_wire_unpack_record(buffer.bytes, buffer.n, &arena, &got), "a bad digest is refused");
@@ -243,11 +244,11 @@ static void test_report(void) {
   TAP_OK(got.rank == 5 && is_same_role(&got.role, &report.role) && got.busy == 1.5 && got.waiting == 2.5 &&
              got.draw == 0.25 && got.io == 0.125 && got.n_rows == 1000 && got.n_steps == 256 &&
              got.peak_bytes == 1 << 20 && got.resident_bytes == 1 << 21 && got.progress == 0.5 && got.prefill == 0.75,
-         "a report survives");
+         "a report is unpacked as it was packed");
   TAP_OK(got.backpressure == 0.3 && got.before == 0.2 && got.after == 0.1 && got.last == 9.5 && got.score == 0.4 &&
              got.n_prefills == 7,
-         "its waits survive");
-  static const char kind[] = "\x08\x05\x12\x08\x08"; /* rank 5, role of 8 bytes, its kind */
+         "a report's waits are unpacked as they were packed");
+  static const char kind[] = "\x08\x05\x12\x08\x08"; /* rank 5, then a role of 8 bytes, which begins with its kind */
   TAP_OK(memcmp(buffer.bytes, kind, 5) == 0 && buffer.bytes[5] == ATL_ROLE_STAGE, "a report begins with rank and role");
   buffer.bytes[5] = ATL_N_ROLES;
   TAP_STATUS(ATL_INPUT, atl_wire_unpack_report(buffer.bytes, buffer.n, &arena, &got), "an unknown role is refused");
@@ -255,7 +256,7 @@ static void test_report(void) {
   TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "a negative stage is refused");
   report = make_report();
   report.busy = INFINITY;
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "endless seconds are refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_report(&report, &buffer), "a report with infinite seconds is refused");
   atl_buffer_clear(&buffer);
   atl_arena_clear(&arena);
 }
@@ -272,12 +273,12 @@ static void test_reports(void) {
   TAP_STATUS(ATL_OK, atl_wire_unpack_reports(buffer.bytes, buffer.n, &arena, &got), "a rank's reports are unpacked");
   bool is_same = got.n_reports == 3;
   for (int i = 0; is_same && i < 3; i++) is_same = is_same_role(&got.reports[i].role, &reports[i].role);
-  TAP_OK(is_same && got.reports[2].n_rows == 1000, "a rank's reports survive");
+  TAP_OK(is_same && got.reports[2].n_rows == 1000, "a rank's reports are unpacked as they were packed");
   TAP_STATUS(ATL_INPUT, atl_wire_pack_reports(&(atl_reports_t){reports, ATL_MAX_ROLES_PER_RANK + 1}, &buffer),
              "more reports than a rank has roles are refused");
   TAP_STATUS(ATL_OK, atl_wire_pack_reports(&(atl_reports_t){0}, &buffer), "no reports are packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_reports(buffer.bytes, buffer.n, &arena, &got), "no reports are unpacked");
-  TAP_OK(got.n_reports == 0, "no reports stay none");
+  TAP_OK(got.n_reports == 0, "a rank without reports is unpacked as it was packed");
   atl_buffer_clear(&buffer);
   atl_arena_clear(&arena);
 }
@@ -289,8 +290,10 @@ static void test_failure(void) {
   TAP_STATUS(ATL_OK, atl_wire_pack_failure(&(atl_failure_t){ATL_IO, "the disk is full"}, &buffer),
              "a failure is packed");
   TAP_STATUS(ATL_OK, atl_wire_unpack_failure(buffer.bytes, buffer.n, &arena, &got), "a failure is unpacked");
-  TAP_OK(got.status == ATL_IO && strcmp(got.message, "the disk is full") == 0, "a failure survives");
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_failure(&(atl_failure_t){ATL_OK, "fine"}, &buffer), "no failure is refused");
+  TAP_OK(got.status == ATL_IO && strcmp(got.message, "the disk is full") == 0,
+         "a failure is unpacked as it was packed");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_failure(&(atl_failure_t){ATL_OK, "fine"}, &buffer),
+             "a failure with status OK is refused");
   static const char unknown[] = "\x08\x7f\x12\x01x"; /* status 127 */
   TAP_STATUS(ATL_INPUT, atl_wire_unpack_failure(unknown, 5, &arena, &got), "an unknown status is refused");
   atl_buffer_clear(&buffer);
@@ -302,15 +305,15 @@ static void test_role_names(void) {
   const atl_role_t stage = {.kind = ATL_ROLE_STAGE, .i_pipeline = 0, .i_stage = 9}, next = {ATL_ROLE_STAGE, 0, 10, 0},
                    decoder = {.kind = ATL_ROLE_DECODER, .i_decoder = 2}, root = {.kind = ATL_ROLE_COORDINATOR};
   TAP_OK(strcmp(atl_role_describe(&stage, text), "stage 0.9") == 0, "a stage is named by pipeline and stage");
-  TAP_OK(strcmp(atl_role_describe(&decoder, text), "decoder 2") == 0, "a decoder is named by its number");
-  TAP_OK(strcmp(atl_role_describe(&root, text), "coordinator") == 0, "the coordinator has no number");
+  TAP_OK(strcmp(atl_role_describe(&decoder, text), "decoder 2") == 0, "a decoder is named by its index");
+  TAP_OK(strcmp(atl_role_describe(&root, text), "coordinator") == 0, "the coordinator is named without an index");
   TAP_OK(atl_role_compare(&stage, &next) < 0 && atl_role_compare(&next, &stage) > 0 &&
              atl_role_compare(&root, &decoder) < 0 && atl_role_compare(&decoder, &stage) < 0 &&
              atl_role_compare(&stage, &stage) == 0,
-         "roles are in order of kind, then number");
+         "roles are ordered by kind, then index");
 }
 
-/* The n-th allocation fails, for every n: MEMORY, and nothing leaks. */
+/* For every n, the n-th allocation fails: the status is MEMORY, and nothing leaks. */
 static void test_memory(void) {
   atl_job_t job = make_job(), got;
   int n_wrong = 0, n = 0;
@@ -326,7 +329,7 @@ static void test_memory(void) {
     atl_arena_clear(&arena);
     n_wrong += status != ATL_OK && status != ATL_MEMORY;
   }
-  TAP_OK(n_wrong == 0 && n > 2, "every allocation may fail");
+  TAP_OK(n_wrong == 0 && n > 2, "packing and unpacking a job survive the failure of any allocation");
 }
 
 int main(void) {
