@@ -23,7 +23,7 @@ report() { # SUCCESS NAME
   if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; fi
 }
 
-# NAME WORDS ARGUMENTS...: generate ARGUMENTS is refused, and the one line that it says has WORDS.
+# refuses NAME WORDS ARGUMENTS...: generate ARGUMENTS exits with code 2 and prints one line, which contains WORDS.
 refuses() {
   local name=$1 words=$2 code
   shift 2
@@ -32,23 +32,23 @@ refuses() {
   local lines
   lines=$(grep -c . "$folder/stderr")
   if [ $code = 2 ] && [ "$lines" = 1 ] && grep -qF -- "$words" "$folder/stderr" && [ ! -e "$folder/out" ]; then
-    report 0 "$name"
+    report 0 "generate refuses $name"
   else
-    report 1 "$name"
-    echo "# exit code $code (2 expected), $lines lines (1 expected), to say: $words"
+    report 1 "generate refuses $name"
+    echo "# exit code $code (2 expected), $lines lines (1 expected) with: $words"
     sed 's/^/# /' "$folder/stderr" | head -5
   fi
 }
 
-# A file of prompts with the given bytes (printf).
+# prompts FORMAT: writes the file of prompts.
 prompts() { printf "$1" >"$folder/prompts"; }
 out="$folder/out"
 
 refuses "no prompt at all" "--prompt TEXT or --prompts FILE" --out "$out"
 refuses "an empty prompt" "expected a prompt, found an empty one" --prompt "" --out "$out"
 refuses "a prompt that is not UTF-8" "expected UTF-8, found byte 0xff" --prompt $'a\xffb' --out "$out"
-refuses "a file that is not there" "$folder/missing" --prompts "$folder/missing" --out "$out"
-refuses "a folder for a file" "$folder" --prompts "$folder" --out "$out"
+refuses "a missing file of prompts" "$folder/missing" --prompts "$folder/missing" --out "$out"
+refuses "a folder as file of prompts" "$folder" --prompts "$folder" --out "$out"
 prompts ''
 refuses "an empty file" "found an empty file" --prompts "$folder/prompts" --out "$out"
 prompts '\n  \n'
@@ -56,18 +56,18 @@ refuses "a file of empty lines" "found only empty lines" --prompts "$folder/prom
 prompts 'good\nb\xc3d\n'
 refuses "a file that is not UTF-8" "line 2: expected UTF-8" --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a"}\n{"prompt": }\n'
-refuses "bad JSON" "line 2: expected JSON" --prompts "$folder/prompts" --out "$out"
+refuses "a line that is not valid JSON" "line 2: expected JSON" --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a", "sampels": 3}\n'
 refuses "an unknown key" 'found "sampels"' --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a", "samples": 0}\n'
-refuses "no samples" "samples" --prompts "$folder/prompts" --out "$out"
+refuses "a prompt line with 0 samples" "samples" --prompts "$folder/prompts" --out "$out"
 prompts '{"prompt": "a", "id": "x"}\n{"prompt": "b", "id": "x"}\n'
 refuses "two equal ids" "expected a distinct id for every prompt" --prompts "$folder/prompts" --out "$out"
 prompts 'a\nb\n'
-refuses "a shard that is none" "--shard" --prompts "$folder/prompts" --shard 3/2 --out "$out"
-refuses "a shard of nothing" "expected a prompt for every shard" --prompts "$folder/prompts" --shard 3/3 --out "$out"
-refuses "samples out of range" "samples" --prompt a --samples 0 --out "$out"
-refuses "nothing to keep" "--top" --prompt a --top 0 --out "$out"
+refuses "a shard beyond the number of shards" "--shard" --prompts "$folder/prompts" --shard 3/2 --out "$out"
+refuses "a shard without prompts" "expected a prompt for every shard" --prompts "$folder/prompts" --shard 3/3 --out "$out"
+refuses "--samples 0" "samples" --prompt a --samples 0 --out "$out"
+refuses "--top 0" "--top" --prompt a --top 0 --out "$out"
 refuses "a negative seed" "--seed -1: expected 0 or more" --prompt a --seed -1 --out "$out"
 refuses "a negative prompt that is not UTF-8" "--negative: expected UTF-8, found byte 0xff" --prompt a --guidance 2 --negative $'a\xffb' --out "$out"
 refuses "a negative prompt above 64 KiB" "--negative: expected at most 65536 bytes" --prompt a --guidance 2 --truncate \
@@ -78,7 +78,7 @@ refuses "a model directory's path that is not UTF-8" "--model: expected UTF-8" -
 "$atelier" convert --random tiny,layers=2,text_ids=600 --tokenizer tests/golden/tokenizer/bytes.json --out "$folder/other" >/dev/null
 cp "$model/tokenizer.bpe.txt" "$folder/other/tokenizer.json"
 refuses "a tokenizer with more ids than the transformer" "has 2048 ids but the transformer knows only 600" --model "$folder/other" --prompt a --no-rank --out "$out"
-refuses "an option that is not there" "did you mean --samples?" --prompt a --sample 3 --out "$out"
+refuses "an unknown option" "did you mean --samples?" --prompt a --sample 3 --out "$out"
 
 mkdir "$folder/full"
 touch "$folder/full/file"

@@ -7,13 +7,13 @@ export LC_ALL=C
 m=weights/emoji
 golden=tests/golden
 
-# Most of the time of a launch is waiting, so launches run beside each other, some at once. A check's output waits in a file of
-# its own until the end; its command has an output folder and a scratch copy of the model of its own.
+# A launch mostly waits, so several run at the same time. Each check has its own output folder and its own scratch copy of the
+# model; its output is kept in a file and printed at the end.
 mkdir "$scratch/checks"
 most=$((2 * $(nproc) + 2))
 checks() { printf '%s/checks/%04d' "$scratch" "$1"; }
 
-# refuses NAME WORDS COMMAND...: WORDS, separated by '|', must all be in the one line that the command says.
+# refuses NAME WORDS COMMAND...: the command prints one line, which contains all WORDS (separated by '|').
 refuses() { refuses_on 1 "$@"; }
 refuses_on() { # RANKS NAME WORDS COMMAND...
   local n=$1 name=$2 words=$3 base
@@ -34,7 +34,7 @@ is_refused() { # BASE RANKS WORDS COMMAND...
   shift 3
   ranks "$n" "$@" >"$base.stdout" 2>"$base.stderr" </dev/null
   code=$?
-  # mpirun adds paragraphs of its own about an exit code that is not 0.
+  # mpirun adds its own paragraphs when an exit code is not 0.
   if [ "$n" = 1 ]; then lines=$(grep -c . "$base.stderr"); else lines=$(grep -c '^atelier: ' "$base.stderr"); fi
   head -5 "$base.stderr"
   [ $code = 2 ] || { echo "exit code $code, expected 2" && return 1; }
@@ -47,13 +47,13 @@ is_refused() { # BASE RANKS WORDS COMMAND...
 }
 next_out() { out=$scratch/out-$tap_n; }
 next_out
-# Prints what the checks so far have said, in their order.
+# Prints the output of the checks so far, in their order.
 collect() {
   wait
   cat "$scratch"/checks/[0-9][0-9][0-9][0-9]
   grep -q '^not ok' "$scratch"/checks/[0-9][0-9][0-9][0-9] && tap_failed=1
 }
-convert() { refuses "convert: $1" "$2" "$ATELIER" convert "${@:3}" --out "$out"; }
+convert() { refuses "convert refuses $1" "$2" "$ATELIER" convert "${@:3}" --out "$out"; }
 
 # ---- checkpoints ----
 convert "a missing file" "no-such.pt|No such file" no-such.pt
@@ -93,19 +93,19 @@ convert "a pickle nested without end" "deep.pt" $golden/torchfile/deep.pt
 
 # ---- model directories ----
 generate() { # NAME WORDS MODEL OPTIONS...
-  refuses "generate: $1" "$2" "$ATELIER" generate --model "$3" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:4}"
+  refuses "generate refuses $1" "$2" "$ATELIER" generate --model "$3" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:4}"
 }
 generate_on() { # RANKS NAME WORDS MODEL OPTIONS...
-  refuses_on "$1" "generate: $2" "$3" "$ATELIER" generate --model "$4" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:5}"
+  refuses_on "$1" "generate on $1 ranks refuses $2" "$3" "$ATELIER" generate --model "$4" --prompt "red heart" --samples 2 --quiet --out "$out" "${@:5}"
 }
-# copy FILE: makes $bad a model directory of its own, in which FILE is a copy and the other files are links.
+# copy FILE: makes $bad a new model directory, in which FILE is a copy and the other files are links.
 copy() {
   bad=$scratch/m-$tap_n
   mkdir "$bad"
   ln -s "$PWD/$m"/* "$bad"
   cp --remove-destination "$m/$1" "$bad/$1"
 }
-# replace FILE FROM TO: in a file's text, of the same length.
+# replace FILE FROM TO: replaces text by text of the same length.
 replace() { copy "$1" && sed -i "s/$2/$3/" "$bad/$1"; }
 
 generate "a model that is not there" "expected a model directory|atelier convert" "$scratch/none"
@@ -136,7 +136,7 @@ for file in transformer vae clip; do
   generate "$file.safetensors with a header of 2^63 bytes" "$file.safetensors" "$bad"
   copy $file.safetensors && printf 'nonsense' | dd of="$(path)" bs=1 seek=8 conv=notrunc 2>/dev/null
   generate "$file.safetensors with a header that is no JSON" "$file.safetensors" "$bad"
-  # The end of the last tensor: NaN in F16 as in F32, then infinity in F32.
+  # The end of the last tensor: a NaN in F16 and in F32, then an infinity in F32.
   copy $file.safetensors && truncate -s -2 "$(path)" && printf '\377\177' >>"$(path)"
   generate_on 3 "NaN in $file.safetensors" "$file.safetensors: tensor |nan|finite" "$bad"
   copy $file.safetensors && truncate -s -4 "$(path)" && printf '\000\000\200\177' >>"$(path)"
@@ -162,37 +162,37 @@ generate "a cut tokenizer of CLIP" "clip_tokenizer.bpe.txt" "$bad"
 # ---- prompts ----
 long=$(printf 'word %.0s' $(seq 200))
 prompt() { # NAME WORDS OPTIONS...
-  refuses "generate: $1" "$2" "$ATELIER" generate --model $m --samples 1 --quiet --out "$out" "${@:3}"
+  refuses "generate refuses $1" "$2" "$ATELIER" generate --model $m --samples 1 --quiet --out "$out" "${@:3}"
 }
 prompt "a prompt that is too long" "prompt 1|400 tokens|takes 24|--truncate" --prompt "$long"
-check "generate: cut when asked" "$ATELIER" generate --model $m --samples 1 --quiet --out "$scratch/cut" --prompt "$long" --truncate
-check "generate: and drawn" test -s "$scratch/cut/1/rank-001.png"
+check "generate --truncate accepts a prompt that is too long" "$ATELIER" generate --model $m --samples 1 --quiet --out "$scratch/cut" --prompt "$long" --truncate
+check "generate --truncate draws it" test -s "$scratch/cut/1/rank-001.png"
 prompt "a negative prompt that is too long" "--negative|400 tokens|--truncate" --prompt a --guidance 2 --negative "$long"
 prompt "a negative prompt that is not UTF-8" "--negative|UTF-8|0xff" --prompt a --guidance 2 --negative $'\xff'
 prompt "a negative prompt without guidance" "--guidance" --prompt a --negative b
-refuses_on 3 "generate: an empty prompt" "empty" "$ATELIER" generate --model $m --quiet --out "$out" --prompt ""
-refuses_on 3 "generate: a prompt that is not UTF-8" "UTF-8|0xff" "$ATELIER" generate --model $m --quiet --out "$out" --prompt $'a\xffb'
+refuses_on 3 "generate on 3 ranks refuses an empty prompt" "empty" "$ATELIER" generate --model $m --quiet --out "$out" --prompt ""
+refuses_on 3 "generate on 3 ranks refuses a prompt that is not UTF-8" "UTF-8|0xff" "$ATELIER" generate --model $m --quiet --out "$out" --prompt $'a\xffb'
 
 # ---- priming ----
 picture=$scratch/cut/1/rank-001.png
 option() { generate "$1" "$2" $m "${@:3}"; }
-option "no picture to begin with" "none.png|No such file" --prime "$scratch/none.png"
-option "a text to begin with" "Makefile: expected a PNG picture" --prime Makefile
-option "a folder to begin with" "found a folder" --prime $m
+option "a missing priming picture" "none.png|No such file" --prime "$scratch/none.png"
+option "a text file as priming picture" "Makefile: expected a PNG picture" --prime Makefile
+option "a folder as priming picture" "found a folder" --prime $m
 printf '\377\330\377\340\000\020JFIF' >"$scratch/photo.jpg"
-option "a JPEG to begin with" "found a JPEG|convert it first" --prime "$scratch/photo.jpg"
+option "a JPEG as priming picture" "found a JPEG|convert it first" --prime "$scratch/photo.jpg"
 head -c 300 "$picture" >"$scratch/cut.png"
-option "a cut PNG to begin with" "cut.png|damaged" --prime "$scratch/cut.png"
+option "a truncated PNG as priming picture" "cut.png|damaged" --prime "$scratch/cut.png"
 cp "$picture" "$scratch/flipped.png"
 printf '\000\377\000\377' | dd of="$scratch/flipped.png" bs=1 seek=$(($(wc -c <"$picture") - 40)) conv=notrunc 2>/dev/null
-option "a damaged PNG to begin with" "flipped.png|damaged" --prime "$scratch/flipped.png"
-option "everything primed" "--prime-tokens 64|1 to 63" --prime "$picture" --prime-tokens 64
-option "every row primed" "--prime-rows 8|1 to 7" --prime "$picture" --prime-rows 8
-option "more rows than there are numbers" "--prime-rows 9223372036854775807" --prime "$picture" --prime-rows 9223372036854775807
-option "fewer than none primed" "--prime-tokens -1" --prime "$picture" --prime-tokens -1
-option "rows and tokens" "--prime-tokens or --prime-rows" --prime "$picture" --prime-tokens 5 --prime-rows 5
-option "rows of nothing" "--prime IMAGE" --prime-rows 3
-generate_on 3 "a picture to begin with that is none" "Makefile: expected a PNG picture" $m --prime Makefile
+option "a damaged PNG as priming picture" "flipped.png|damaged" --prime "$scratch/flipped.png"
+option "a prime of all tokens" "--prime-tokens 64|1 to 63" --prime "$picture" --prime-tokens 64
+option "a prime of all rows" "--prime-rows 8|1 to 7" --prime "$picture" --prime-rows 8
+option "a prime of 2^63 - 1 rows" "--prime-rows 9223372036854775807" --prime "$picture" --prime-rows 9223372036854775807
+option "a prime of -1 tokens" "--prime-tokens -1" --prime "$picture" --prime-tokens -1
+option "--prime-rows together with --prime-tokens" "--prime-tokens or --prime-rows" --prime "$picture" --prime-tokens 5 --prime-rows 5
+option "--prime-rows without --prime" "--prime IMAGE" --prime-rows 3
+generate_on 3 "a text file as priming picture" "Makefile: expected a PNG picture" $m --prime Makefile
 
 # ---- plans ----
 option "more stages than layers" "5 stages for 4 layers|--stages 4" --stages 5
@@ -202,18 +202,18 @@ option "too little memory" "MiB|1.0 MiB|--dtype bf16" --memory 1M
 generate_on 3 "more stages than layers" "5 stages for 4 layers" $m --stages 5
 generate_on 3 "pipelines x stages beyond the ranks" "2 pipelines of 2 stages need 4 ranks, there are 3" $m --stages 2 --pipelines 2
 generate_on 3 "too little memory" "MiB|1.0 MiB" $m --memory 1M
-option "stages that are no number" "--stages|'x'" --stages x
-option "stages below none" "--stages -1" --stages -1
+option "stages that are not an integer" "--stages|'x'" --stages x
+option "a negative number of stages" "--stages -1" --stages -1
 option "a number that is too large" "99999999999999999999" --slots 99999999999999999999
-option "a microbatch beyond all" "100000000" --microbatch 100000000
+option "a microbatch that is too large" "100000000" --microbatch 100000000
 "$ATELIER" plan --model $m --ranks 4 --json >"$scratch/4.json"
 "$ATELIER" plan --model $m --ranks 1 --json >"$scratch/1.json"
 "$ATELIER" plan --model "$("$ATELIER" convert --random tiny --out "$scratch/tiny" >/dev/null && echo "$scratch/tiny")" --ranks 1 --json >"$scratch/tiny.json"
 option "a plan for other ranks" "for 4 ranks, there are 1|atelier plan" --plan "$scratch/4.json"
 option "a plan for other layers" "layers, the model has 4" --plan "$scratch/tiny.json"
-option "a plan that is not there" "none.json" --plan "$scratch/none.json"
-option "a plan that is a text" "expected JSON" --plan Makefile
-option "a plan and an option against it" "--plan|leave out --stages" --plan "$scratch/1.json" --stages 1
+option "a missing plan" "none.json" --plan "$scratch/none.json"
+option "a plan that is not JSON" "expected JSON" --plan Makefile
+option "a plan together with --stages" "--plan|leave out --stages" --plan "$scratch/1.json" --stages 1
 for change in 's/"slots": [0-9]*/"slots": 1000000/' 's/"prefixes": [0-9]*/"prefixes": 2147483647/' 's/"ranks"/"tanks"/' \
   's/"coordinator_rank": 0/"coordinator_rank": 1/' 's/"decoders": 1/"decoders": 0/' 's/"stages": 1/"stages": 2/'; do
   sed "$change" "$scratch/1.json" >"$scratch/$tap_n-changed.json"
@@ -222,29 +222,29 @@ done
 generate_on 3 "a plan for other ranks" "for 4 ranks, there are 3" $m --plan "$scratch/4.json"
 
 # ---- options ----
-option "a dtype that is none" "--dtype int8|f32 or bf16" --dtype int8
-option "a cache of no kind" "--kv int4|auto, f32, bf16 or int8" --kv int4
-option "a dtype that does not compute" "--dtype f16|f32 or bf16" --dtype f16
-option "kernels that are none" "'cuda'|openblas" --kernels cuda
-option "no temperature" "--temperature 0: |greedy" --temperature 0
+option "an unknown dtype" "--dtype int8|f32 or bf16" --dtype int8
+option "an unknown kind of cache" "--kv int4|auto, f32, bf16 or int8" --kv int4
+option "a dtype for storage only" "--dtype f16|f32 or bf16" --dtype f16
+option "unknown kernels" "'cuda'|openblas" --kernels cuda
+option "temperature 0" "--temperature 0: |greedy" --temperature 0
 option "a temperature whose inverse is infinite" "--temperature 1e-39: |greedy" --temperature 1e-39
 for value in -1 nan inf x ''; do option "temperature '$value'" "--temperature" --temperature "$value"; done
 for value in 0 -0.5 1.01 nan; do option "top-p $value" "--top-p" --top-p $value; done
 for value in -1 1.5 2147483648; do option "top-k $value" "--top-k" --top-k $value; done
 option "filter-thres 1" "--filter-thres" --filter-thres 1
 option "guidance nan" "--guidance" --guidance nan
-option "a seed that is no number" "--seed" --seed 1.5
+option "a seed that is not an integer" "--seed" --seed 1.5
 option "PNG level 10" "--png-level 10|0 to 9" --png-level 10
-option "a word too many" "'extra'" extra
-generate_on 3 "an option that is not there" "did you mean --samples?" $m --sample 3
-generate_on 3 "a dtype that is none" "--dtype int8" $m --dtype int8
+option "an extra argument" "'extra'" extra
+generate_on 3 "an unknown option" "did you mean --samples?" $m --sample 3
+generate_on 3 "an unknown dtype" "--dtype int8" $m --dtype int8
 
-# ---- pictures of no pixels ----
+# ---- pictures without pixels ----
 header='{"clip_rgb":{"dtype":"U8","shape":[1,0,4,3],"data_offsets":[0,0]}}'
 { printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0" && printf %s "$header"; } >"$scratch/flat.safetensors"
-refuses "probe: pictures without rows" "flat.safetensors|clip_rgb|4 x 0 pixels" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
+refuses "probe refuses pictures without rows" "flat.safetensors|clip_rgb|4 x 0 pixels" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
 
 collect
 no_leftovers() { [ -z "$(find "$scratch" -name '*.tmp.*' -o -name '*.old.*' | head -1)" ]; }
-check "no temporary is left over" no_leftovers
+check "no temporary file is left over" no_leftovers
 finish

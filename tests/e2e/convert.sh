@@ -1,6 +1,6 @@
 #!/bin/sh
-# convert and inspect, as a user runs them: every fixture becomes a model directory that verifies; what cannot is refused
-# with exit code 2 and leaves nothing. TAP; run from the repository root.
+# convert and inspect, as a user runs them: every good fixture becomes a model directory that verifies; bad checkpoints are
+# refused with exit code 2 and leave nothing. TAP; run from the repository root.
 atelier=${ATELIER:-build/release/atelier}
 fixtures=${ATL_FIXTURES:-tests/fixtures}
 work=$(mktemp -d) || exit 1
@@ -52,28 +52,28 @@ refuses "an existing directory is left alone" "exists already" "$atelier" conver
 check "an existing directory is replaced with --force" "$atelier" convert $golden/good.pt --out "$work/tiny/" --force --storage bf16
 check "--storage bf16 is recorded in model.json" grep -q '"storage": "BF16"' "$work/tiny/model.json"
 
-# --force takes what the old model.json names and nothing else.
+# --force replaces the files that the old model.json names and nothing else.
 list() { find "$1" -printf '%P %s %T@\n' | sort; }
 unchanged() { list "$1" | cmp -s - "$work/before"; }
 cp -r "$work/tiny" "$work/v3" && ln -s v3 "$work/current" && list "$work/v3" >"$work/before"
 refuses "--force does not replace a symbolic link" "symbolic link" "$atelier" convert $golden/good.pt --out "$work/current" --force
-check "and the model it points to is unchanged" unchanged "$work/v3"
-check "and so is the link" test -L "$work/current"
+check "the model that a refused symbolic link points to is unchanged" unchanged "$work/v3"
+check "a refused symbolic link is still a link" test -L "$work/current"
 ln -s nowhere "$work/dangling"
 refuses "--force does not replace a link that leads nowhere" "symbolic link" "$atelier" convert $golden/good.pt --out "$work/dangling" --force
 mkdir "$work/v3/logs" && echo loss >"$work/v3/training.log" && list "$work/v3" >"$work/before"
 refuses "--force does not replace a model directory with a subdirectory" "folder logs" "$atelier" convert $golden/good.pt --out "$work/v3" --force
-check "and nothing in it is changed" unchanged "$work/v3"
+check "a refused model directory with a subdirectory is unchanged" unchanged "$work/v3"
 rmdir "$work/v3/logs"
 force() { "$atelier" convert $golden/good.pt --out "$work/v3" --force --storage f16 2>"$work/said"; }
 check "--force replaces a model directory with a file of another's" force
-check "and says that it keeps the file" grep -q 'training.log is not part of the old model and is kept' "$work/said"
-check "and keeps the file" grep -qx loss "$work/v3/training.log"
-check "and writes the new model" grep -q '"storage": "F16"' "$work/v3/model.json"
-check "and it verifies" "$atelier" inspect --verify --brief "$work/v3"
+check "--force says that it keeps the other file" grep -q 'training.log is not part of the old model and is kept' "$work/said"
+check "--force keeps the other file" grep -qx loss "$work/v3/training.log"
+check "--force writes the new model" grep -q '"storage": "F16"' "$work/v3/model.json"
+check "a model written with --force verifies" "$atelier" inspect --verify --brief "$work/v3"
 echo mine >"$work/v3/tokenizer.bpe.txt" && list "$work/v3" >"$work/before"
 refuses "--force does not overwrite a file of another's" "tokenizer.bpe.txt is not part of the old model" "$atelier" convert weights/emoji --out "$work/v3" --force
-check "and the model directory is unchanged" unchanged "$work/v3"
+check "a model directory that --force refused is unchanged" unchanged "$work/v3"
 
 cp "$work/tiny/vae.safetensors" "$work/keep"
 printf 'x' | dd of="$work/tiny/vae.safetensors" bs=1 seek=2000 conv=notrunc 2>/dev/null

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=120
-# What surrounds the program: who starts it and under which name, where its output goes, what its environment says, and
-# terminals that its messages reach.
+# The program's surroundings: its process name, loaders and valgrind, output that cannot be written, environment variables,
+# hostile text in messages, and what make demo may remove.
 . tests/support/tap.sh
 . scripts/mpi-env.sh
 m=weights/emoji
@@ -23,23 +23,23 @@ name_is() { # PID NAME, once it has printed
 }
 check "the process is called atelier" name_is $pid atelier
 exec 7>&-
-check "and reads its input to the end" wait $pid
+check "the process reads its input to the end" wait $pid
 loader=$(readelf -p .interp "$ATELIER" 2>/dev/null | sed -n 's/.* \(\/.*\)$/\1/p')
 loaded() { "$loader" "$ATELIER" --version | grep -q '^atelier '; }
-if [ -x "$loader" ]; then check "started through the loader it is atelier" loaded; else skip "no loader is found"; fi
+if [ -x "$loader" ]; then check "the program runs when started through the loader" loaded; else skip "no loader is found"; fi
 on_valgrind() { valgrind -q --tool=none "$ATELIER" --version | grep -q '^atelier '; }
 if ! command -v valgrind >/dev/null; then
   skip "no valgrind here"
 elif nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
   skip "a sanitised program does not run on valgrind"
 else
-  check "it starts on valgrind" on_valgrind
+  check "the program starts on valgrind" on_valgrind
 fi
 
 # ---- standard output that cannot be written ----
 "$ATELIER" generate --model $m --prompt heart --samples 1 --quiet --out "$scratch/run" >/dev/null
 picture=$scratch/run/1/rank-001.png
-full() { # NAME COMMAND...: exit code 1 and a message
+full() { # NAME COMMAND...: fails with exit code 1 and a message
   check "$1 on a full disk fails" is_full "${@:2}"
 }
 is_full() {
@@ -67,12 +67,12 @@ says() { # CODE WORDS COMMAND...
   head -3 "$scratch/stderr"
   [ $found = "$code" ] && grep -qF -- "$words" "$scratch/stderr"
 }
-check "more threads than go are refused" says 2 "OMP_NUM_THREADS" env OMP_NUM_THREADS=100000 "$ATELIER" tokenize --model $m a
-check "a NUL without end is refused" says 2 "NUL byte" "$ATELIER" tokenize --model $m </dev/zero
+check "too many threads are refused" says 2 "OMP_NUM_THREADS" env OMP_NUM_THREADS=100000 "$ATELIER" tokenize --model $m a
+check "an endless line of NUL bytes is refused" says 2 "NUL byte" "$ATELIER" tokenize --model $m </dev/zero
 head -c 1000000 /dev/zero | tr '\0' a >"$scratch/long"
-check "a line longer than a text may be is refused" says 2 "at most 65536 bytes" "$ATELIER" tokenize --model $m <"$scratch/long"
+check "a line of more than 65536 bytes is refused" says 2 "at most 65536 bytes" "$ATELIER" tokenize --model $m <"$scratch/long"
 
-# A million prompts take memory on every rank before anything is drawn: the plan counts it.
+# A million prompts take memory on every rank before anything is drawn; the plan must count it.
 counts() {
   "$ATELIER" plan --model $m --ranks 1 --prompt-count 1000000 --samples 1 --json >"$scratch/plan.json"
   [ "$(sed -n 's/.*"process_bytes": \([0-9]*\).*/\1/p' "$scratch/plan.json")" -gt 1000000000 ]
@@ -86,21 +86,21 @@ cleaned() { # COMMAND...: fails, and its message has no control character
   cat -v "$scratch/stderr"
   ! LC_ALL=C grep -q $'[\001-\011\013-\037\177]\\|\302[\200-\237]\\|\342\200\256' "$scratch/stderr"
 }
-check "a missing file's name is cleaned" cleaned "$ATELIER" inspect "$scratch/no$escape$c1$override"
+check "control characters in a missing file's name are replaced" cleaned "$ATELIER" inspect "$scratch/no$escape$c1$override"
 cp -r $m "$scratch/m" && sed -i "s/to_logits.1.bias/to_logits$c1$override/" "$scratch/m/transformer.safetensors"
 inspects() {
   "$ATELIER" inspect "$scratch/m/transformer.safetensors" >"$scratch/stdout"
   grep -q 'to_logits?1m?' "$scratch/stdout"
 }
-check "a tensor's name is cleaned" inspects
+check "control characters in a tensor's name are replaced" inspects
 
-# A safetensors file with a header of 123 bytes: the length begins with the byte of '{'.
+# The first byte of a safetensors file with a header of 123 bytes is '{', as in JSON.
 header='{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
 printf '{\0\0\0\0\0\0\0%-123sab' "$header" >"$scratch/123.safetensors"
 knows() { "$ATELIER" inspect "$scratch/123.safetensors" | grep -q safetensors; }
-check "a safetensors file whose header has 123 bytes is known" knows
+check "a safetensors file whose header has 123 bytes is recognised" knows
 
-# ---- make demo removes a folder of atelier's, and nothing else ----
+# ---- make demo removes only a folder that atelier has written ----
 demo() { MPIRUN=false scripts/demo.sh true; } # builds nothing and draws nothing
 mkdir "$scratch/mine" && touch "$scratch/mine/thesis" && ln -s run "$scratch/link"
 spares() { # PATH FILE VARIABLE: demo leaves FILE in the folder that VARIABLE names
@@ -109,8 +109,8 @@ spares() { # PATH FILE VARIABLE: demo leaves FILE in the folder that VARIABLE na
 }
 check "make demo does not remove the folder that OUT names" env DEMO_OUT="$scratch/none" bash -c '
   export OUT=$1 && MPIRUN=false scripts/demo.sh true; [ -e "$1/thesis" ]' - "$scratch/mine"
-check "nor one of DEMO_OUT that is not atelier's" spares "$scratch/mine" "$scratch/mine/thesis" DEMO_OUT
-check "nor what a link leads to" spares "$scratch/link" "$scratch/run/run.json" DEMO_OUT
+check "make demo does not remove a DEMO_OUT that atelier has not written" spares "$scratch/mine" "$scratch/mine/thesis" DEMO_OUT
+check "make demo does not remove the target of a link" spares "$scratch/link" "$scratch/run/run.json" DEMO_OUT
 removes() { DEMO_OUT=$scratch/run demo; [ ! -e "$scratch/run" ]; }
-check "it removes a run of atelier's" removes
+check "make demo removes an earlier run" removes
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=300
-# Two runs never mix in one folder, and a folder that a killed run has left says so: whose it is, whether that run is still there,
-# and what can be done.
+# Two runs never write into one folder. A run that finds a folder in use, or left by a killed run, says which run it belongs to,
+# whether that run is still alive, and what can be done.
 . tests/support/tap.sh
 m=weights/emoji
 for i in $(seq 400); do echo "red heart $i"; done >"$scratch/prompts"
@@ -28,23 +28,23 @@ wait_for() { # COMMAND...: true within 20 s
   return 1
 }
 
-# A run that goes on: its folder is taken, and run.json's time moves.
+# While a run is alive, its folder is locked and the heartbeat in run.json advances.
 "$ATELIER" generate --model $m --samples 4 --top 2 --quiet --prompts "$scratch/prompts" --out "$scratch/run" >"$scratch/first" 2>&1 </dev/null &
 launch=$!
 check "a run is under way" wait_for test -s "$scratch/run/1/grid.png"
 check "a folder in use is refused with its holder's process" refused "in use by another run (process $launch on $(hostname), since 20"
 first=$(heartbeat run)
 moved() { [ -n "$first" ] && [ "$(heartbeat run)" != "$first" ]; }
-check "the heartbeat in run.json moves" wait_for moved
-check "run.json is still JSON that says running" test "$(state run)" = running
+check "the heartbeat in run.json advances" wait_for moved
+check "run.json of a live run says running" test "$(state run)" = running
 kill -9 $launch
 check "the run is killed" ends_with 137 $launch
-check "what is left is refused as a killed run's" refused "left by a run that was killed (process $launch on $(hostname), started 20"
+check "a killed run's folder is refused as such" refused "left by a run that was killed (process $launch on $(hostname), started 20"
 check "the message says where the complete prompts are" says again "$scratch/run/.candidates/\*.jsonl"
 sed -i 's/"host": "[^"]*"/"host": "elsewhere"/' "$scratch/run/.candidates/lock.json"
-check "a run of another host is refused with its last heartbeat" refused "a run on elsewhere .* last heartbeat was at $(heartbeat run)"
+check "the folder of a run on another host is refused with its last heartbeat" refused "a run on elsewhere .* last heartbeat was at $(heartbeat run)"
 
-# Two runs that look at the folder at the same time: mkdir is slow, as on a network file system.
+# Two runs check the folder at the same time: mkdir is made slow, as on a network file system.
 cat >"$scratch/slow.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -68,9 +68,9 @@ done
 codes=''
 for i in 1 2; do wait "${pids[i]}"; codes+="$? "; done
 check "of two runs into one folder one is refused with exit code 2" grep -qx "0 2 \|2 0 " <(echo "$codes")
-check "the refused one says who has the folder" grep -q "in use by another run" "$scratch/both-1" "$scratch/both-2"
-check "the other is done" test "$(state both)" = done
+check "the refused run says that the folder is in use" grep -q "in use by another run" "$scratch/both-1" "$scratch/both-2"
+check "the other run completes" test "$(state both)" = done
 digests() { sed -n 's/.*"file":"\([^"]*\)","sha256":"\([0-9a-f]*\)".*/\2  \1/p' "$scratch/both/results.jsonl"; }
 all_match() { [ "$(digests | wc -l)" = 4 ] && (cd "$scratch/both" && digests | sha256sum --check --status); }
-check "its pictures have the digests of its lines" all_match
+check "the other run's pictures have the digests of its lines" all_match
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=300
-# A disk that is really full: small tmpfs of several sizes. The run fails with the system's words, and run.json says so although
-# the disk stays full.
+# A disk that is really full: small tmpfs of several sizes. The run fails with the system's error message, and run.json says so
+# although the disk stays full.
 . tests/support/tap.sh
 m=weights/emoji
 for i in $(seq 400); do echo "red heart $i"; done >"$scratch/prompts"
@@ -22,7 +22,7 @@ full() { # NAME OPTIONS OF TMPFS
 }
 while_drawing() { # NAME OPTIONS OF TMPFS
   check "$1: the run fails with exit code 1" full "$1" "$2"
-  check "$1: the message is the system's" grep -q "No space left on device" "$scratch/$1.err"
+  check "$1: the message has the system's error" grep -q "No space left on device" "$scratch/$1.err"
   check "$1: every message names its file" test "$(grep -c "(null)" "$scratch/$1.err")" = 0
   check "$1: run.json says failed" grep -q '"state": "failed"' "$scratch/$1.json"
   check "$1: run.json says why" grep -q '"reason": ".*No space left on device' "$scratch/$1.json"
@@ -31,8 +31,8 @@ while_drawing() { # NAME OPTIONS OF TMPFS
 }
 while_drawing 400k size=400k
 while_drawing inodes size=64M,nr_inodes=60
-check "4k: a folder that cannot be begun fails with exit code 1" full 4k size=4k
-check "4k: the message is the system's" grep -q "run.json: writing failed: No space left on device\|lock.json: .*No space left on device" "$scratch/4k.err"
+check "4k: a run that cannot write its first files fails with exit code 1" full 4k size=4k
+check "4k: the message has the system's error" grep -q "run.json: writing failed: No space left on device\|lock.json: .*No space left on device" "$scratch/4k.err"
 check "4k: every message names its file" test "$(grep -c "(null)" "$scratch/4k.err")" = 0
 check "4k: nothing is left behind" test ! -e "$scratch/disk/run"
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST np=1
-# index.html in a browser: filter, sort, rank limit, least score and the large view, driven through the # of its address.
-# Skipped where there is no chromium.
+# index.html in a browser: filter, sort, limit of positions, minimum score and the large view, driven through the # of its
+# address. Skipped without chromium.
 build=${BUILD:-build/release}
 n=0 failed=0
 
@@ -42,7 +42,7 @@ scores() {
 look ''
 check "all pictures are shown" shows "12 pictures"
 check "pictures are in the order of the prompts" prompts '1 &lt;b&gt;&amp; three '
-check "a hostile prompt is text" has '<h2 dir="auto">&lt;/script&gt;&lt;script&gt;document.title='
+check "a hostile prompt is shown as text" has '<h2 dir="auto">&lt;/script&gt;&lt;script&gt;document.title='
 check "a hostile prompt does not run as a script" lacks '<title>broken'
 check "the filter and sort controls are there" has '<form class="wide">'
 check "the large view is closed at first" lacks '<dialog id="look" aria-labelledby="what" open'
@@ -53,20 +53,20 @@ look 'q=OWL%20snowy'
 check "words are found in any order and case" prompts 'three '
 look 'q=nothing'
 check "a word of no prompt shows no picture" shows "0 of 12 pictures"
-check "a word of no prompt is answered with a line that says so" has '<p id="none">'
+check "a word of no prompt shows a line that says so" has '<p id="none">'
 look 'sort=best'
 check "sorting by best puts the best prompt first" prompts '&lt;b&gt;&amp; 1 three '
 look 'sort=flat&top=2'
-check "the limit of places keeps 2 pictures a prompt" shows "6 of 12 pictures"
+check "the limit of positions keeps 2 pictures per prompt" shows "6 of 12 pictures"
 check "the flat view sorts all pictures by score" scores '0.87 0.75 0.75 0.62 0.62 0.5 '
 look 'min=0.75'
-check "the least score hides what is below" shows "3 of 12 pictures"
+check "the minimum score hides pictures below it" shows "3 of 12 pictures"
 look 'sort=flat&q=heart&top=1&open=1/rank-001.png'
 check "the large view opens from the address" has '<dialog id="look" aria-labelledby="what" open'
 check "the large view shows the prompt" has '<h2 id="what" dir="auto">a red heart</h2>'
 check "the large view shows the prompt line that makes the picture again" has "printf '%s\\n' '{\"id\":\"1\",\"prompt\":\"a red heart\",\"seed\":7,\"samples\":9}' &gt; again.jsonl"
 check "the large view shows the command with the run's own settings" has "atelier generate --model 'm \"x\"' --prompts again.jsonl --top 9 --out again"
 look 'open=nothing/rank-001.png'
-check "a picture that is not there opens nothing" lacks '<dialog id="look" aria-labelledby="what" open'
+check "an address of a missing picture opens nothing" lacks '<dialog id="look" aria-labelledby="what" open'
 echo 1..$n
 exit $failed

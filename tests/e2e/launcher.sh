@@ -1,12 +1,12 @@
 #!/bin/bash
 # TEST timeout=300
-# Who speaks and with which exit code: a launcher's variables alone silence no command, and a rank that fails before MPI starts is
-# one message and one exit code of the whole launch.
+# Which rank prints, and with which exit code: a launcher's variables alone do not silence a command, and a rank that fails before
+# MPI starts gives one message and one exit code for the whole launch.
 . tests/support/tap.sh
 m=$PWD/weights/emoji
 MPIRUN="timeout 30 $MPIRUN" # a launch that hangs fails its check
 
-# fails NAME CODE WORDS COMMAND...: exits with CODE and says WORDS on one line of stderr.
+# fails_with CODE WORDS COMMAND...: exits with CODE and prints WORDS in one line of stderr.
 fails_with() {
   local code
   "${@:3}" >"$scratch/out" 2>"$scratch/err" </dev/null
@@ -24,7 +24,7 @@ for variable in SLURM_PROCID PMI_RANK; do
 done
 check "SLURM_PROCID=1: plan prints its plan" grep -q "1 pipeline of 1 stage" <(SLURM_PROCID=1 "$ATELIER" plan --shape tiny)
 
-# On three ranks: one message, exit code 2, and nobody waits.
+# On three ranks: one message, exit code 2, and no rank hangs.
 check "3 ranks: an unknown option is refused once" fails_with 2 "no option --nosuch" ranks 3 "$ATELIER" generate --nosuch
 cp -r "$m" "$scratch/here" # one rank alone has no such folder
 rank_without() { # COMMAND...: on 3 ranks, the last with a working folder that has no model "here"
@@ -38,5 +38,5 @@ check "bench: a model that one rank lacks is one message" fails_with 2 "rank 2: 
   rank_without "$ATELIER" bench --model here --only ring
 check "generate: a model that one rank lacks is one message" fails_with 2 "rank 2: here: expected a model directory" \
   rank_without "$ATELIER" generate --model here --prompt heart --out "$scratch/o"
-check "and no folder is made" test ! -e "$scratch/o"
+check "generate: a model that one rank lacks leaves no folder" test ! -e "$scratch/o"
 finish

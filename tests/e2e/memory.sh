@@ -1,7 +1,7 @@
 #!/bin/bash
 # TEST timeout=200 alone=1
-# The plan's bytes of a rank are what the rank takes: within 10 % of the largest resident size the system has seen (VmHWM), for
-# a small model and for one of 370 MB, on one rank and on two stages, weights or cache being most of it.
+# A rank's planned bytes are within 10 % of its peak resident size (VmHWM): for a small model and one of 370 MB, on one rank and in
+# two stages, with mostly weights and with mostly cache.
 . tests/support/tap.sh
 if nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
   skip "a sanitised program takes several times the memory"
@@ -9,7 +9,7 @@ if nm "$ATELIER" 2>/dev/null | grep -q __asan_init; then
 fi
 export OMP_NUM_THREADS=1 XDG_CACHE_HOME=$scratch/cache
 
-# ranks_of FOLDER: "rank planned measured own" of every rank, from report.txt.
+# ranks_of FOLDER: prints "rank planned measured own" of every rank, from report.txt.
 ranks_of() { awk '/^ *rank role/ { on = 1; next } on && $2 ~ /^(stage|decoder)/ { print $1, $(NF - 2), $(NF - 1), $NF } on && !NF { on = 0 }' "$1/report.txt" | sort -u; }
 agrees() { # FOLDER RANKS
   ranks_of "$1" | awk -v want="$2" '
@@ -19,8 +19,8 @@ agrees() { # FOLDER RANKS
 }
 memory() { # NAME RANKS MODEL OPTIONS...
   local name=$1 n=$2
-  check "$name: draws" ranks "$n" "$ATELIER" generate --model "$3" --prompt heart --samples 2 --stages "$n" --quiet --no-rank --out "$scratch/$name" "${@:4}"
-  check "$name: takes what was planned" agrees "$scratch/$name" "$n"
+  check "$name: the run succeeds" ranks "$n" "$ATELIER" generate --model "$3" --prompt heart --samples 2 --stages "$n" --quiet --no-rank --out "$scratch/$name" "${@:4}"
+  check "$name: each rank takes the planned memory" agrees "$scratch/$name" "$n"
 }
 
 "$ATELIER" convert --random dalle-1024-full,layers=4,side=8 --tokenizer weights/emoji/tokenizer.bpe.txt --out "$scratch/model" >"$scratch/made"
@@ -32,7 +32,7 @@ for n in 1 2; do
   memory "int8-$n" "$n" "$scratch/model" --dtype bf16 --kv int8 --slots 2 --microbatch 64
 done
 
-# A candidate in flight takes what the plan says: 126 more of them.
+# 126 more candidates in flight take 126 times the planned bytes of one.
 sample_bytes=$(sed -n 's/.*"sample_bytes": \([0-9]*\).*/\1/p' "$scratch/cache-1/run.json")
 grows() {
   local few many
@@ -41,6 +41,6 @@ grows() {
     planned = 126 * each / 1048576; print "planned " planned " MiB, measured " many - few
     exit !(many - few > 0.9 * planned && many - few < 1.1 * planned) }'
 }
-check "memory of a candidate in flight" grows
-check "the report says what a sample in flight takes" grep -q "a sample in flight takes [0-9.]* MiB" "$scratch/cache-1/report.txt"
+check "a candidate in flight takes the planned memory" grows
+check "the report states the memory of a sample in flight" grep -q "a sample in flight takes [0-9.]* MiB" "$scratch/cache-1/report.txt"
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # TEST timeout=120
-# A model whose weights are finite but whose logits are not: the run stops with exit code 1 and says where, and draws nothing.
+# A model with finite weights but NaN logits: the run stops with exit code 1, says where, and draws nothing.
 . tests/support/tap.sh
 export LC_ALL=C
 m=$scratch/model

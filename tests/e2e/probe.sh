@@ -1,6 +1,6 @@
 #!/bin/bash
 # TEST timeout=300
-# The reference's numbers, from its own checkpoints, on 1 to 4 ranks, and the same bytes on each.
+# probe, with the reference implementation's checkpoints, gives the reference's values, and the same bytes on 1 to 4 ranks.
 . tests/support/tap.sh
 probe() { # ranks, model, input, output, options
   ranks "$1" "$ATELIER" probe --model "$2" --in "$3" --out "$4" "${@:5}"
@@ -20,7 +20,7 @@ for name in full mixed stable-shared reversible; do
       [ $n = 1 ] || check "$name on $n ranks: same bytes as on 1 rank${kind:+, $kind}" cmp "$scratch/$name.1$kind" "$out$kind"
     done
   done
-  # 2e-4: fp32 sums of up to a few hundred terms in another order than the reference's, logits up to 12.
+  # 2e-4: fp32 sums of up to a few hundred terms are added in another order than the reference's; logits up to 12.
   check "$name: logits" compare "$golden/want.safetensors" "$scratch/$name.1" 2e-4 logits
   check "$name: logits without text" compare "$golden/want.safetensors" "$scratch/$name.1.null" 2e-4 null_logits=logits
   check "$name: greedy codes" compare "$golden/want.safetensors" "$scratch/$name.1.greedy" 0 greedy
@@ -30,9 +30,10 @@ for name in full mixed stable-shared reversible; do
   check "$name: codes of pictures" compare "$golden/want.safetensors" "$scratch/$name.1" 0 rgb_codes
 done
 
-# The model that ships. Its matrices are rounded to f16, each weight by up to a part in 2^12, which moves logits by up to 0.017,
-# pixels by 0.001, features by 0.0001 and scores by 0.006 (measured); three times that is allowed, twice for pixels. The
-# smallest margin of the greedy codes is 3.3. The fp32 checkpoint is held to fp32's bounds by tests/extra/emoji-fp32.sh.
+# The model that ships. Its matrices are rounded to f16, with a relative error of up to 2^-12 per weight, which changes logits by
+# up to 0.017, pixels by 0.001, features by 0.0001 and scores by 0.006 (measured). The tolerances are three times that, twice for
+# pixels. The smallest margin of the greedy tokens is 3.3. tests/extra/emoji-fp32.sh tests the fp32 checkpoint within fp32's
+# tolerances.
 emoji=$ATL_FIXTURES/emoji
 m=weights/emoji
 for n in 1 2 3 4; do

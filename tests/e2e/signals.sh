@@ -1,7 +1,6 @@
 #!/bin/bash
 # TEST timeout=300
-# What may end a run and what may not: signals of schedulers and terminals stop it cleanly, and a reader of its words that goes
-# away does not end it.
+# Signals of schedulers and terminals stop a run cleanly; a closed pipe behind its output does not end it.
 . tests/support/tap.sh
 m=weights/emoji
 for i in $(seq 300); do echo "red heart $i"; done >"$scratch/prompts"
@@ -24,10 +23,10 @@ state_is() { grep -E '"(state|reason)"' "$scratch/$1/run.json" && grep -q "\"sta
 for signal in HUP XCPU USR2; do
   check "SIG$signal: a run is under way" begin $signal
   kill -$signal $launch
-  check "SIG$signal: it ends with exit code 3" ends_with 3
+  check "SIG$signal: the run ends with exit code 3" ends_with 3
   check "SIG$signal: run.json says that it was stopped" state_is $signal stopped
   check "SIG$signal: run.json names the signal" grep -q "\"reason\": \"a signal (SIG$signal)\"" "$scratch/$signal/run.json"
-  check "SIG$signal: the message names it" grep -q "stopped by a signal (SIG$signal)" "$scratch/$signal.err"
+  check "SIG$signal: the message names the signal" grep -q "stopped by a signal (SIG$signal)" "$scratch/$signal.err"
   check "SIG$signal: complete prompts have their lines" test -s "$scratch/$signal/results.jsonl"
   check "SIG$signal: the lock is released" test ! -e "$scratch/$signal/.candidates/lock.json"
 done
@@ -35,18 +34,18 @@ done
 check "nohup: a run is under way" begin nohup nohup
 kill -HUP $launch
 sleep 0.5
-check "nohup: SIGHUP does not end it" kill -0 $launch
+check "nohup: SIGHUP does not end the run" kill -0 $launch
 kill -TERM $launch
-check "nohup: SIGTERM does" ends_with 3
+check "nohup: SIGTERM ends the run" ends_with 3
 
-# The reader of both streams is gone before the first word, which comes at the end of so short a run.
+# The reader of both streams exits before the run prints anything; so short a run prints only at its end.
 head -6 "$scratch/prompts" >"$scratch/few"
 "$ATELIER" generate --model $m --prompts "$scratch/few" --samples 4 --top 2 --out "$scratch/pipe" 2>&1 </dev/null | true
-check "a reader that goes away does not end the run" state_is pipe done
-check "its gallery is there" test -s "$scratch/pipe/index.html"
-check "its lines are complete" test "$(wc -l <"$scratch/pipe/results.jsonl")" = 24
+check "closed pipe: the run completes" state_is pipe done
+check "closed pipe: the gallery is written" test -s "$scratch/pipe/index.html"
+check "closed pipe: results.jsonl is complete" test "$(wc -l <"$scratch/pipe/results.jsonl")" = 24
 
-# A trace that cannot be written is known before anything is made.
+# A --trace path that cannot be written is refused before the run creates anything.
 trace() { # WORDS PATH
   "$ATELIER" generate --model $m --prompt heart --out "$scratch/traced" --trace "$2" >"$scratch/out" 2>&1 </dev/null
   local code=$?
