@@ -29,7 +29,7 @@ static atl_status_t push_chunk(atl_arena_t *arena, size_t n_bytes) {
   return ATL_OK;
 }
 
-/* The next n_bytes of the newest chunk, or of a new one. */
+/* Takes n_bytes from the newest chunk, or from a new one if they do not fit. */
 static atl_status_t take(atl_arena_t *arena, size_t n_bytes, void **block) {
   if (arena->chunks == NULL || arena->chunks->capacity - arena->chunks->used < n_bytes)
     ATL_TRY(push_chunk(arena, n_bytes));
@@ -45,14 +45,15 @@ atl_status_t atl_arena_take(atl_arena_t *arena, size_t n_items, size_t item_byte
                 !__builtin_add_overflow(n_bytes, (size_t)(ALIGNMENT - 1), &padded),
             MEMORY, "%zu items of %zu bytes do not fit this machine's address space", n_items, item_bytes);
   padded &= ~(size_t)(ALIGNMENT - 1);
-  if (arena->chunks != NULL) arena->chunks->used += -arena->chunks->used & (ALIGNMENT - 1); /* behind texts */
+  if (arena->chunks != NULL)
+    arena->chunks->used += -arena->chunks->used & (ALIGNMENT - 1); /* unaligned texts may precede */
   return take(arena, padded, block);
 }
 
 atl_status_t atl_arena_strndup(atl_arena_t *arena, const char *text, size_t n, char **copy) {
   n = strnlen(text, n);
   *copy = NULL;
-  ATL_TRY(take(arena, n + 1, (void **)copy)); /* one behind the other: a million prompts are a million texts */
+  ATL_TRY(take(arena, n + 1, (void **)copy)); /* no padding: jobs have up to a million texts */
   memcpy(*copy, text, n);
   return ATL_OK;
 }

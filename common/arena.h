@@ -1,9 +1,11 @@
-/* Arena: memory that lives exactly as long as the object that owns it. Everything taken from an arena is freed at
- * once by atl_arena_clear, so that an early return out of a half-built object leaks nothing.
+/* Arena: memory that lives as long as the object that owns it. atl_arena_clear frees everything taken from the arena at
+ * once, so an early return from a half-built object leaks nothing.
  *
  *     atl_arena_t arena = {0};
- *     ATL_TRY(atl_arena_take(&arena, n, sizeof *weights, (void **)&weights));   -- or ATL_TAKE(&arena, n, &weights)
- *     atl_arena_clear(&arena);
+ *     ATL_TRY(ATL_TAKE(&arena, n_rows, &weights));     float *weights: n_rows zeroed floats
+ *     atl_arena_clear(&arena);                         owner's clear or destroy
+ *
+ * Not thread-safe.
  */
 #ifndef ATL_COMMON_ARENA_H
 #define ATL_COMMON_ARENA_H
@@ -17,14 +19,15 @@ typedef struct {
   atl_arena_chunk_t *chunks; /* newest first */
 } atl_arena_t;               /* all zero is an empty arena */
 
-/* n_items x item_bytes zeroed bytes, 64-byte aligned, owned by the arena; MEMORY when they are not to be had. */
+/* n_items x item_bytes zeroed bytes, 64-byte aligned, owned by the arena. MEMORY when allocation fails or the size
+ * overflows. ATL_TAKE derives item_bytes from the pointer. */
 atl_status_t atl_arena_take(atl_arena_t *arena, size_t n_items, size_t item_bytes, void **block);
-/* A copy of `text`, at most n bytes of it, owned by the arena; not aligned. */
+/* Copies at most n bytes of `text` and adds a NUL. The copy is owned by the arena and not aligned. MEMORY. */
 atl_status_t atl_arena_strndup(atl_arena_t *arena, const char *text, size_t n, char **copy);
-/* printf into arena-owned text. */
+/* Formats like printf into text owned by the arena. MEMORY. */
 atl_status_t atl_arena_printf(atl_arena_t *arena, char **text, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Frees everything; the arena is empty and usable. */
+/* Frees all blocks. The arena is empty afterwards and can be used again. */
 void atl_arena_clear(atl_arena_t *arena);
 
 #define ATL_TAKE(arena, n_items, pointer)                                                                              \

@@ -1,6 +1,6 @@
 /* A cgroup's limit holds for all groups below it, so the walk goes from this process's group up to the mount point. In
- * a container the path in /proc/self/cgroup may be the host's and not exist here: what is missing is passed over, and
- * the mount point itself, which every walk ends with, is then the container's own group. */
+ * a container /proc/self/cgroup may hold the host's path, which does not exist here. Missing groups are skipped; the
+ * walk always ends at the mount point, which is then the container's own group. */
 #include "common/available.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@ static void lower(atl_available_t *available, int64_t bytes, const char *limit) 
   available->host_limit = limit;
 }
 
-/* The number after `key` at the start of a line of a file; false when there is none. */
+/* Reads the integer that follows `key` at the start of a line of a file; false if there is none. */
 static bool find_number(const char *path, const char *key, int64_t *number) {
   FILE *file = fopen(path, "r");
   char line[512];
@@ -30,7 +30,7 @@ static bool find_number(const char *path, const char *key, int64_t *number) {
   return is_found;
 }
 
-/* The number in a file of a cgroup; false when it is missing or says "max". */
+/* Reads an integer from a file of a cgroup; false if it is missing or says "max". */
 static bool find_group_number(const char *group, const char *name, const char *key, int64_t *number) {
   char path[PATH_BYTES + 64];
   snprintf(path, sizeof path, "%s/%s", group, name);
@@ -38,14 +38,15 @@ static bool find_group_number(const char *group, const char *name, const char *k
 }
 
 typedef struct {
-  const char *mount, *limits[2], *usage, *cache; /* cache: the key of memory.stat */
+  const char *mount, *limits[2], *usage, *cache; /* files; a key of memory.stat */
 } hierarchy_t;
 
-static const hierarchy_t the_v1 = {
+static const hierarchy_t cgroup_v1 = {
     "/sys/fs/cgroup/memory", {"memory.limit_in_bytes", NULL}, "memory.usage_in_bytes", "total_inactive_file "};
-static const hierarchy_t the_v2 = {"/sys/fs/cgroup", {"memory.max", "memory.high"}, "memory.current", "inactive_file "};
+static const hierarchy_t cgroup_v2 = {
+    "/sys/fs/cgroup", {"memory.max", "memory.high"}, "memory.current", "inactive_file "};
 
-static void look_at_group(const char *group, const hierarchy_t *hierarchy, atl_available_t *available) {
+static void apply_group_limits(const char *group, const hierarchy_t *hierarchy, atl_available_t *available) {
   int64_t usage, cache = 0, limit;
   if (!find_group_number(group, hierarchy->usage, "", &usage)) return;
   find_group_number(group, "memory.stat", hierarchy->cache, &cache);
@@ -61,7 +62,7 @@ static void walk_up(const char *root, const hierarchy_t *hierarchy, const char *
   int n = snprintf(group, sizeof group, "%s%s%s", root, hierarchy->mount, path);
   if (n < 0 || (size_t)n >= sizeof group) return;
   for (;;) {
-    look_at_group(group, hierarchy, available);
+    apply_group_limits(group, hierarchy, available);
     if (strlen(group) <= (size_t)n_mount) return;
     *strrchr(group, '/') = '\0';
   }
@@ -76,8 +77,8 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
-/* Lines "4:memory:/path" of cgroup v1 and "0::/path" of v2; both may be there. */
-static void look_at_groups(const char *root, atl_available_t *available) {
+/* /proc/self/cgroup has lines "4:memory:/path" for cgroup v1 and "0::/path" for v2; a system may have both. */
+static void apply_cgroup_limits(const char *root, atl_available_t *available) {
   char path[PATH_BYTES], line[PATH_BYTES];
   snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
   FILE *file = fopen(path, "r");
@@ -87,20 +88,20 @@ static void look_at_groups(const char *root, atl_available_t *available) {
     *group++ = '\0';
     group[strcspn(group, "\n")] = '\0';
     if (group[0] != '/' || strstr(group, "/..") != NULL) group = (char[]){""};
-    if (has_word(controllers + 1, "memory")) walk_up(root, &the_v1, group, available);
-    if (controllers[1] == '\0') walk_up(root, &the_v2, group, available);
+    if (has_word(controllers + 1, "memory")) walk_up(root, &cgroup_v1, group, available);
+    if (controllers[1] == '\0') walk_up(root, &cgroup_v2, group, available);
   }
   if (file != NULL) fclose(file);
 }
 
-/* A variable's positive number; 0 when it is not set or says 0, which for Slurm means the whole node. */
+/* The positive integer in an environment variable, else 0. Slurm writes 0 for "all memory of the node". */
 static int64_t get_variable(const char *name) {
   const char *text = getenv(name);
   long long number = text == NULL ? 0 : strtoll(text, NULL, 10);
   return number > 0 && number < INT64_MAX >> 40 ? number : 0;
 }
 
-static void look_at_slurm(atl_available_t *available) {
+static void apply_slurm_limits(atl_available_t *available) {
   int64_t node_mib = get_variable("SLURM_MEM_PER_NODE"), cpu_mib = get_variable("SLURM_MEM_PER_CPU"),
           n_cpus = get_variable("SLURM_CPUS_ON_NODE");
   if (node_mib > 0) lower(available, node_mib << 20, "SLURM_MEM_PER_NODE");
@@ -124,7 +125,7 @@ void atl_available_get(const char *root, atl_available_t *available) {
   *available = (atl_available_t){.host_limit = "nothing"};
   snprintf(path, sizeof path, "%s/proc/meminfo", root);
   if (find_number(path, "MemAvailable:", &free_kib)) lower(available, free_kib * 1024, "MemAvailable");
-  look_at_groups(root, available);
-  look_at_slurm(available);
+  apply_cgroup_limits(root, available);
+  apply_slurm_limits(available);
   available->process_bytes = process_bytes(root);
 }

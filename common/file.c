@@ -1,5 +1,5 @@
-/* A file is replaced by writing a temporary beside it, syncing it, renaming it over the old one and syncing the folder:
- * the rename is atomic, the first sync keeps it from naming bytes that never reached the disk. */
+/* To replace a file: write a temporary beside it, fsync it, rename it over the old one, fsync the folder. The rename is
+ * atomic; the first fsync ensures that the new name never refers to bytes that did not reach the disk. */
 #include "common/file.h"
 
 #include <dirent.h>
@@ -34,36 +34,36 @@ atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes) {
   return ATL_OK;
 }
 
-/* Mapped files, for the handler of SIGBUS, which can ask nobody: an entry is in use while its n_bytes is not 0. A file
- * beyond the table's size is mapped all the same, and has no name in the message. */
+/* Mapped files, in a fixed table that the SIGBUS handler can read. An entry belongs to a file while `bytes` is set and
+ * is complete once n_bytes is not 0. When the table is full, a file is mapped but the handler does not know it. */
 enum { MAX_WATCHED = 256, WATCHED_PATH_BYTES = 512 };
 static struct {
   _Atomic(const unsigned char *) bytes;
   _Atomic size_t n_bytes;
   char path[WATCHED_PATH_BYTES];
-} the_watched[MAX_WATCHED];
+} watched_files[MAX_WATCHED];
 
 static void watch(const char *path, const atl_file_map_t *map) {
   for (int i = 0; i < MAX_WATCHED && map->n_bytes > 0; i++) {
-    const unsigned char *nobody = NULL;
-    if (!atomic_compare_exchange_strong(&the_watched[i].bytes, &nobody, map->bytes)) continue;
-    snprintf(the_watched[i].path, WATCHED_PATH_BYTES, "%s", path);
-    atl_utf8_clean(the_watched[i].path, false);
-    the_watched[i].n_bytes = map->n_bytes;
+    const unsigned char *unused = NULL;
+    if (!atomic_compare_exchange_strong(&watched_files[i].bytes, &unused, map->bytes)) continue;
+    snprintf(watched_files[i].path, WATCHED_PATH_BYTES, "%s", path);
+    atl_utf8_clean(watched_files[i].path, false);
+    watched_files[i].n_bytes = map->n_bytes;
     return;
   }
 }
 
 static void unwatch(const atl_file_map_t *map) {
   for (int i = 0; i < MAX_WATCHED; i++)
-    if (map->bytes != NULL && the_watched[i].bytes == map->bytes) {
-      the_watched[i].n_bytes = 0;
-      the_watched[i].bytes = NULL;
+    if (map->bytes != NULL && watched_files[i].bytes == map->bytes) {
+      watched_files[i].n_bytes = 0;
+      watched_files[i].bytes = NULL;
       return;
     }
 }
 
-static void say(const char *text) {
+static void print_error(const char *text) {
   if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
 }
 
@@ -71,14 +71,14 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context) {
   (void)context;
   uintptr_t at = (uintptr_t)info->si_addr;
   for (int i = 0; i < MAX_WATCHED; i++) {
-    uintptr_t first = (uintptr_t)the_watched[i].bytes;
-    if (at < first || at - first >= the_watched[i].n_bytes) continue;
-    say("atelier: ");
-    say(the_watched[i].path);
-    say(": the file became shorter while it was read, or its disk fails; is it still being copied?\n");
+    uintptr_t first = (uintptr_t)watched_files[i].bytes;
+    if (at < first || at - first >= watched_files[i].n_bytes) continue;
+    print_error("atelier: ");
+    print_error(watched_files[i].path);
+    print_error(": the file became shorter while it was read, or its disk failed; is it still being copied?\n");
     _exit(2);
   }
-  signal(signal_number, SIG_DFL); /* not a file of ours: the access is repeated and ends the process */
+  signal(signal_number, SIG_DFL); /* not one of our files: the faulting access repeats and ends the process */
 }
 
 void atl_file_catch_truncation(void) {
@@ -126,7 +126,7 @@ atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size
   return status;
 }
 
-/* PATH.tmp.PID-RANDOM: processes of two hosts or containers may have the same PID. */
+/* PATH.tmp.PID-RANDOM; random, because processes of two hosts or containers may have the same PID. */
 static atl_status_t name_temporary(const char *path, char **temporary) {
   size_t n = strlen(path) + 48;
   uint32_t random;
@@ -136,8 +136,8 @@ static atl_status_t name_temporary(const char *path, char **temporary) {
   return ATL_OK;
 }
 
-/* Makes a rename in the folder of `path` durable. Folders that cannot be synced (some network file systems) are let be.
- */
+/* Makes a rename in the folder of `path` durable. Errors are ignored: some network file systems cannot sync a
+ * folder. */
 static void sync_folder(const char *path) {
   const char *slash = strrchr(path, '/');
   char folder[4096];
@@ -161,7 +161,7 @@ atl_status_t atl_file_create(const char *path, atl_file_writer_t *writer) {
     writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (writer->descriptor < 0) {
       status = ATL_FAIL(IO, "%s: cannot be written: %s", path, strerror(errno));
-      ATL_DESTROY(&writer->temporary); /* not ours to remove */
+      ATL_DESTROY(&writer->temporary); /* we did not create it: abandon must not remove it */
     }
   }
   if (status != ATL_OK) atl_file_abandon(writer);
@@ -248,7 +248,7 @@ atl_status_t atl_file_make_directory(const char *path) {
   return status;
 }
 
-/* Is every entry something else than a folder? */
+/* True if no entry is a folder; else errno is EISDIR. */
 static bool has_only_files(DIR *folder) {
   struct stat facts;
   for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {

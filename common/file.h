@@ -1,4 +1,12 @@
-/* Files: read whole, mapped, and written so that a reader sees the old file or the new one and nothing between. */
+/* Files: read whole, mapped, and written atomically: a reader sees the old file or the new one, never a part.
+ *
+ *     atl_file_map_t map;
+ *     ATL_TRY(atl_file_map("vae.safetensors", &map));      map.bytes, map.n_bytes
+ *     atl_file_unmap(&map);
+ *     ATL_TRY(atl_file_write("out/report.txt", text, n));
+ *
+ * All local. Missing or unreadable files are INPUT; failed writes are IO, with the system's reason in the message.
+ */
 #ifndef ATL_COMMON_FILE_H
 #define ATL_COMMON_FILE_H
 
@@ -12,25 +20,26 @@ typedef struct {
   size_t n_bytes;
 } atl_file_map_t;
 
-/* Opens a regular file for reading; INPUT when it is missing, a folder, a pipe or a device. Caller closes. */
+/* Opens a regular file for reading. INPUT when it is missing, unreadable, a folder, a pipe or a device. Caller
+ * closes. */
 atl_status_t atl_file_open(const char *path, int *descriptor, size_t *n_bytes);
-/* Maps a regular file read-only; INPUT when it is missing, a folder or unreadable. Caller clears. */
+/* Maps a regular file read-only. INPUT as atl_file_open. Caller owns (atl_file_unmap). */
 atl_status_t atl_file_map(const char *path, atl_file_map_t *map);
-/* Drops the pages that reading has brought into this process; reading on brings them back. */
+/* Drops the mapped pages that were read so far from this process (MADV_DONTNEED). A later read loads them again. */
 void atl_file_release(const atl_file_map_t *map);
 void atl_file_unmap(atl_file_map_t *map);
-/* From now on a mapped file that becomes shorter while it is read (a copy still under way), or whose disk fails, ends the
- * process with a message that names it and with exit code 2. Without, SIGBUS ends it without a word. For main. */
+/* Installs a handler of SIGBUS: if a mapped file is truncated while it is read (a copy still under way) or its disk
+ * fails, the process prints a message that names the file and exits with 2. Called once, by main. */
 void atl_file_catch_truncation(void);
-/* Reads a whole file of at most max_bytes and adds a NUL. Caller owns *text (ATL_DESTROY). */
+/* Reads a file of at most max_bytes and adds a NUL. INPUT when it is larger. Caller owns *text (ATL_DESTROY). */
 atl_status_t atl_file_read(const char *path, size_t max_bytes, char **text, size_t *n_bytes);
-/* Writes path.tmp.PID-RANDOM, fsyncs, renames to path, fsyncs the folder; removes the temporary on failure (IO: full disk,
- * no permission, ... with the system's words). */
+/* Writes path.tmp.PID-RANDOM, fsyncs it, renames it to path and fsyncs the folder. On failure (IO: disk full, no
+ * permission, ...) the temporary is removed and an existing file stays as it was. Borrows. */
 atl_status_t atl_file_write(const char *path, const void *bytes, size_t n_bytes);
 
-/* The same in pieces, for files larger than memory: create, append as often as needed, commit. A failed append or
- * commit has already removed the temporary; abandon does it for a caller that stops for reasons of its own (and is
- * harmless after commit). */
+/* The same in pieces, for files larger than memory: create, append any number of times, commit. A failed append or
+ * commit removes the temporary and closes the writer. A caller that stops for its own reasons calls abandon, which does
+ * nothing after commit or a failure. */
 typedef struct {
   int descriptor; /* -1 when closed */
   char *path, *temporary;
@@ -41,15 +50,15 @@ atl_status_t atl_file_commit(atl_file_writer_t *writer);
 void atl_file_abandon(atl_file_writer_t *writer);
 
 bool atl_file_exists(const char *path);
-/* Is there anything of this name, even a link that leads nowhere? */
+/* Does the name exist, if only as a dangling symbolic link? (lstat; the others follow links.) */
 bool atl_file_exists_itself(const char *path);
 bool atl_file_is_directory(const char *path);
-/* mkdir -p. */
+/* Like mkdir -p. IO. */
 atl_status_t atl_file_make_directory(const char *path);
-/* Removes a folder and the files in it (one level); nothing when it is missing. IO, with nothing removed, when it is a
- * symbolic link or has a folder in it. */
+/* Removes a folder and the files in it, one level deep; OK when it is missing. IO, with nothing removed, when it is a
+ * symbolic link or contains a folder. */
 atl_status_t atl_file_remove_directory(const char *path);
-/* Lower-case hex SHA-256 of bytes into text[65] (libcrypto). */
+/* Writes the SHA-256 of n_bytes as 64 lower-case hex digits and a NUL. */
 void atl_file_sha256(const void *bytes, size_t n_bytes, char text[65]);
 
 #endif

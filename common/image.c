@@ -1,5 +1,5 @@
-/* libpng reports failure by longjmp. So each direction is one function that calls setjmp and does nothing else of ours:
- * whatever must be freed or said afterwards lives in a struct of its caller, which the jump cannot lose. */
+/* libpng reports failure by longjmp. Reading and writing are therefore one function each that calls setjmp; everything
+ * that must be freed or reported after a jump lives in a struct of its caller. */
 #include "common/image.h"
 
 #include <png.h>
@@ -10,7 +10,7 @@
 #include "common/file.h"
 #include "common/memory.h"
 
-enum { MAX_CHUNK_BYTES = 8 << 20 }; /* a text or profile chunk is not allowed more, nor more than the file */
+enum { MAX_CHUNK_BYTES = 8 << 20 }; /* limit for a text or profile chunk; the size of the file is another */
 
 typedef struct {
   const uint8_t *bytes; /* read from */
@@ -18,7 +18,7 @@ typedef struct {
   const char *where;
   atl_image_t *image;
   uint8_t **rows;   /* pointers into image */
-  char problem[96]; /* libpng's words */
+  char problem[96]; /* libpng's message */
   jmp_buf escape;
 } png_reader_t;
 
@@ -45,7 +45,7 @@ static void writer_error(png_structp png, png_const_charp message) {
   longjmp(writer->escape, 1);
 }
 
-/* Warnings are about metadata that is not read. */
+/* Warnings concern metadata that we do not read. */
 static void ignore_warning(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
 static void read_bytes(png_structp png, png_bytep data, size_t n) {
@@ -68,7 +68,7 @@ static void write_bytes(png_structp png, png_bytep data, size_t n) {
 
 static void flush_nothing(png_structp png) { (void)png; }
 
-/* Deflate makes nothing more than 1032 times smaller: a larger picture than that cannot be in the file. */
+/* Deflate compresses at most 1032 to 1, so a file of n_bytes cannot hold more than 1032 n_bytes of pixels. */
 static atl_status_t allocate_rows(png_reader_t *reader, int64_t width, int64_t height, int n_channels,
                                   size_t row_bytes) {
   atl_image_t *image = reader->image;
@@ -81,8 +81,8 @@ static atl_status_t allocate_rows(png_reader_t *reader, int64_t width, int64_t h
   return ATL_OK;
 }
 
-/* Everything that can be is turned into 8-bit RGB, and into RGBA when alpha or a transparent colour is there. */
-static void ask_for_bytes(png_structp png, png_infop info) {
+/* Converts every kind of pixel to 8-bit RGB, or to RGBA if there is alpha or a transparent colour. */
+static void request_8_bits(png_structp png, png_infop info) {
   png_set_scale_16(png);
   png_set_palette_to_rgb(png);
   png_set_expand_gray_1_2_4_to_8(png);
@@ -98,7 +98,7 @@ static atl_status_t run_reader(png_structp png, png_infop info, png_reader_t *re
   png_set_chunk_malloc_max(png, reader->n_bytes < MAX_CHUNK_BYTES ? reader->n_bytes : MAX_CHUNK_BYTES);
   png_read_info(png, info);
   size_t row_bytes = png_get_rowbytes(png, info); /* as stored */
-  ask_for_bytes(png, info);
+  request_8_bits(png, info);
   png_read_update_info(png, info);
   ATL_TRY(allocate_rows(reader, png_get_image_width(png, info), png_get_image_height(png, info),
                         png_get_channels(png, info), row_bytes));
@@ -107,19 +107,20 @@ static atl_status_t run_reader(png_structp png, png_infop info, png_reader_t *re
   return ATL_OK;
 }
 
-/* libpng allocates a chunk's length before it reads the chunk: each must end within the file. */
+/* libpng allocates a chunk by its length before it reads it, so every chunk must end within the file. */
 static atl_status_t check_chunks(const uint8_t *bytes, size_t n_bytes, const char *where) {
   for (size_t at = 8; n_bytes - at >= 12;) {
     size_t length = (size_t)png_get_uint_32(bytes + at), left = n_bytes - at - 12;
-    ATL_CHECK(length <= left, INPUT, "%s: the PNG is damaged: a part of %zu bytes at byte %zu, and %zu are left", where,
-              length, at, left);
+    ATL_CHECK(length <= left, INPUT,
+              "%s: the PNG is damaged: a chunk of %zu bytes at byte %zu, but only %zu bytes are left", where, length,
+              at, left);
     if (memcmp(bytes + at + 4, "IEND", 4) == 0) return ATL_OK;
     at += 12 + length;
   }
   return ATL_FAIL(INPUT, "%s: the PNG is damaged: the file ends early", where);
 }
 
-/* What a file that is not a PNG looks like. */
+/* Names the format of a file that is not a PNG, for the message. */
 static const char *guess_kind(const uint8_t *bytes, size_t n) {
   if (n >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) return "a JPEG";
   if (n >= 4 && memcmp(bytes, "GIF8", 4) == 0) return "a GIF";

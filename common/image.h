@@ -1,11 +1,11 @@
-/* Image: 8-bit RGB or RGBA pictures, and PNG as their file format. libpng and its longjmp stay in image.c.
+/* Image: 8-bit RGB and RGBA pictures, read from and written to PNG. libpng and its longjmp stay in image.c.
  *
  *     atl_image_t image;
  *     ATL_TRY(atl_image_load("heart.png", &image));
  *     ... image.pixels + (y * image.width + x) * image.n_channels ...
  *     atl_image_clear(&image);
  *
- * Writing the same pixels, texts and level gives the same bytes.
+ * The same pixels, texts and level give the same PNG bytes. All local.
  */
 #ifndef ATL_COMMON_IMAGE_H
 #define ATL_COMMON_IMAGE_H
@@ -17,8 +17,8 @@
 
 enum {
   ATL_IMAGE_MAX_SIDE = 32768,
-  ATL_IMAGE_MAX_PIXELS = 1 << 27, /* a larger file is refused before anything is allocated for it */
-  ATL_IMAGE_LEVEL = 6             /* compression level when there is no reason for another */
+  ATL_IMAGE_MAX_PIXELS = 1 << 27, /* larger pictures are rejected before their pixels are allocated */
+  ATL_IMAGE_LEVEL = 6             /* default compression level */
 };
 
 typedef struct {
@@ -27,28 +27,30 @@ typedef struct {
   int32_t n_channels; /* 3 or 4 (alpha last, not premultiplied) */
 } atl_image_t;
 
-/* A text chunk: key 1..79 bytes of ASCII, text UTF-8; written as tEXt when the text is ASCII, else as iTXt. */
+/* A text chunk: the key is 1..79 ASCII characters, the text UTF-8. Written as tEXt if the text is ASCII, else as
+ * iTXt. */
 typedef struct {
   const char *key, *text;
 } atl_image_text_t;
 
-/* Reads a PNG file of any kind: grey, palette and 16 bits become 8-bit RGB, or RGBA when there is any transparency.
- * INPUT: missing, not a PNG (says what it is instead), corrupt, too large. MEMORY. Caller clears. */
+/* Reads any PNG file: grey, palette and 16-bit pixels become 8-bit RGB, or RGBA if the file has transparency. INPUT:
+ * missing, not a PNG (the message names the format found), corrupt or too large. MEMORY. Caller owns (clear). */
 atl_status_t atl_image_load(const char *path, atl_image_t *image);
-/* The same from n bytes in memory; `where` names them in messages. */
+/* The same from n_bytes in memory, which are borrowed during the call; `where` names them in messages. */
 atl_status_t atl_image_decode(const void *bytes, size_t n_bytes, const char *where, atl_image_t *image);
-/* Zeroed pixels. INPUT when the size is not within the limits. Caller clears. */
+/* Allocates zeroed pixels; n_channels is 3 or 4 (asserted). INPUT when the size exceeds the limits. MEMORY. Caller owns
+ * (clear). */
 atl_status_t atl_image_init(atl_image_t *image, int32_t width, int32_t height, int32_t n_channels);
 void atl_image_clear(atl_image_t *image);
-/* Makes it RGB: alpha is dropped, as Pillow's convert("RGB") does. In place. */
+/* Converts to RGB in place by dropping alpha, as Pillow's convert("RGB") does. */
 void atl_image_drop_alpha(atl_image_t *image);
-/* Makes it RGBA, opaque where it was RGB. MEMORY. */
+/* Converts RGB to opaque RGBA; RGBA stays as it is. MEMORY. */
 atl_status_t atl_image_add_alpha(atl_image_t *image);
 
-/* PNG bytes of an image. level 0..9. Caller owns *bytes (ATL_DESTROY). */
+/* Encodes an image as PNG, compression level 0..9 (else USAGE). MEMORY. Borrows; caller owns *bytes (ATL_DESTROY). */
 atl_status_t atl_image_encode(const atl_image_t *image, int level, const atl_image_text_t *texts, size_t n_texts,
                               uint8_t **bytes, size_t *n_bytes);
-/* Writes them atomically (common/file.h). */
+/* Encodes and writes the file atomically (common/file.h). Also IO. */
 atl_status_t atl_image_save(const char *path, const atl_image_t *image, int level, const atl_image_text_t *texts,
                             size_t n_texts);
 

@@ -1,11 +1,11 @@
-/* jansson's error style stops here. Duplicate keys are refused: which of the two would count is anyone's guess. */
+/* jansson's error style stops here. Duplicate keys are rejected, as readers differ in which one counts. */
 #include "common/json.h"
 
 #include <stdlib.h>
 
 #include "common/file.h"
 
-/* jansson takes 15 to 30 bytes of memory a byte of the JSON that this program reads; "{}," takes 70. */
+/* jansson takes 15 to 30 bytes of memory per byte of the JSON that this program reads, but 70 for a list of "{},". */
 enum {
   MAX_FILE_BYTES = 64 << 20,
   BUDGET_PER_SMALL_BYTE = 48,
@@ -14,15 +14,15 @@ enum {
   BUDGET_LARGE_BASE = 64 << 20
 };
 
-/* What jansson may still allocate for the text it parses; its allocation hooks have no argument for it. */
-static _Thread_local size_t the_budget_bytes = SIZE_MAX;
-static _Thread_local bool the_budget_is_spent;
+/* Bytes that jansson may still allocate in the current parse. Thread-local, as its allocation hooks take no context. */
+static _Thread_local size_t budget_bytes = SIZE_MAX;
+static _Thread_local bool budget_is_spent;
 
 static void *allocate(size_t n) {
-  if (the_budget_bytes == SIZE_MAX) return malloc(n);
-  the_budget_is_spent = the_budget_is_spent || n > the_budget_bytes;
-  if (the_budget_is_spent) return NULL;
-  the_budget_bytes -= n;
+  if (budget_bytes == SIZE_MAX) return malloc(n);
+  budget_is_spent = budget_is_spent || n > budget_bytes;
+  if (budget_is_spent) return NULL;
+  budget_bytes -= n;
   return malloc(n);
 }
 
@@ -35,11 +35,11 @@ static size_t budget(size_t n) {
 atl_status_t atl_json_parse(const char *text, size_t n, const char *where, json_t **root) {
   json_error_t error;
   json_set_alloc_funcs(allocate, free);
-  the_budget_bytes = budget(n);
-  the_budget_is_spent = false;
+  budget_bytes = budget(n);
+  budget_is_spent = false;
   *root = json_loadb(text == NULL ? "" : text, n, JSON_REJECT_DUPLICATES, &error);
-  the_budget_bytes = SIZE_MAX;
-  ATL_CHECK(*root != NULL || !the_budget_is_spent, INPUT,
+  budget_bytes = SIZE_MAX;
+  ATL_CHECK(*root != NULL || !budget_is_spent, INPUT,
             "%s: the JSON takes far more memory than its %zu bytes warrant; the file is corrupt or hostile", where, n);
   ATL_CHECK(*root != NULL, INPUT, "%s: expected JSON, found at line %d column %d: %s", where, error.line, error.column,
             error.text);
@@ -58,7 +58,7 @@ atl_status_t atl_json_load(const char *path, json_t **root) {
   return status;
 }
 
-/* jansson calls on after a failure: the first one counts, and what it has cleaned up is not touched again. */
+/* jansson keeps calling after a failure. The first failure counts; later calls do nothing, as it closed the file. */
 typedef struct {
   atl_file_writer_t file;
   atl_status_t status;
@@ -88,8 +88,8 @@ static const char *kind_of(const json_t *value) {
   switch (json_typeof(value)) {
   case JSON_OBJECT: return "an object";
   case JSON_ARRAY: return "a list";
-  case JSON_STRING: return "a text";
-  case JSON_INTEGER: return "a whole number";
+  case JSON_STRING: return "a string";
+  case JSON_INTEGER: return "an integer";
   case JSON_REAL: return "a number with a fraction";
   case JSON_TRUE:
   case JSON_FALSE: return "true or false";
@@ -110,8 +110,8 @@ static atl_status_t get(const json_t *object, const char *where, const char *nam
 atl_status_t atl_json_get_int(const json_t *object, const char *where, const char *name, int64_t min, int64_t max,
                               int64_t *value) {
   const json_t *item;
-  ATL_TRY(get(object, where, name, "a whole number", &item));
-  ATL_CHECK(json_is_integer(item), INPUT, "%s: the field \"%s\" should be a whole number, found %s", where, name,
+  ATL_TRY(get(object, where, name, "an integer", &item));
+  ATL_CHECK(json_is_integer(item), INPUT, "%s: the field \"%s\" should be an integer, found %s", where, name,
             kind_of(item));
   *value = json_integer_value(item);
   ATL_CHECK(*value >= min && *value <= max, INPUT, "%s: the field \"%s\" should be from %lld to %lld, found %lld",
@@ -139,8 +139,9 @@ atl_status_t atl_json_get_bool(const json_t *object, const char *where, const ch
 
 atl_status_t atl_json_get_text(const json_t *object, const char *where, const char *name, const char **value) {
   const json_t *item;
-  ATL_TRY(get(object, where, name, "a text", &item));
-  ATL_CHECK(json_is_string(item), INPUT, "%s: the field \"%s\" should be a text, found %s", where, name, kind_of(item));
+  ATL_TRY(get(object, where, name, "a string", &item));
+  ATL_CHECK(json_is_string(item), INPUT, "%s: the field \"%s\" should be a string, found %s", where, name,
+            kind_of(item));
   *value = json_string_value(item);
   return ATL_OK;
 }

@@ -1,4 +1,4 @@
-/* JSON: jansson, with failures as atl_status_t that name the file, the field, what was expected and what was found.
+/* JSON: jansson with our errors. Messages name the file, the field, what was expected and what was found.
  *
  *     json_t *root;
  *     ATL_TRY(atl_json_load(path, &root));
@@ -15,16 +15,17 @@
 
 #include "common/status.h"
 
-/* Reads a whole file (at most 64 MiB, nesting bounded by jansson). Caller owns *root (json_decref). */
+/* Reads a file of at most 64 MiB; jansson bounds the nesting. INPUT when it is missing, too large or not JSON, or has
+ * duplicate keys. Caller owns *root (json_decref). */
 atl_status_t atl_json_load(const char *path, json_t **root);
-/* Parses n bytes; `where` names them in messages. INPUT when jansson needs more than 48 bytes of memory a byte, or than
- * 20 a byte and 64 MiB. Caller owns. */
+/* Parses n bytes; `where` names them in messages. INPUT also when jansson would allocate more than
+ * min(64 KiB + 48 n, 64 MiB + 20 n) bytes. Borrows the text; caller owns *root. */
 atl_status_t atl_json_parse(const char *text, size_t n, const char *where, json_t **root);
-/* Writes atomically (temporary, fsync, rename), indented, ending in a newline. Borrows. */
+/* Writes the value atomically (common/file.h), indented, with a final newline. IO. Borrows. */
 atl_status_t atl_json_save(const json_t *root, const char *path);
 
-/* A field of an object; INPUT when it is missing, of another type or out of range. Texts are borrowed from the object.
- */
+/* Reads a field of an object. INPUT when it is missing, has another type or is out of range. *value of a text is
+ * borrowed from the object. */
 atl_status_t atl_json_get_int(const json_t *object, const char *where, const char *name, int64_t min, int64_t max,
                               int64_t *value);
 atl_status_t atl_json_get_real(const json_t *object, const char *where, const char *name, double *value);

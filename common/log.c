@@ -1,4 +1,4 @@
-/* A line is formatted whole and written with one call, so that lines of several ranks do not mix. */
+/* A line is formatted in one buffer and written with one call, so lines of several ranks do not interleave. */
 #include "common/log.h"
 
 #include <stdarg.h>
@@ -12,25 +12,25 @@ static struct {
   atl_log_level_t level;
   int rank;
   char role[32]; /* empty: none */
-} the_log = {ATL_LOG_INFO, 0, ""};
+} log_state = {ATL_LOG_INFO, 0, ""};
 
-void atl_log_set_level(atl_log_level_t level) { the_log.level = level; }
+void atl_log_set_level(atl_log_level_t level) { log_state.level = level; }
 
 void atl_log_set_speaker(int rank, const char *role) {
-  the_log.rank = rank;
-  snprintf(the_log.role, sizeof the_log.role, "%s", role != NULL ? role : "");
+  log_state.rank = rank;
+  snprintf(log_state.role, sizeof log_state.role, "%s", role != NULL ? role : "");
 }
 
 void atl_log_print(atl_log_level_t level, int root_only, const char *format, ...) {
   static const char *const names[] = {"error", "warn", "info", "debug"};
-  if (level > the_log.level || (root_only && the_log.rank != 0)) return;
+  if (level > log_state.level || (root_only && log_state.rank != 0)) return;
   time_t now = time(NULL);
   struct tm local;
   localtime_r(&now, &local);
   char line[4096];
   size_t used = strftime(line, sizeof line, "[%H:%M:%S", &local);
-  used += (size_t)snprintf(line + used, sizeof line - used, " r%d %s%s%s] ", the_log.rank, the_log.role,
-                           the_log.role[0] != '\0' ? " " : "", names[level]);
+  used += (size_t)snprintf(line + used, sizeof line - used, " r%d %s%s%s] ", log_state.rank, log_state.role,
+                           log_state.role[0] != '\0' ? " " : "", names[level]);
   va_list arguments;
   va_start(arguments, format);
   int length = vsnprintf(line + used, sizeof line - used - 1, format, arguments);

@@ -1,5 +1,5 @@
-/* Options: one walk over argv with the command's table beside it. Defaults are texts in the table and go through the
- * same reader as the command line, so that a default is always a value a user could have typed. */
+/* One pass over argv, looking each option up in the command's table. Defaults are texts in the table and go through the
+ * same parser as the command line, so a default is always a value that a user could have typed. */
 #include "common/options.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@ enum { HELP_COLUMN = 28, HELP_WIDTH = 100, MAX_NAME = 64 };
 
 static bool is_heading(const atl_option_t *option) { return option->name[0] == 0; }
 
-/* The option of this name, n bytes of it; NULL when there is none. */
+/* The option whose name is the n bytes at `name`; NULL when there is none. */
 static const atl_option_t *find(const atl_usage_t *usage, const char *name, size_t n) {
   if (n == 0) return NULL;
   for (const atl_option_t *option = usage->options; option->name; option++)
@@ -20,7 +20,7 @@ static const atl_option_t *find(const atl_usage_t *usage, const char *name, size
   return NULL;
 }
 
-/* Levenshtein distance, over one row; texts longer than MAX_NAME count as far away. */
+/* Levenshtein distance with one row of the table; MAX_NAME when a text is longer than that. */
 static size_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b) {
   size_t row[MAX_NAME + 1];
   if (n_a > MAX_NAME || n_b > MAX_NAME) return MAX_NAME;
@@ -39,7 +39,7 @@ static size_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b
 
 static atl_status_t fail_unknown(const atl_usage_t *usage, const char *name, size_t n) {
   const char *nearest = NULL;
-  size_t least = n / 2 + 1; /* further than that is no help */
+  size_t least = n / 2 + 1; /* a more distant name is no useful suggestion */
   for (const atl_option_t *option = usage->options; option->name; option++) {
     size_t distance = edit_distance(name, n, option->name, strlen(option->name));
     if (!is_heading(option) && distance < least) least = distance, nearest = option->name;
@@ -56,7 +56,7 @@ static atl_status_t read_int(const atl_option_t *option, const char *text, int64
   errno = 0;
   long long read = strtoll(text, &end, 10);
   ATL_CHECK(end != text && *end == 0 && errno == 0 && !isspace((unsigned char)text[0]), USAGE,
-            "--%s %s: expected a whole number, found '%s'", option->name, option->argument, text);
+            "--%s %s: expected an integer, found '%s'", option->name, option->argument, text);
   *value = read;
   return ATL_OK;
 }
@@ -73,13 +73,13 @@ static atl_status_t read_real(const atl_option_t *option, const char *text, doub
 
 /* "1536", "2G", "2GiB", "0.5G": binary multiples. */
 static atl_status_t read_bytes(const atl_option_t *option, const char *text, int64_t *value) {
-  static const char the_suffixes[] = "KMGT";
+  static const char suffixes[] = "KMGT";
   char *end;
   errno = 0;
   double read = strtod(text, &end), scale = 1;
-  const char *suffix = *end ? strchr(the_suffixes, toupper((unsigned char)*end)) : NULL;
+  const char *suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
   if (suffix) {
-    scale = ldexp(1, 10 * (int)(suffix - the_suffixes + 1));
+    scale = ldexp(1, 10 * (int)(suffix - suffixes + 1));
     end++;
     if (strcmp(end, "iB") == 0 || strcmp(end, "B") == 0) end += strlen(end);
   }
@@ -87,8 +87,8 @@ static atl_status_t read_bytes(const atl_option_t *option, const char *text, int
             "--%s %s: expected a number of bytes such as 800M or 64G, found '%s'", option->name, option->argument,
             text);
   ATL_CHECK(suffix || read == floor(read), USAGE,
-            "--%s %s: expected whole bytes, or a unit such as in 0.5G or 800M, found '%s'", option->name,
-            option->argument, text);
+            "--%s %s: expected an integer, or a unit as in 0.5G or 800M, found '%s'", option->name, option->argument,
+            text);
   ATL_CHECK(read == 0 || read * scale >= 1, USAGE, "--%s %s: '%s' is less than a byte", option->name, option->argument,
             text);
   *value = (int64_t)(read * scale);
@@ -96,7 +96,7 @@ static atl_status_t read_bytes(const atl_option_t *option, const char *text, int
 }
 
 static atl_status_t add_text(const char *what, const char *text, atl_text_list_t *list) {
-  ATL_CHECK(list->n < ATL_MAX_TEXTS, USAGE, "%s: at most %d of them, found more; a file takes any number", what,
+  ATL_CHECK(list->n < ATL_MAX_TEXTS, USAGE, "%s: expected at most %d, found more; use a file instead", what,
             ATL_MAX_TEXTS);
   list->items[list->n++] = text;
   return ATL_OK;
@@ -128,7 +128,7 @@ static atl_status_t set_default(const atl_option_t *option, void *settings) {
   return option->fallback ? set_field(option, option->fallback, settings) : ATL_OK;
 }
 
-/* The option that argv[i] ("--name" or "--name=VALUE") names, and the text after '=', NULL when there is none. */
+/* The option that `word` ("--name" or "--name=VALUE") names, or NULL; *value is the text after '=', or NULL. */
 static const atl_option_t *match(const atl_usage_t *usage, const char *word, const char **value) {
   if (strncmp(word, "--", 2) != 0) return NULL;
   const char *equals = strchr(word, '=');
@@ -136,7 +136,7 @@ static const atl_option_t *match(const atl_usage_t *usage, const char *word, con
   return find(usage, word + 2, equals ? (size_t)(equals - word) - 2 : strlen(word) - 2);
 }
 
-/* Looked for before anything is checked; the value of an option is not a request for help. */
+/* Is there a -h or --help that is not the value of an option? Looked for before anything else is checked. */
 static bool has_help(const atl_usage_t *usage, int argc, char **argv) {
   for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
     if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) return true;
@@ -147,7 +147,7 @@ static bool has_help(const atl_usage_t *usage, int argc, char **argv) {
   return false;
 }
 
-/* Reads the option at argv[*i], and its value from the next word when it wants one. */
+/* Reads the option at argv[*i] and, if it takes a value without '=', the next word. */
 static atl_status_t read_option(const atl_usage_t *usage, int argc, char **argv, int *i, void *settings) {
   const char *value = NULL, *unused;
   const char *word = argv[*i];
@@ -158,11 +158,11 @@ static atl_status_t read_option(const atl_usage_t *usage, int argc, char **argv,
     return set_field(option, NULL, settings);
   }
   if (!value) {
-    ATL_CHECK(*i + 1 < argc, USAGE, "--%s wants a value %s and is the last word of the command", option->name,
+    ATL_CHECK(*i + 1 < argc, USAGE, "--%s needs a value %s, but is the last word of the command", option->name,
               option->argument);
     value = argv[++*i];
     ATL_CHECK(!match(usage, value, &unused), USAGE,
-              "--%s wants a value %s, found the option %s; write --%s=%s if that is the value", option->name,
+              "--%s needs a value %s, found the option %s; write --%s=%s if that is the value", option->name,
               option->argument, value, option->name, value);
   }
   return set_field(option, value, settings);
@@ -197,7 +197,7 @@ atl_status_t atl_options_parse(const atl_usage_t *usage, int argc, char **argv, 
   return ATL_OK;
 }
 
-/* Words of `text` from the current column on, broken at HELP_WIDTH and continued at HELP_COLUMN. */
+/* Prints `text` from column HELP_COLUMN on, breaking lines at HELP_WIDTH. */
 static void print_wrapped(const char *text, FILE *out) {
   for (size_t column = HELP_COLUMN, n; *text; text += n) {
     n = strcspn(text, " ");
@@ -234,7 +234,7 @@ void atl_options_help(const atl_usage_t *usage, FILE *out) {
     fprintf(out, "\nexamples:\n%s%s", usage->examples, strchr(usage->examples, 0)[-1] == '\n' ? "" : "\n");
 }
 
-/* The default of a number, as set_default gives it. */
+/* The default of a numeric option, as set_default sets it. */
 static double default_number(const atl_option_t *option) {
   int64_t integer = 0;
   double real = 0;
@@ -245,7 +245,7 @@ static double default_number(const atl_option_t *option) {
   return status == ATL_OK ? (double)integer : NAN;
 }
 
-/* Texts with anything but plain characters are shown in single quotes, as a shell takes them. */
+/* Puts a text that has other than plain characters in single quotes, for a shell. */
 static void print_text(const char *name, const char *text, FILE *out) {
   fprintf(out, " --%s ", name);
   if (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%")]) {
@@ -294,7 +294,8 @@ atl_status_t atl_options_summary(const atl_usage_t *usage, const void *settings,
     if (!is_heading(option)) print_field(option, settings, out);
   atl_status_t status = ATL_OK;
   if (fclose(out) != 0) status = ATL_FAIL(MEMORY, "no memory for the summary of the options");
-  if (status == ATL_OK) status = atl_arena_printf(arena, text, "%s", n > 0 ? whole + 1 : ""); /* after a blank */
+  if (status == ATL_OK)
+    status = atl_arena_printf(arena, text, "%s", n > 0 ? whole + 1 : ""); /* skips the first space */
   free(whole);
   return status;
 }

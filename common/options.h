@@ -1,4 +1,4 @@
-/* Options: a command's options as one table, from which parsing, --help and the printed summary all derive.
+/* Options: a command's options in one table that drives parsing, --help and the printed summary.
  *
  *     typedef struct { const char *model; int64_t samples; bool greedy; atl_text_list_t prompts; } settings_t;
  *     static const atl_option_t the_options[] = {
@@ -9,7 +9,8 @@
  *         {0}};
  *     ATL_TRY(atl_options_parse(&usage, argc, argv, &settings, NULL, &wants_help));
  *
- * `--name VALUE`, `--name=VALUE`, `--flag`; `--` ends the options. Unknown names fail with the nearest known one.
+ * Options are `--name VALUE`, `--name=VALUE` and `--flag`; `--` ends them. The message for an unknown name suggests the
+ * nearest known one. All local.
  */
 #ifndef ATL_COMMON_OPTIONS_H
 #define ATL_COMMON_OPTIONS_H
@@ -33,17 +34,17 @@ typedef enum {
   ATL_OPTION_FLAG,  /* bool */
   ATL_OPTION_INT,   /* int64_t */
   ATL_OPTION_REAL,  /* double */
-  ATL_OPTION_TEXT,  /* const char *, NULL when not given and without default */
+  ATL_OPTION_TEXT,  /* const char *; NULL when neither given nor defaulted */
   ATL_OPTION_TEXTS, /* atl_text_list_t, repeatable */
   ATL_OPTION_BYTES, /* int64_t, with suffix K, M, G, T (binary) */
 } atl_option_kind_t;
 
 typedef struct {
-  const char *name;       /* without dashes; NULL ends the table. A name "" is a heading whose text is `help` */
-  atl_option_kind_t kind; /* decides the type of the field */
+  const char *name;       /* without dashes; NULL ends the table; "" makes the entry a heading with text `help` */
+  atl_option_kind_t kind; /* determines the type of the field */
   size_t offset;          /* of the field in the settings struct */
   const char *argument;   /* "N" in `--samples N`; NULL for flags */
-  const char *fallback;   /* default as text; NULL: zero, NULL or false */
+  const char *fallback;   /* default, as text; NULL: zero, NULL or false */
   const char *help;
 } atl_option_t;
 
@@ -51,19 +52,20 @@ typedef struct {
   const char *command;  /* "generate" */
   const char *synopsis; /* "--model DIR --prompt TEXT [options]" */
   const char *summary;  /* one sentence */
-  const char *examples; /* lines, shown at the end of --help; or NULL */
+  const char *examples; /* lines at the end of --help, or NULL */
   const atl_option_t *options;
-  const char *operands; /* name of the operands ("FILE ..."), or NULL when the command takes none */
+  const char *operands; /* their name ("FILE ..."), or NULL when the command takes none */
 } atl_usage_t;
 
-/* Fills `settings` with defaults, then argv[1..]. Operands go to *operands (NULL: none accepted).
- * *wants_help is set by -h and --help; then nothing else is checked. USAGE on anything not understood. Borrows argv. */
+/* Sets `settings` to the defaults, then applies argv[1..]. Operands go to *operands (NULL: none are accepted). -h or
+ * --help sets *wants_help, and nothing else is checked then. USAGE when a word or value is not understood. Borrows
+ * argv. */
 atl_status_t atl_options_parse(const atl_usage_t *usage, int argc, char **argv, void *settings,
                                atl_text_list_t *operands, bool *wants_help);
-/* The --help page. */
+/* Prints the --help page. */
 void atl_options_help(const atl_usage_t *usage, FILE *out);
-/* "--samples 16 --temperature 0.7": every option that is not at its default, as a shell reads it, in the arena. MEMORY.
- */
+/* Writes all options that are not at their defaults, quoted for a shell ("--samples 32 --temperature 0.7"). *text is
+ * owned by the arena. MEMORY. */
 atl_status_t atl_options_summary(const atl_usage_t *usage, const void *settings, atl_arena_t *arena, char **text);
 
 #endif

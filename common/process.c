@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "pid (name) state ppid ...": the name may hold blanks and brackets, so fields are counted from its last bracket. */
+/* The file is "pid (name) state ppid ...". The name may contain spaces and parentheses, so fields are counted from the
+ * last ')'. */
 int64_t atl_process_start(int64_t pid) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);

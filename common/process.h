@@ -1,8 +1,8 @@
-/* Process: is another process of this host still there? A pid alone does not say, as pids are used again: its time of
- * start goes with it. Linux (/proc); elsewhere nothing is known.
+/* Process: tells whether a process of this host is still alive. A pid alone is not enough, as pids are reused; the pid
+ * with its start time is unique. Linux only (/proc): on other systems start times are 0. Local.
  *
- *     int64_t start = atl_process_start(pid);                    0: there is no such process
- *     bool is_the_same_one_alive = start != 0 && atl_process_start(pid) == start;
+ *     int64_t start = atl_process_start(pid);                              stored; 0: no such process
+ *     bool is_alive = start != 0 && atl_process_start(pid) == start;       later
  */
 #ifndef ATL_COMMON_PROCESS_H
 #define ATL_COMMON_PROCESS_H
@@ -11,9 +11,9 @@
 
 enum { ATL_HOST_BYTES = 256 };
 
-/* When a process started, in clock ticks since boot (proc(5), field 22); 0 when there is none or it is a zombie. */
+/* Start time of a process in clock ticks since boot (proc(5), field 22); 0 if it does not exist or is a zombie. */
 int64_t atl_process_start(int64_t pid);
-/* This host's name; "?" when it has none. Returns name. */
+/* Writes this host's name, or "?" if it has none, into name; returns name. */
 const char *atl_process_host(char name[ATL_HOST_BYTES]);
 
 #endif

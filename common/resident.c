@@ -16,6 +16,6 @@ uint64_t atl_resident_peak_bytes(void) {
 void atl_resident_reset_peak(void) {
   FILE *file = fopen("/proc/self/clear_refs", "w");
   if (file == NULL) return;
-  fputs("5", file); /* proc(5): the peak becomes what is resident now */
+  fputs("5", file); /* proc(5): sets VmHWM to the current resident size */
   fclose(file);
 }

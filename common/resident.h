@@ -1,13 +1,13 @@
-/* Resident: what this process takes of the machine's memory, libraries, stacks and mapped files included, as the system
- * counts it (common/memory counts what the program has asked for). Linux; elsewhere not known. */
+/* Resident: the resident set size of this process as the system counts it, with libraries, stacks and mapped files
+ * (common/memory counts the bytes that the program allocated). Linux only. Local. */
 #ifndef ATL_COMMON_RESIDENT_H
 #define ATL_COMMON_RESIDENT_H
 
 #include <stdint.h>
 
-/* The most it has taken since the peak was reset, or ever; 0: not known. */
+/* Peak resident bytes (VmHWM) since the last reset, or since the start; 0: unknown. */
 uint64_t atl_resident_peak_bytes(void);
-/* From now on. Where the system does not allow it, the peak stays what it was. */
+/* Sets the peak to the current size. Where the system does not allow that, the old peak stays. */
 void atl_resident_reset_peak(void);
 
 #endif

@@ -1,6 +1,6 @@
-/* The header is JSON and so hostile text; the numbers in it address mapped memory. Each entry is therefore checked to
- * lie inside the data and to be exactly as long as its shape says, and the sorted entries not to overlap, before any
- * view is handed out. Names are found in a table of open addressing, at most half full. */
+/* The header is untrusted JSON whose integers address mapped memory. Before any view is handed out, each entry must lie
+ * inside the data and be exactly as long as its shape says, and the sorted entries must not overlap. Names are looked
+ * up in a hash table with open addressing, at most half full. */
 #include "common/safetensors.h"
 
 #include <inttypes.h>
@@ -12,19 +12,19 @@
 #include "common/arena.h"
 #include "common/file.h"
 
-/* The reference library reads headers of at most 100 MB, too. */
+/* MAX_HEADER_BYTES is also the limit of the reference library. */
 enum { LENGTH_BYTES = 8, ALIGNMENT = 64, MAX_HEADER_BYTES = 100000000, MAX_TENSORS = 1 << 24, PIECE_ITEMS = 1 << 16 };
 
 struct atl_safetensors {
   atl_arena_t arena;
-  atl_file_map_t map; /* empty when the bytes are the caller's */
+  atl_file_map_t map; /* empty when opened from bytes */
   json_t *header;     /* owns the names */
   char *path;
   const unsigned char *data;
   size_t data_bytes;
   atl_tensor_t *tensors; /* in file order */
   size_t n_tensors;
-  uint32_t *table; /* index + 1 of a tensor, 0 is free */
+  uint32_t *table; /* (table_size): index + 1 of a tensor; 0: free */
   size_t table_size;
 };
 
@@ -62,7 +62,7 @@ static atl_status_t read_shape(const atl_safetensors_t *file, const json_t *entr
   size_t i;
   json_array_foreach(shape, i, size) {
     ATL_CHECK(json_is_integer(size) && json_integer_value(size) >= 0, INPUT,
-              "%s: tensor %s: its shape should be whole numbers from 0; the file is corrupt", file->path, tensor->name);
+              "%s: tensor %s: expected a shape of integers from 0; the file is corrupt", file->path, tensor->name);
     tensor->shape[i] = json_integer_value(size);
   }
   return ATL_OK;
@@ -88,17 +88,17 @@ static atl_status_t read_entry(const atl_safetensors_t *file, const char *name, 
   return ATL_OK;
 }
 
-static int compare_places(const void *a, const void *b) {
+static int compare_offsets(const void *a, const void *b) {
   const atl_tensor_t *left = a, *right = b;
   uintptr_t x = (uintptr_t)left->data, y = (uintptr_t)right->data;
   if (x != y) return x < y ? -1 : 1;
-  size_t n_left = 0, n_right = 0; /* an empty tensor comes before the one that begins at its place */
+  size_t n_left = 0, n_right = 0; /* an empty tensor sorts before the one that begins at the same offset */
   (void)atl_tensor_n_bytes(left, &n_left);
   (void)atl_tensor_n_bytes(right, &n_right);
   return n_left != n_right ? (n_left < n_right ? -1 : 1) : strcmp(left->name, right->name);
 }
 
-/* Tensors fill the data from the first byte to the last, as the reference library demands: nothing can hide between. */
+/* Tensors must fill the data without gaps, as the reference library requires, so that nothing can hide in between. */
 static atl_status_t check_layout(const atl_safetensors_t *file) {
   const unsigned char *end = file->data;
   for (size_t i = 0; i < file->n_tensors; i++) {
@@ -108,7 +108,7 @@ static atl_status_t check_layout(const atl_safetensors_t *file) {
     ATL_CHECK((const unsigned char *)tensor->data >= end, INPUT, "%s: tensors %s and %s overlap; the file is corrupt",
               file->path, file->tensors[i - 1].name, tensor->name);
     ATL_CHECK((const unsigned char *)tensor->data == end, INPUT,
-              "%s: expected tensors without gaps, found %zu bytes before tensor %s that are no tensor's", file->path,
+              "%s: expected tensors without gaps, found %zu unused bytes before tensor %s", file->path,
               (size_t)((const unsigned char *)tensor->data - end), tensor->name);
     end = (const unsigned char *)tensor->data + n_bytes;
   }
@@ -135,10 +135,10 @@ static atl_status_t fill_table(atl_safetensors_t *file) {
 static atl_status_t check_metadata(const atl_safetensors_t *file) {
   json_t *metadata = json_object_get(file->header, "__metadata__"), *value;
   ATL_CHECK(metadata == NULL || json_is_object(metadata), INPUT,
-            "%s: \"__metadata__\" should be an object; corrupt file", file->path);
+            "%s: \"__metadata__\" should be an object; the file is corrupt", file->path);
   const char *key;
-  json_object_foreach(metadata, key, value)
-      ATL_CHECK(json_is_string(value), INPUT, "%s: metadata %s should be a text; corrupt file", file->path, key);
+  json_object_foreach(metadata, key, value) ATL_CHECK(
+      json_is_string(value), INPUT, "%s: metadata %s should be a string; the file is corrupt", file->path, key);
   return ATL_OK;
 }
 
@@ -173,7 +173,7 @@ static atl_status_t read_all(atl_safetensors_t *file, const unsigned char *bytes
     ATL_TRY(read_entry(file, name, entry, &file->tensors[file->n_tensors]));
     file->n_tensors++;
   }
-  qsort(file->tensors, file->n_tensors, sizeof *file->tensors, compare_places);
+  qsort(file->tensors, file->n_tensors, sizeof *file->tensors, compare_offsets);
   ATL_TRY(check_layout(file));
   return fill_table(file);
 }
@@ -242,7 +242,7 @@ const json_t *atl_safetensors_all_metadata(const atl_safetensors_t *file) {
 
 /* ---- writing ---- */
 
-/* What is written: tensors, and what each is stored as (NULL: as it is). */
+/* The tensors to write, and the dtype each is stored as (NULL: its own). */
 typedef struct {
   const atl_tensor_t *tensors;
   const atl_dtype_t *stored;
@@ -282,7 +282,7 @@ static atl_status_t build_header(json_t *header, const content_t *content, const
   return ATL_OK;
 }
 
-/* Length, text and the spaces that make the data begin at a multiple of 64. */
+/* Writes the size, the text, and spaces so that the data begins at a multiple of 64. */
 static atl_status_t write_header(atl_file_writer_t *writer, const char *text) {
   static const char spaces[ALIGNMENT + 1] = "                                                                ";
   size_t n = strlen(text), n_padding = (ALIGNMENT - (LENGTH_BYTES + n) % ALIGNMENT) % ALIGNMENT;

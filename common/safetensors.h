@@ -1,12 +1,13 @@
-/* safetensors: the file format of Hugging Face's safetensors 0.x: u64 little-endian header size, JSON header of
- * {name: {dtype, shape, data_offsets}} with an optional "__metadata__", then the raw bytes.
+/* Safetensors: reads and writes the file format of Hugging Face's safetensors 0.x: the header size (u64,
+ * little-endian), a JSON header {name: {dtype, shape, data_offsets}} with an optional "__metadata__", then the tensors'
+ * bytes.
  *
- * The file is mapped; tensors are views into it, in file order. Every offset, size, shape product and overlap is
- * checked before a view is handed out.
+ * A file is mapped; its tensors are views into the map, in file order. Opening checks every offset, size, shape product
+ * and overlap, so a view never reaches outside the file. All local.
  *
  *     atl_safetensors_t *file;
  *     ATL_TRY(atl_safetensors_open("vae.safetensors", &file));
- *     const atl_tensor_t *codebook = atl_safetensors_find(file, "codebook.weight");   -- NULL when there is none
+ *     const atl_tensor_t *codebook = atl_safetensors_find(file, "codebook.weight");   NULL: absent
  *     atl_safetensors_destroy(&file);
  */
 #ifndef ATL_COMMON_SAFETENSORS_H
@@ -17,30 +18,31 @@
 
 typedef struct atl_safetensors atl_safetensors_t;
 
-/* Do n bytes begin as a safetensors file does: a length that a file can have, then '{'? Text has letters in the length. */
+/* Do the bytes begin like a safetensors file: a header size below 2^48, then '{'? Text has letters in those bytes. */
 bool atl_safetensors_is_one(const void *bytes, size_t n_bytes);
-/* INPUT when the file is missing, truncated, or any entry is malformed. Caller owns. */
+/* INPUT when the file is missing or truncated or an entry is malformed; UNSUPPORTED for other dtypes. Caller owns. */
 atl_status_t atl_safetensors_open(const char *path, atl_safetensors_t **file);
-/* The same from n bytes in memory that outlive the object; `where` names them in messages. */
+/* The same from n_bytes in memory, borrowed until destroy; `where` names them in messages. */
 atl_status_t atl_safetensors_open_bytes(const void *bytes, size_t n_bytes, const char *where, atl_safetensors_t **file);
-/* Gives the memory of what was read back to the system, which keeps the file; what is read again comes from there. */
+/* Drops the pages read so far from this process; a later read loads them from the file again. */
 void atl_safetensors_release(const atl_safetensors_t *file);
 void atl_safetensors_destroy(atl_safetensors_t **file);
 
 const char *atl_safetensors_path(const atl_safetensors_t *file);
 size_t atl_safetensors_n_tensors(const atl_safetensors_t *file);
+/* The tensor at an index (asserted), or of a name (hashed; NULL: absent). Borrowed from the file. */
 const atl_tensor_t *atl_safetensors_get(const atl_safetensors_t *file, size_t i_tensor);
-const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file,
-                                         const char *name);                           /* hashed; NULL when absent */
-const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key); /* NULL when absent */
-const json_t *atl_safetensors_all_metadata(const atl_safetensors_t *file); /* object of texts; NULL when absent */
+const atl_tensor_t *atl_safetensors_find(const atl_safetensors_t *file, const char *name);
+/* The text of a key of "__metadata__", and the whole object of strings; NULL: absent. Borrowed from the file. */
+const char *atl_safetensors_metadata(const atl_safetensors_t *file, const char *key);
+const json_t *atl_safetensors_all_metadata(const atl_safetensors_t *file);
 
-/* Writes tensors in the given order, atomically: the data begins 64-byte aligned and has no gaps, as the format's own
- * library asks. metadata: n_metadata pairs key, value. Borrows. */
+/* Writes tensors in the given order, atomically. The data begins 64-byte aligned and has no gaps, as the reference
+ * library requires. metadata: n_metadata pairs (key, value). IO; INPUT when a name is not UTF-8; INTERNAL when two
+ * tensors have the same name. Borrows. */
 atl_status_t atl_safetensors_save(const char *path, const atl_tensor_t *tensors, size_t n_tensors,
                                   const char *const (*metadata)[2], size_t n_metadata);
-/* The same with tensor i stored as stored[i] (a float dtype for float tensors: F32, F16, BF16, or its own), converted
- * piece by piece. */
+/* The same with tensor i converted to stored[i]: its own dtype or, for a float tensor, F32, F16 or BF16. */
 atl_status_t atl_safetensors_save_as(const char *path, const atl_tensor_t *tensors, const atl_dtype_t *stored,
                                      size_t n_tensors, const char *const (*metadata)[2], size_t n_metadata);
 

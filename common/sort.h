@@ -1,12 +1,12 @@
-/* Sort: numbers in order, for medians and for what leaves out extremes. */
+/* Sort: doubles in ascending order, for medians and trimmed means. */
 #ifndef ATL_COMMON_SORT_H
 #define ATL_COMMON_SORT_H
 
 #include <stddef.h>
 
-/* x(n), the smallest first. */
+/* Sorts x(n) in ascending order; no NaN. */
 void atl_sort_doubles(double *x, size_t n);
-/* The median of x(n), which it sorts: the mean of the two in the middle when n is even; 0 when n is 0. */
+/* Sorts x(n) and returns its median: the mean of the middle two when n is even, 0 when n is 0. */
 double atl_sort_median(double *x, size_t n);
 
 #endif

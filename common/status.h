@@ -1,14 +1,15 @@
-/* Status: how every function of atelier fails.
+/* Status: error codes, messages and traces of all functions.
  *
- * A function that can fail returns atl_status_t; results leave through its last pointer arguments. The failing
- * place records one message with file, line and function; each caller that passes the failure on adds a frame.
- * Only main() turns a status into an exit code and prints the trace.
+ * A function that can fail returns atl_status_t and passes results through its last pointer arguments. The place of the
+ * failure records one message with file, line and function; each caller that returns the failure adds a frame. Only
+ * main() turns a status into an exit code and prints the trace.
  *
  *     ATL_CHECK(n_rows > 0, INPUT, "%s: expected rows, found none; try --samples 1", path);
  *     ATL_TRY(atl_safetensors_open(path, &file));
  *     return ATL_OK;
  *
- * The trace is a property of the thread. Messages say what was expected, what was found and what to try.
+ * Message and trace are thread-local. A message says what was expected, what was found and what to try. Control
+ * characters in it are replaced, as names from files could otherwise control a terminal.
  */
 #ifndef ATL_COMMON_STATUS_H
 #define ATL_COMMON_STATUS_H
@@ -35,32 +36,33 @@ typedef enum {
       ATL_N_STATUSES
 } atl_status_t;
 
-enum { ATL_MESSAGE_BYTES = 2048 }; /* of a message, with its end */
+enum { ATL_MESSAGE_BYTES = 2048 }; /* of a message, with its NUL */
 
-/* Name ("INPUT"), sentence and process exit code of a status. */
+/* The name ("INPUT"), sentence and exit code of a status. Static. */
 const char *atl_status_name(atl_status_t status);
 const char *atl_status_sentence(atl_status_t status);
 int atl_status_exit_code(atl_status_t status);
 
-/* Starts a trace with a message; returns `status`. Use through ATL_FAIL. */
+/* Starts a new trace with a message; returns `status`. Used through ATL_FAIL. */
 atl_status_t atl_status_fail(atl_status_t status, const char *file, int line, const char *function, const char *format,
                              ...) __attribute__((format(printf, 5, 6)));
 
-/* Appends a frame to the trace; returns `status`. Use through ATL_TRY. */
+/* Appends a frame to the trace; returns `status`. Used through ATL_TRY. */
 atl_status_t atl_status_pass(atl_status_t status, const char *file, int line, const char *function);
 
-/* Puts `prefix` before the last failure's message unless `status` is OK; returns `status`. A command uses it to turn the
- * field that a message of model/ begins with into its option: "kv int4: ..." becomes "--kv int4: ...". */
+/* Puts `prefix` before the message unless `status` is OK; returns `status`. A command uses it to turn the name that a
+ * message of model/ begins with into its option: "kv int4: ..." becomes "--kv int4: ...". */
 atl_status_t atl_status_prefix(atl_status_t status, const char *prefix);
 
-/* The last failure's message, one line, and its frames, a line each ("  at file:line function"). Borrowed until the
+/* The last failure's message (one line) and its frames, one line each ("  at file:line function"). Borrowed until the
  * next failure on this thread. */
 const char *atl_status_message(void);
 const char *atl_status_trace(void);
 
+/* Prints the expression and aborts. Used through ATL_ASSERT. */
 _Noreturn void atl_status_abort(const char *file, int line, const char *expression);
 
-/* The comma tells the compiler that the result is not ATL_OK, so that it knows what is initialised after a success. */
+/* The comma expression tells the compiler that the result is not ATL_OK, so it knows what is initialised on success. */
 #define ATL_FAIL(code, ...)                                                                                            \
   (atl_status_fail(ATL_##code, __FILE__, __LINE__, __func__, __VA_ARGS__), (atl_status_t)ATL_##code)
 

@@ -1,4 +1,4 @@
-/* Half formats are converted by their bits (IEEE 754 binary16; bfloat16 is the upper half of binary32). */
+/* Half-precision formats are converted bit by bit: F16 is IEEE 754 binary16, BF16 the upper half of binary32. */
 #include "common/tensor.h"
 
 #include <stdio.h>
@@ -8,15 +8,15 @@
 static const struct {
   const char *name;
   size_t bytes;
-} the_dtypes[] = {
+} dtypes[] = {
 #define X(name, bytes) {#name, bytes},
     ATL_DTYPE_LIST(X)
 #undef X
 };
 
-const char *atl_dtype_name(atl_dtype_t dtype) { return the_dtypes[dtype].name; }
+const char *atl_dtype_name(atl_dtype_t dtype) { return dtypes[dtype].name; }
 
-size_t atl_dtype_bytes(atl_dtype_t dtype) { return the_dtypes[dtype].bytes; }
+size_t atl_dtype_bytes(atl_dtype_t dtype) { return dtypes[dtype].bytes; }
 
 bool atl_dtype_is_float(atl_dtype_t dtype) {
   return dtype == ATL_F32 || dtype == ATL_F64 || dtype == ATL_F16 || dtype == ATL_BF16;
@@ -24,7 +24,7 @@ bool atl_dtype_is_float(atl_dtype_t dtype) {
 
 atl_dtype_t atl_dtype_find(const char *name, size_t n) {
   for (int i = 0; i < ATL_N_DTYPES; i++)
-    if (strlen(the_dtypes[i].name) == n && strncasecmp(the_dtypes[i].name, name, n) == 0) return (atl_dtype_t)i;
+    if (strlen(dtypes[i].name) == n && strncasecmp(dtypes[i].name, name, n) == 0) return (atl_dtype_t)i;
   return ATL_N_DTYPES;
 }
 
@@ -32,7 +32,7 @@ atl_status_t atl_tensor_n_items(const atl_tensor_t *tensor, size_t *n_items) {
   size_t n = 1;
   for (int i = 0; i < tensor->n_dims; i++)
     ATL_CHECK(tensor->shape[i] >= 0 && !__builtin_mul_overflow(n, (size_t)tensor->shape[i], &n), INPUT,
-              "tensor %s: size %lld of dimension %d is not possible; the file is corrupt", tensor->name,
+              "tensor %s: size %lld of dimension %d is impossible; the file is corrupt", tensor->name,
               (long long)tensor->shape[i], i);
   *n_items = n;
   return ATL_OK;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 size_t atl_utf8_get(const char *text, size_t n, uint32_t *code) {
-  static const uint32_t the_least[] = {0, 0, 0x80, 0x800, 0x10000}; /* anything less is an overlong form */
+  static const uint32_t min_codes[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length; a smaller code is overlong */
   if (n == 0) return 0;
   unsigned char first = (unsigned char)text[0];
   size_t length = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
@@ -14,7 +14,7 @@ size_t atl_utf8_get(const char *text, size_t n, uint32_t *code) {
     if ((next & 0xc0) != 0x80) return 0;
     value = value << 6 | (next & 0x3f);
   }
-  if (value < the_least[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return 0;
+  if (value < min_codes[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return 0;
   *code = value;
   return length;
 }

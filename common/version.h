@@ -1,4 +1,4 @@
-/* Version of the program; git describe is added by the build. */
+/* Version: of the program. The build adds the output of git describe. */
 #ifndef ATL_COMMON_VERSION_H
 #define ATL_COMMON_VERSION_H
 

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 const char *atl_role_kind_name(atl_role_kind_t kind) {
-  static const char *const names[ATL_N_ROLES] = {"coordinator", "decoder", "stage"}; /* in alphabetical order */
+  static const char *const names[ATL_N_ROLES] = {"coordinator", "decoder",
+                                                 "stage"}; /* alphabetical, so atl_role_compare can compare kinds */
   return names[kind];
 }
 

@@ -12,9 +12,9 @@
 
 enum { MAX_PLAIN = 64, MAX_CLEANED = 40 }; /* MAX_CLEANED + '-' + 16 hex digits stay below ATL_FOLDER_BYTES */
 
-/* A prompt's folder lies beside these and their temporaries. */
-static const char *const the_own_files[] = {"run.json",   "results.jsonl", "index.html",
-                                            "report.txt", "journal.pb",    "trace.json"};
+/* A prompt's folder must not collide with these files or their temporaries. journal.pb is planned. */
+static const char *const own_files[] = {"run.json",   "results.jsonl", "index.html",
+                                        "report.txt", "journal.pb",    "trace.json"};
 
 static bool is_safe(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -23,8 +23,8 @@ static bool is_safe(char c) {
 static bool is_own_name(const char *id) {
   size_t n = strlen(id);
   if (n == 0 || n > MAX_PLAIN || id[0] == '.' || id[0] == '-') return false;
-  for (size_t i = 0; i < sizeof the_own_files / sizeof the_own_files[0]; i++)
-    if (strncmp(id, the_own_files[i], strlen(the_own_files[i])) == 0) return false;
+  for (size_t i = 0; i < sizeof own_files / sizeof own_files[0]; i++)
+    if (strncmp(id, own_files[i], strlen(own_files[i])) == 0) return false;
   for (size_t i = 0; i < n; i++)
     if (!is_safe(id[i])) return false;
   return true;

@@ -9,7 +9,7 @@ struct atl_trace {
 
 atl_status_t atl_trace_new(int64_t capacity, atl_trace_t **trace) {
   *trace = NULL;
-  ATL_CHECK(capacity > 0, INPUT, "a trace needs room for an event, found %lld", (long long)capacity);
+  ATL_CHECK(capacity > 0, INPUT, "expected room for at least one event in a trace, found %lld", (long long)capacity);
   ATL_TRY(ATL_NEW(1, trace));
   (*trace)->capacity = capacity;
   atl_status_t status = ATL_NEW(capacity, &(*trace)->events);
@@ -37,7 +37,7 @@ static void reverse(atl_trace_event_t *events, int64_t n) {
   }
 }
 
-/* A full ring is turned so that its oldest event comes first: each part reversed, then the whole. */
+/* A full ring is rotated so that its oldest event comes first: reverse both parts, then the whole. */
 const atl_trace_event_t *atl_trace_get(atl_trace_t *t, int64_t *n, int64_t *n_lost) {
   bool is_full = t->n_put >= t->capacity;
   *n = is_full ? t->capacity : t->n_put;
@@ -52,10 +52,10 @@ const atl_trace_event_t *atl_trace_get(atl_trace_t *t, int64_t *n, int64_t *n_lo
 }
 
 const char *atl_trace_kind_name(int kind) {
-  static const char *const the_names[] = {
+  static const char *const names[] = {
 #define X(name, text) text,
       ATL_TRACE_LIST(X)
 #undef X
   };
-  return kind >= 0 && kind < ATL_N_TRACE_KINDS ? the_names[kind] : "?";
+  return kind >= 0 && kind < ATL_N_TRACE_KINDS ? names[kind] : "?";
 }

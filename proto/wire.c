@@ -1,6 +1,6 @@
-/* Plain struct -> generated struct (borrowing its arrays) -> bytes, and back. One set of rules, check_*, holds in both
- * directions. Unpacking allocates in the caller's arena through protobuf-c's allocator hook, so that a hostile message
- * leaves nothing behind; protobuf-c's NULL becomes a status here. */
+/* Packing: plain struct -> generated struct, which borrows its arrays -> bytes. Unpacking is the reverse. The check_*
+ * functions validate in both directions. Unpacking allocates in the caller's arena through protobuf-c's allocator hook,
+ * so a malformed message leaks nothing; protobuf-c's NULL becomes a status here. */
 #include "proto/wire.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "common/memory.h"
 #include "proto/atelier.pb-c.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "token grids travel as the machine's own u16");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "token grids are sent as u16 in native byte order");
 
 /* ---- bytes ---- */
 
@@ -44,7 +44,7 @@ static atl_status_t pack(const ProtobufCMessage *message, atl_buffer_t *buffer) 
 
 typedef struct {
   atl_arena_t *arena;
-  atl_status_t status; /* of the first allocation that failed */
+  atl_status_t status; /* of the first failed allocation */
 } source_t;
 
 static void *allocate(void *context, size_t n_bytes) {
@@ -54,13 +54,13 @@ static void *allocate(void *context, size_t n_bytes) {
   return block;
 }
 
-/* The arena frees. */
+/* The arena frees all blocks at once. */
 static void release(void *context, void *block) {
   (void)context;
   (void)block;
 }
 
-/* *message points to the generated type of `descriptor`, in the arena. */
+/* Stores a pointer to the unpacked message (the generated type of `descriptor`, owned by the arena) at *message. */
 static atl_status_t unpack(const ProtobufCMessageDescriptor *descriptor, const char *bytes, size_t n_bytes,
                            atl_arena_t *arena, void *message) {
   source_t source = {arena, ATL_OK};
@@ -68,13 +68,13 @@ static atl_status_t unpack(const ProtobufCMessageDescriptor *descriptor, const c
   ProtobufCMessage *made = protobuf_c_message_unpack(descriptor, &allocator, n_bytes, (const uint8_t *)bytes);
   ATL_TRY(source.status);
   ATL_CHECK(made != NULL, INPUT,
-            "%zu bytes are not a whole %s message: torn, corrupt or from another version of atelier", n_bytes,
+            "%zu bytes are not a complete %s message: truncated, corrupt or from another version of atelier", n_bytes,
             descriptor->short_name);
   memcpy(message, &made, sizeof made);
   return ATL_OK;
 }
 
-/* ---- rules ---- */
+/* ---- validation ---- */
 
 static atl_status_t check_number(const char *name, uint64_t value, uint64_t min, uint64_t max) {
   ATL_CHECK(value >= min && value <= max, INPUT, "message field %s: expected %llu to %llu, found %llu", name,
@@ -89,7 +89,7 @@ static atl_status_t check_int(const char *name, int64_t value, int64_t min, int6
 }
 
 static atl_status_t check_text(const char *name, const char *text) {
-  ATL_CHECK(text != NULL, INPUT, "message field %s: expected a text, found none", name);
+  ATL_CHECK(text != NULL, INPUT, "message field %s: expected a string, found none", name);
   return ATL_OK;
 }
 
@@ -105,16 +105,16 @@ static atl_status_t check_sampling(const atl_sampling_t *sampling) {
 
 static atl_status_t check_dtypes(const atl_job_t *job) {
   ATL_CHECK(job->dtype == ATL_F32 || job->dtype == ATL_BF16, INPUT,
-            "message field job.dtype: expected that of F32 or BF16, found %d", (int)job->dtype);
+            "message field job.dtype: expected the dtype F32 or BF16, found %d", (int)job->dtype);
   ATL_CHECK(job->kv == ATL_F32 || job->kv == ATL_BF16 || job->kv == ATL_I8, INPUT,
-            "message field job.kv: expected that of F32, BF16 or I8, found %d", (int)job->kv);
+            "message field job.kv: expected the dtype F32, BF16 or I8, found %d", (int)job->kv);
   return check_int("job.backend", job->backend, 0, INT32_MAX);
 }
 
 static atl_status_t check_prompt(const atl_prompt_t *prompt) {
   ATL_TRY(check_text("prompt.id", prompt->id));
   ATL_TRY(check_text("prompt.text", prompt->text));
-  ATL_CHECK(prompt->id[0] != '\0', INPUT, "message field prompt.id: expected a name, found nothing");
+  ATL_CHECK(prompt->id[0] != '\0', INPUT, "message field prompt.id: expected a name, found an empty string");
   ATL_TRY(check_int("prompt.n_samples", prompt->n_samples, 1, ATL_MAX_SAMPLES));
   ATL_TRY(check_int("prompt.n_ids", prompt->n_ids, 0, ATL_MAX_CODES));
   return check_int("prompt.n_clip_ids", prompt->n_clip_ids, 0, ATL_MAX_CODES);
@@ -167,13 +167,13 @@ static atl_status_t check_report(const atl_report_t *report) {
                             report->progress, report->prefill, report->backpressure, report->before,
                             report->after,    report->last,    report->score};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
-    ATL_CHECK(isfinite(seconds[i]) && seconds[i] >= 0, INPUT, "a report of rank %d has %g seconds", (int)report->rank,
-              seconds[i]);
+    ATL_CHECK(isfinite(seconds[i]) && seconds[i] >= 0, INPUT,
+              "a report of rank %d: expected finite seconds from 0, found %g", (int)report->rank, seconds[i]);
   ATL_TRY(check_role(&report->role));
   return check_int("report.rank", report->rank, 0, INT32_MAX);
 }
 
-/* Numbers that the wire carries unsigned and we keep signed. */
+/* Converts integers that are unsigned in messages and signed in our structs. */
 static atl_status_t get_int(const char *name, uint32_t value, int32_t *out) {
   ATL_TRY(check_number(name, value, 0, INT32_MAX));
   *out = (int32_t)value;
@@ -287,7 +287,7 @@ atl_status_t atl_wire_pack_grids(const atl_grids_t *grids, atl_buffer_t *buffer)
 static atl_status_t get_grid(const Atelier__Grid *from, atl_grid_t *grid) {
   ATL_TRY(get_candidate(from->candidate, &grid->candidate));
   ATL_CHECK(from->codes.len % sizeof *grid->codes == 0, INPUT,
-            "message field grid.codes: expected 2 bytes a code, found %zu bytes", from->codes.len);
+            "message field grid.codes: expected 2 bytes per image token, found %zu bytes", from->codes.len);
   ATL_TRY(get_count("grid.n_codes", from->codes.len / sizeof *grid->codes, ATL_MAX_CODES, &grid->n_codes));
   grid->codes = (const uint16_t *)(const void *)from->codes.data; /* arena blocks are aligned */
   grid->has_threshold = from->has_threshold;
@@ -460,7 +460,7 @@ atl_status_t atl_wire_unpack_failure(const char *bytes, size_t n_bytes, atl_aren
 
 /* ---- job ---- */
 
-/* Generated structs borrow; none of these is written to through the message. */
+/* Generated structs borrow these arrays through non-const pointers, but packing does not write to them. */
 static char *borrow_text(const char *text) { return (char *)(uintptr_t)text; }
 static int32_t *borrow_ints(const int32_t *ints) { return (int32_t *)(uintptr_t)ints; }
 

@@ -1,14 +1,14 @@
-/* The names are those of torch/_utils.py, torch/_tensor.py and torch/storage.py (1.0 to 2.x), of TorchScript's pickler,
- * and of what Python's own types reduce to. */
+/* The names come from torch/_utils.py, torch/_tensor.py and torch/storage.py (1.0 to 2.x), from TorchScript's pickler,
+ * and from the __reduce__ of Python's own types. */
 #include "common/torch/globals.h"
 
 #include <string.h>
 
-/* storage class after "torch.", "torch.cuda." or "torch.storage."; dtype names after "torch." */
+/* Storage classes, without "torch.", "torch.cuda." or "torch.storage.", and dtype names, without "torch.". */
 static const struct {
   const char *storage, *name, *alias;
   atl_dtype_t dtype;
-} the_types[] = {
+} types[] = {
     {"FloatStorage", "float32", "float", ATL_F32},  {"DoubleStorage", "float64", "double", ATL_F64},
     {"HalfStorage", "float16", "half", ATL_F16},    {"BFloat16Storage", "bfloat16", "bfloat16", ATL_BF16},
     {"LongStorage", "int64", "long", ATL_I64},      {"IntStorage", "int32", "int", ATL_I32},
@@ -17,7 +17,7 @@ static const struct {
     {"UInt16Storage", "uint16", "uint16", ATL_U16}, {"UntypedStorage", "", "", ATL_N_DTYPES},
     {"_UntypedStorage", "", "", ATL_N_DTYPES},
 };
-enum { N_TYPES = sizeof the_types / sizeof the_types[0] };
+enum { N_TYPES = sizeof types / sizeof types[0] };
 
 static bool has_prefix(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
@@ -31,8 +31,8 @@ static atl_status_t find_storage_type(const atl_torchtensors_t *tensors, const c
   for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0] && last == name; i++)
     if (has_prefix(name, prefixes[i])) last = name + strlen(prefixes[i]);
   for (int i = 0; i < N_TYPES && last != name; i++)
-    if (strcmp(last, the_types[i].storage) == 0) {
-      *dtype = the_types[i].dtype;
+    if (strcmp(last, types[i].storage) == 0) {
+      *dtype = types[i].dtype;
       return ATL_OK;
     }
   return ATL_FAIL(UNSUPPORTED,
@@ -44,8 +44,8 @@ static atl_status_t find_dtype(const atl_torchtensors_t *tensors, const atl_valu
   if (is_global(global) && has_prefix(global->text, "torch.")) {
     const char *name = global->text + strlen("torch.");
     for (int i = 0; i < N_TYPES; i++)
-      if (*name != '\0' && (strcmp(name, the_types[i].name) == 0 || strcmp(name, the_types[i].alias) == 0)) {
-        *dtype = the_types[i].dtype;
+      if (*name != '\0' && (strcmp(name, types[i].name) == 0 || strcmp(name, types[i].alias) == 0)) {
+        *dtype = types[i].dtype;
         return ATL_OK;
       }
   }
@@ -66,7 +66,7 @@ static atl_status_t need(const atl_torchtensors_t *tensors, const atl_value_t *c
   return ATL_OK;
 }
 
-/* The class is kept by name, arguments as the attribute "args". */
+/* An object with the name of its class; the arguments become the attribute "args". */
 static atl_status_t new_bag(atl_torchtensors_t *tensors, const char *class_name, const atl_value_t *arguments,
                             atl_value_t **result) {
   atl_value_t *key;
@@ -82,7 +82,7 @@ static atl_status_t build_bag(atl_torchtensors_t *tensors, const atl_value_t *ca
   return new_bag(tensors, callable->text, arguments, result);
 }
 
-/* The first argument is the class: copyreg._reconstructor, copyreg.__newobj__, numpy's _reconstruct. */
+/* The class is the first argument of copyreg._reconstructor, copyreg.__newobj__ and numpy's _reconstruct. */
 static atl_status_t build_instance(atl_torchtensors_t *tensors, const atl_value_t *callable,
                                    const atl_value_t *arguments, atl_value_t **result) {
   ATL_TRY(need(tensors, callable, arguments, 1));
@@ -104,7 +104,7 @@ static atl_status_t copy_items(atl_torchtensors_t *tensors, const atl_value_t *c
   if (arguments->n_items == 0) return ATL_OK;
   const atl_value_t *from = arguments->items[0];
   ATL_CHECK(from->kind == ATL_VALUE_LIST || from->kind == ATL_VALUE_TUPLE || from->kind == ATL_VALUE_SET, INPUT,
-            "%s: %s of what is no list; the file is corrupt", tensors->pool->where, callable->text);
+            "%s: %s of something other than a list; the file is corrupt", tensors->pool->where, callable->text);
   for (size_t i = 0; i < from->n_items; i++) ATL_TRY(atl_value_append(tensors->pool, *result, from->items[i]));
   return ATL_OK;
 }
@@ -137,27 +137,27 @@ static atl_status_t build_dict(atl_torchtensors_t *tensors, const atl_value_t *c
       continue;
     }
     ATL_CHECK((item->kind == ATL_VALUE_LIST || item->kind == ATL_VALUE_TUPLE) && item->n_items == 2, INPUT,
-              "%s: %s of what are no pairs; the file is corrupt", tensors->pool->where, callable->text);
+              "%s: %s of something other than pairs; the file is corrupt", tensors->pool->where, callable->text);
     ATL_TRY(atl_value_put(tensors->pool, *result, item->items[0], item->items[1]));
   }
   return ATL_OK;
 }
 
-/* defaultdict(factory): the factory makes items that are not in the file. */
+/* defaultdict(factory): the factory is ignored, as it only creates missing items. */
 static atl_status_t build_default_dict(atl_torchtensors_t *tensors, const atl_value_t *callable,
                                        const atl_value_t *arguments, atl_value_t **result) {
   (void)callable, (void)arguments;
   return atl_value_new(tensors->pool, ATL_VALUE_DICT, result);
 }
 
-/* Protocol 2 spells bytes as text whose code points are the bytes: _codecs.encode(text, "latin1"), bytearray(text,
- * "latin-1"); no argument is none. */
+/* Protocol 2 writes bytes as text whose code points are the bytes: _codecs.encode(text, "latin1"), bytearray(text,
+ * "latin-1"). Without an argument there are no bytes. */
 static atl_status_t build_bytes(atl_torchtensors_t *tensors, const atl_value_t *callable, const atl_value_t *arguments,
                                 atl_value_t **result) {
   if (arguments->n_items == 0) return atl_value_new_text(tensors->pool, ATL_VALUE_BYTES, "", 0, result);
   const atl_value_t *from = arguments->items[0];
   ATL_CHECK(from->kind == ATL_VALUE_TEXT || from->kind == ATL_VALUE_BYTES, INPUT,
-            "%s: %s of what is no text; the file is corrupt", tensors->pool->where, callable->text);
+            "%s: %s of something other than a string; the file is corrupt", tensors->pool->where, callable->text);
   ATL_TRY(atl_value_new_text(tensors->pool, ATL_VALUE_BYTES, from->text, from->n_bytes, result));
   if (from->kind == ATL_VALUE_BYTES) return ATL_OK;
   unsigned char *bytes = (unsigned char *)(*result)->text;
@@ -210,7 +210,7 @@ static atl_status_t build_tensor_v3(atl_torchtensors_t *tensors, const atl_value
 static atl_status_t build_parameter(atl_torchtensors_t *tensors, const atl_value_t *callable,
                                     const atl_value_t *arguments, atl_value_t **result) {
   ATL_TRY(build_first_argument(tensors, callable, arguments, result));
-  ATL_CHECK((*result)->kind == ATL_VALUE_TENSOR, INPUT, "%s: a parameter that is no tensor; the file is corrupt",
+  ATL_CHECK((*result)->kind == ATL_VALUE_TENSOR, INPUT, "%s: a parameter that is not a tensor; the file is corrupt",
             tensors->pool->where);
   return ATL_OK;
 }
@@ -220,7 +220,7 @@ static build_t build_from_type;
 static const struct {
   const char *name;
   build_t *build;
-} the_globals[] = {
+} globals[] = {
     {"torch._utils._rebuild_tensor_v2", build_tensor},
     {"torch._utils._rebuild_tensor", build_tensor},
     {"torch._utils._rebuild_tensor_v3", build_tensor_v3},
@@ -275,13 +275,13 @@ static const struct {
 };
 
 static build_t *find_global(const char *name) {
-  for (size_t i = 0; i < sizeof the_globals / sizeof the_globals[0]; i++)
-    if (strcmp(the_globals[i].name, name) == 0) return the_globals[i].build;
+  for (size_t i = 0; i < sizeof globals / sizeof globals[0]; i++)
+    if (strcmp(globals[i].name, name) == 0) return globals[i].build;
   return NULL;
 }
 
-/* _rebuild_from_type_v2(function, type, arguments, state): a tensor with Python attributes. The function is one of the
- * list, and not this one again. */
+/* _rebuild_from_type_v2(function, type, arguments, state): a tensor with Python attributes. The function must be
+ * another one of the list. */
 static atl_status_t build_from_type(atl_torchtensors_t *tensors, const atl_value_t *callable,
                                     const atl_value_t *arguments, atl_value_t **result) {
   ATL_TRY(need(tensors, callable, arguments, 3));

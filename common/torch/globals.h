@@ -1,6 +1,6 @@
-/* Torchglobals: what the names in PyTorch's pickles stand for. A fixed list: constructors of plain containers, of
- * tensors and storages, and of small inert objects (devices, paths, dates, numpy scalars), which become bags holding
- * their arguments. A call of any other name is refused: the pickle asks for code to be run.
+/* Torchglobals: the meaning of the names in PyTorch's pickles. A fixed list: constructors of plain containers, of
+ * tensors and storages, and of small inert objects (devices, paths, dates, numpy scalars), which become bags of their
+ * arguments. A call of any other name is rejected, because it would require running code.
  *
  *     atl_pickle_hooks_t hooks = atl_torchglobals_hooks(&tensors);
  *     ATL_TRY(atl_pickle_load(&pool, bytes, n_bytes, &hooks, &n_used, &root));
@@ -11,7 +11,7 @@
 #include "common/torch/pickle.h"
 #include "common/torch/tensor.h"
 
-/* Hooks that note storages and views down in `tensors`, which must outlive them. */
+/* Hooks that record storages and views in `tensors`, which must outlive the hooks. Borrows. */
 atl_pickle_hooks_t atl_torchglobals_hooks(atl_torchtensors_t *tensors);
 
 #endif

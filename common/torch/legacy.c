@@ -1,5 +1,5 @@
-/* As torch.serialization._legacy_load reads it. Storages are found by key: each is listed once and may be referred to
- * often, so that the references are sorted first. */
+/* Follows torch.serialization._legacy_load. The file lists each storage key once, but a pickle may refer to it many
+ * times, so the references are sorted by key for binary search. */
 #include "common/torch/legacy.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 enum { PROTOCOL_VERSION = 1001, COUNT_BYTES = 8 };
 
-/* PROTO and LONG1 of 0x1950a86a20f9469cfc6c; from pickle protocol 4 a FRAME lies between. */
+/* PROTO, then LONG1 of 0x1950a86a20f9469cfc6c; from pickle protocol 4 on with a FRAME between them. */
 bool atl_torchlegacy_is_one(const unsigned char *bytes, size_t n_bytes) {
   static const unsigned char magic[] = {0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
   size_t at = 2, frame = 9;
@@ -75,18 +75,18 @@ static atl_status_t read_count(reader_t *reader, const char *key, uint64_t *coun
   return ATL_OK;
 }
 
-/* One storage's count and items, for all references to it; they agree in type and count. */
+/* Reads a storage's count and items for all references to it, which must agree in dtype and count. */
 static atl_status_t read_storage(reader_t *reader, const char *key, atl_torch_storage_t *const *sorted, size_t n) {
   size_t first = lower_bound(sorted, n, key);
   const char *where = reader->tensors->pool->where;
   ATL_CHECK(first < n && strcmp(sorted[first]->key, key) == 0 && sorted[first]->data == NULL, INPUT,
-            "%s: storage %s is listed, and no tensor uses it or it is listed twice; the file is corrupt", where, key);
+            "%s: storage %s is listed twice, or no tensor uses it; the file is corrupt", where, key);
   uint64_t count;
   ATL_TRY(read_count(reader, key, &count));
   size_t n_bytes = atl_torch_storage_bytes(sorted[first]);
   for (size_t i = first; i < n && strcmp(sorted[i]->key, key) == 0; i++) {
     ATL_CHECK(sorted[i]->n_items == count && sorted[i]->dtype == sorted[first]->dtype, INPUT,
-              "%s: storage %s has %llu items where tensors expect %zu, or two types; the file is corrupt", where, key,
+              "%s: storage %s has %llu items where tensors expect %zu, or two dtypes; the file is corrupt", where, key,
               (unsigned long long)count, sorted[i]->n_items);
     sorted[i]->data = reader->bytes + reader->at;
     sorted[i]->data_bytes = n_bytes;
@@ -104,7 +104,7 @@ static atl_status_t read_storages(reader_t *reader, const atl_value_t *keys, atl
   for (size_t i = 0; i < n; i++) sorted[i] = &tensors->storages[i];
   if (n > 0) qsort(sorted, n, sizeof sorted[0], compare_keys);
   for (size_t i = 0; i < keys->n_items; i++) {
-    ATL_CHECK(keys->items[i]->kind == ATL_VALUE_TEXT, INPUT, "%s: a storage's key is no text; the file is corrupt",
+    ATL_CHECK(keys->items[i]->kind == ATL_VALUE_TEXT, INPUT, "%s: a storage's key is not a string; the file is corrupt",
               tensors->pool->where);
     ATL_TRY(read_storage(reader, keys->items[i]->text, sorted, n));
   }

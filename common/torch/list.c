@@ -1,5 +1,5 @@
-/* Two walks over the values with one path: the first counts, the second fills. A part shared many times is walked as
- * often as it appears, so that steps are bounded. */
+/* Two walks over the values: the first counts the tensors, the second fills the array. A shared value is visited once
+ * for each place it appears in, so the number of steps is bounded. */
 #include "common/torch/list.h"
 
 #include <inttypes.h>
@@ -25,17 +25,17 @@ static bool is_module_part(const atl_value_t *owner, const atl_value_t *key) {
   return false;
 }
 
-/* Appends the name of item i: its key when that is text or a number, else its place. */
+/* Appends the name of item i to the path: its key if that is a string or an integer, else its index. */
 static atl_status_t push_name(walk_t *walk, const atl_value_t *owner, size_t i) {
   const atl_value_t *key = owner->keys == NULL ? NULL : owner->keys[i];
   if (key != NULL && is_module_part(owner, key)) return ATL_OK;
   char number[24];
   const char *name = number;
-  int64_t place = key != NULL && key->kind == ATL_VALUE_INT ? key->integer : (int64_t)i;
-  snprintf(number, sizeof number, "%" PRId64, place);
+  int64_t index = key != NULL && key->kind == ATL_VALUE_INT ? key->integer : (int64_t)i;
+  snprintf(number, sizeof number, "%" PRId64, index);
   if (key != NULL && key->kind == ATL_VALUE_TEXT) {
     name = key->text;
-    ATL_CHECK(strlen(name) == key->n_bytes, INPUT, "%s: the name %s holds a NUL; the file is corrupt",
+    ATL_CHECK(strlen(name) == key->n_bytes, INPUT, "%s: the name %s contains a NUL; the file is corrupt",
               walk->pool->where, name);
   }
   size_t room = sizeof walk->path - walk->n_path;
@@ -59,8 +59,8 @@ static atl_status_t add_tensor(walk_t *walk, const atl_tensor_t *tensor) {
 }
 
 static atl_status_t visit(walk_t *walk, const atl_value_t *value, int depth) {
-  ATL_CHECK(walk->n_steps_left-- > 0, INPUT, "%s: shared parts unfold into far more than the file holds; it is hostile",
-            walk->pool->where);
+  ATL_CHECK(walk->n_steps_left-- > 0, INPUT,
+            "%s: shared values unfold into far more than the file holds; it is hostile", walk->pool->where);
   if (value->kind == ATL_VALUE_TENSOR) return add_tensor(walk, &value->tensor);
   ATL_CHECK(value->n_items == 0 || depth < MAX_DEPTH, INPUT, "%s: tensors are nested deeper than %d levels at %.64s",
             walk->pool->where, MAX_DEPTH, walk->path);

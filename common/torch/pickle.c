@@ -1,5 +1,6 @@
-/* A stack machine: opcodes push values, collect them from the last mark, and file them in a memo (pickle_machine).
- * Nothing recurses, so nesting costs no C stack. Opcodes are those of CPython's pickletools, protocols 2 to 5. */
+/* A stack machine (pickle_machine.c): opcodes push values, collect them from the last mark on, and store them in a
+ * memo. There is no recursion, so nesting takes no C stack. See CPython's pickletools for the opcodes of protocols 2 to
+ * 5. */
 #include "common/torch/pickle.h"
 
 #include <string.h>
@@ -35,8 +36,8 @@ static atl_status_t run_int(atl_pickle_machine_t *machine, unsigned width) {
   return push_int(machine, width == 4 ? (int32_t)(uint32_t)number : (int64_t)number);
 }
 
-/* Two's complement of any length, little-endian. Beyond 64 bits (a random seed, nothing we compute with) it is kept as
- * an object with its bytes. */
+/* A two's complement integer of any length, little-endian. Beyond 64 bits (a random seed; we do not compute with it) it
+ * becomes an object that holds its bytes. */
 static atl_status_t run_long(atl_pickle_machine_t *machine, unsigned width) {
   uint64_t n;
   const unsigned char *bytes;
@@ -67,7 +68,7 @@ static atl_status_t run_float(atl_pickle_machine_t *machine) {
   return ATL_OK;
 }
 
-/* Bytes after a length of `width` bytes. Python 2's strings (`is_either`) are text when they are UTF-8. */
+/* Bytes after a length of `width` bytes. Python 2 strings (`is_either`) are text if they are UTF-8, else bytes. */
 static atl_status_t run_text(atl_pickle_machine_t *machine, atl_value_kind_t kind, unsigned width, bool is_either) {
   uint64_t n;
   const unsigned char *bytes;
@@ -84,7 +85,7 @@ static atl_status_t run_text(atl_pickle_machine_t *machine, atl_value_kind_t kin
 
 /* ---- containers ---- */
 
-/* The top n values (below no mark) become one value of a kind. */
+/* Replaces the top n values, all above the last mark, by one container of them. */
 static atl_status_t collect(atl_pickle_machine_t *machine, atl_value_kind_t kind, size_t n) {
   ATL_TRY(atl_pickle_expect(machine, n));
   atl_value_t *value;
@@ -100,13 +101,13 @@ static atl_status_t collect_from_mark(atl_pickle_machine_t *machine, atl_value_k
   return collect(machine, kind, machine->n_stack - first);
 }
 
-/* Into a LIST or SET; an instance of a list's subclass keeps its items under their numbers. */
+/* Appends to a LIST or SET. An instance of a subclass of list stores its items under their indices. */
 static atl_status_t append(atl_pickle_machine_t *machine, atl_value_t *target, atl_value_t *item) {
   if (target->kind == ATL_VALUE_LIST || target->kind == ATL_VALUE_SET)
     return atl_value_append(machine->pool, target, item);
   ATL_CHECK(target->kind == ATL_VALUE_OBJECT && target->mark == ATL_PICKLE_BAG, INPUT,
-            "%s: byte %zu of the pickle adds an item to what is no list; the file is corrupt", machine->pool->where,
-            machine->at);
+            "%s: byte %zu of the pickle adds an item to something other than a list; the file is corrupt",
+            machine->pool->where, machine->at);
   atl_value_t *key;
   ATL_TRY(atl_value_new(machine->pool, ATL_VALUE_INT, &key));
   key->integer = (int64_t)target->n_items;
@@ -115,12 +116,12 @@ static atl_status_t append(atl_pickle_machine_t *machine, atl_value_t *target, a
 
 static atl_status_t set_item(atl_pickle_machine_t *machine, atl_value_t *target, atl_value_t *key, atl_value_t *item) {
   ATL_CHECK(target->kind == ATL_VALUE_DICT || (target->kind == ATL_VALUE_OBJECT && target->mark == ATL_PICKLE_BAG),
-            INPUT, "%s: byte %zu of the pickle sets an item of what is no dictionary; the file is corrupt",
+            INPUT, "%s: byte %zu of the pickle sets an item of something other than a dictionary; the file is corrupt",
             machine->pool->where, machine->at);
   return atl_value_put(machine->pool, target, key, item);
 }
 
-/* Adds stack[first .. n_stack) to the value below them and pops them; in pairs when they are keys and items. */
+/* Pops stack[first .. n_stack) and adds the values to the container below them, as (key, item) pairs if is_pairs. */
 static atl_status_t add_from(atl_pickle_machine_t *machine, size_t first, bool is_pairs) {
   size_t n = machine->n_stack - first;
   machine->n_stack = first;
@@ -154,7 +155,7 @@ static atl_status_t collect_dict(atl_pickle_machine_t *machine) {
   ATL_TRY(atl_pickle_pop_mark(machine, &first));
   atl_value_t *dict;
   ATL_TRY(atl_value_new(machine->pool, ATL_VALUE_DICT, &dict));
-  ATL_TRY(atl_pickle_push(machine, dict)); /* then under its items */
+  ATL_TRY(atl_pickle_push(machine, dict)); /* then moved below its items */
   memmove(machine->stack + first + 1, machine->stack + first, (machine->n_stack - 1 - first) * sizeof dict);
   machine->stack[first] = dict;
   return add_from(machine, first + 1, true);
@@ -190,7 +191,7 @@ static atl_status_t run_get(atl_pickle_machine_t *machine, unsigned width) {
   return atl_pickle_push(machine, value);
 }
 
-/* Python 2's module names are written as Python 3's. */
+/* Python 2's module names are mapped to Python 3's. */
 static atl_status_t push_global(atl_pickle_machine_t *machine, const void *module, size_t n_module, const void *name,
                                 size_t n) {
   static const struct { const char *old, *now; } renamed[] = {{"__builtin__", "builtins"}, {"copy_reg", "copyreg"}};
@@ -250,7 +251,7 @@ static atl_status_t run_reduce(atl_pickle_machine_t *machine) {
   return atl_pickle_push(machine, result);
 }
 
-/* Keyword arguments of a constructor that is not run are dropped with it. */
+/* Keyword arguments are dropped, as the constructor is not called. */
 static atl_status_t run_new_object(atl_pickle_machine_t *machine, bool has_keywords) {
   atl_value_t *class_name, *arguments, *keywords, *result;
   if (has_keywords) ATL_TRY(atl_pickle_pop(machine, &keywords));
@@ -265,8 +266,8 @@ static atl_status_t copy_attributes(atl_pickle_machine_t *machine, atl_value_t *
   return ATL_OK;
 }
 
-/* State is a dictionary of attributes, a pair of such (the second for slots), or anything: then the attribute "state".
- * Attributes of lists, dictionaries and tensors (a state_dict's _metadata) are dropped. */
+/* A state that is a dictionary, or a pair of them (the second for slots), sets attributes; any other becomes the
+ * attribute "state". Attributes of lists, dictionaries and tensors (a state_dict's _metadata) are dropped. */
 static atl_status_t run_build(atl_pickle_machine_t *machine) {
   atl_value_t *state, *object, *key;
   ATL_TRY(atl_pickle_pop(machine, &state));
@@ -321,7 +322,7 @@ static atl_status_t run_duplicate(atl_pickle_machine_t *machine) {
 
 static atl_status_t refuse(atl_pickle_machine_t *machine, unsigned opcode) {
   ATL_CHECK(opcode != 0 && strchr("FILPSVgiop\x82\x83\x84\x97\x98", (int)opcode) != NULL && opcode < 256, INPUT,
-            "%s: byte %zu of the pickle, 0x%02x, is no opcode; the file is corrupt", machine->pool->where,
+            "%s: byte %zu of the pickle, 0x%02x, is not an opcode; the file is corrupt", machine->pool->where,
             machine->at - 1, opcode);
   return ATL_FAIL(UNSUPPORTED,
                   "%s: pickle opcode 0x%02x at byte %zu is not one that torch.save writes; expected pickle protocol 2 "

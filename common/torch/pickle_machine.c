@@ -1,4 +1,5 @@
-/* Stack, marks and memo grow by doubling and are charged to the pool's budget: an opcode of one byte may add to each. */
+/* Stack, marks and memo grow by doubling and count against the pool's budget, as an opcode of one byte can grow
+ * each. */
 #include "common/torch/pickle_private.h"
 
 #include <string.h>
@@ -86,9 +87,9 @@ atl_status_t atl_pickle_pop_mark(atl_pickle_machine_t *machine, size_t *first) {
 
 /* ---- memo ---- */
 
-/* Each put takes a byte: a number beyond the pickle's size is corrupt. */
+/* Every put takes at least a byte, so a number beyond the pickle's size is corrupt. */
 atl_status_t atl_pickle_put_memo(atl_pickle_machine_t *machine, uint64_t number) {
-  ATL_CHECK(number < machine->n_bytes, INPUT, "%s: memo number %llu is not possible in a pickle of %zu bytes",
+  ATL_CHECK(number < machine->n_bytes, INPUT, "%s: memo number %llu is impossible in a pickle of %zu bytes",
             machine->pool->where, (unsigned long long)number, machine->n_bytes);
   if (number >= machine->memo_capacity) {
     size_t capacity = machine->memo_capacity == 0 ? 64 : 2 * machine->memo_capacity;

@@ -1,4 +1,5 @@
-/* A view is legal when offset + sum((size - 1) * stride) is an item of its storage; torch has no negative strides. */
+/* A view is valid if its last item, offset + sum((size - 1) * stride), lies in its storage; torch has no negative
+ * strides. */
 #include "common/torch/tensor.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ atl_status_t atl_torchtensors_add_storage(atl_torchtensors_t *tensors, const cha
                                           atl_dtype_t dtype, int64_t n_items, atl_value_t **value) {
   atl_torch_storage_t storage = {.key = key, .dtype = dtype, .n_items = (size_t)n_items};
   ATL_CHECK(n_items >= 0 && (uint64_t)n_items <= SIZE_MAX / 16, INPUT,
-            "%s: storage %s of %lld items is not possible; the file is corrupt", tensors->pool->where, key,
+            "%s: storage %s of %lld items is impossible; the file is corrupt", tensors->pool->where, key,
             (long long)n_items);
   if (tensors->n_storages == tensors->storages_capacity) {
     size_t capacity = tensors->n_storages == 0 ? 64 : 2 * tensors->n_storages;
@@ -33,7 +34,7 @@ atl_status_t atl_torchtensors_add_storage(atl_torchtensors_t *tensors, const cha
 
 static atl_status_t read_sizes(const atl_torchtensors_t *tensors, const atl_value_t *tuple, int64_t *sizes) {
   bool is_sequence = tuple->kind == ATL_VALUE_TUPLE || tuple->kind == ATL_VALUE_LIST;
-  ATL_CHECK(is_sequence, INPUT, "%s: a tensor's shape is no tuple; the file is corrupt", tensors->pool->where);
+  ATL_CHECK(is_sequence, INPUT, "%s: a tensor's shape is not a tuple; the file is corrupt", tensors->pool->where);
   ATL_CHECK(tuple->n_items <= ATL_MAX_DIMS, UNSUPPORTED, "%s: a tensor of %zu dimensions; at most %d are read",
             tensors->pool->where, tuple->n_items, ATL_MAX_DIMS);
   for (size_t i = 0; i < tuple->n_items; i++) {
@@ -66,7 +67,7 @@ atl_status_t atl_torchtensors_add_view(atl_torchtensors_t *tensors, const atl_va
   return ATL_OK;
 }
 
-/* Row-major without gaps; the stride of a dimension of size 1 means nothing. */
+/* Row-major without gaps. The stride of a dimension of size 1 does not matter. */
 static bool is_contiguous(const atl_torch_view_t *view) {
   const atl_tensor_t *tensor = &view->value->tensor;
   int64_t expected = 1;
@@ -78,7 +79,7 @@ static bool is_contiguous(const atl_torch_view_t *view) {
   return true;
 }
 
-/* The last item a view of at least one item reaches; false when that overflows. */
+/* The index of the last item of a non-empty view; false when it overflows. */
 static bool last_item(const atl_torch_view_t *view, size_t *last) {
   const atl_tensor_t *tensor = &view->value->tensor;
   *last = view->offset;
@@ -91,7 +92,7 @@ static bool last_item(const atl_torch_view_t *view, size_t *last) {
   return true;
 }
 
-/* out (row-major) = the strided items; `index` counts like an odometer. */
+/* out(n_items), row-major, <- the strided items; `index` counts like an odometer. */
 static void copy_strided(const atl_torch_view_t *view, const unsigned char *data, size_t n_items, unsigned char *out) {
   const atl_tensor_t *tensor = &view->value->tensor;
   size_t width = atl_dtype_bytes(tensor->dtype), at = view->offset;

@@ -1,5 +1,5 @@
-/* Opening: which container, run its pickle, find the storages, bind the tensors, check the values. Budgets follow from
- * the file's size, so that a small hostile file cannot take much memory. */
+/* Opening detects the container, runs its pickle, finds the storages, binds the tensors and checks the values. Memory
+ * budgets are proportional to the file's size, so a small hostile file cannot take much. */
 #include "common/torch/torchfile.h"
 
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "common/torch/list.h"
 #include "common/torch/zip.h"
 
-/* A pickle's opcode of one byte makes a value (160 bytes), with slots on the stack and in some array (48 bytes at worst),
- * so that a small file may be all pickle. In a large one the pickle is small beside the tensors. Expanded tensors
- * (stride 0: masks, position numbers) are small in checkpoints. */
+/* An opcode of one byte can create a value (160 bytes) with slots on the stack and in an array (48 bytes at worst), and
+ * a small file may consist of opcodes only. In a large file the pickle is small compared with the tensors. Expanded
+ * tensors (stride 0: masks, position indices) are small in checkpoints. */
 enum {
   SMALL_FILE_BYTES = 1 << 20,
   VALUE_BUDGET_PER_SMALL_BYTE = 256,

@@ -1,4 +1,4 @@
-/* Arrays of items grow by doubling, 4, 8, 16, ...: the capacity follows from the count. */
+/* Arrays of items have capacities 4, 8, 16, ..., so the capacity follows from the count. */
 #include "common/torch/value.h"
 
 #include <string.h>
@@ -52,7 +52,8 @@ atl_status_t atl_value_new_text(atl_value_pool_t *pool, atl_value_kind_t kind, c
   return ATL_OK;
 }
 
-/* Makes room for one more pointer behind n; the array is the value's own, const only to its readers. */
+/* Appends a pointer to an array of n, growing it if needed. The array belongs to the value; only readers see it
+ * const. */
 static atl_status_t add_pointer(atl_value_pool_t *pool, const atl_value_t *const **array, size_t n,
                                 const atl_value_t *pointer) {
   bool is_full = n == 0 || (n >= MIN_CAPACITY && (n & (n - 1)) == 0);
@@ -81,14 +82,14 @@ atl_status_t atl_value_put(atl_value_pool_t *pool, atl_value_t *value, const atl
 
 static atl_status_t measure(atl_value_pool_t *pool, atl_value_t *value, unsigned depth);
 
-/* Measures a child and raises its parent above it. */
+/* Measures a child and raises *height, its parent's, to at least one more. */
 static atl_status_t measure_child(atl_value_pool_t *pool, const atl_value_t *child, unsigned depth, unsigned *height) {
   ATL_TRY(measure(pool, (atl_value_t *)child, depth + 1));
   if (child->height >= *height) *height = child->height + 1u;
   return ATL_OK;
 }
 
-/* Heights are kept, so that data shared a million times is walked once. Recursion ends at ATL_VALUE_MAX_DEPTH. */
+/* Heights are stored, so a value shared a million times is walked once. Recursion stops at ATL_VALUE_MAX_DEPTH. */
 static atl_status_t measure(atl_value_pool_t *pool, atl_value_t *value, unsigned depth) {
   ATL_CHECK(value->height != IN_PROGRESS, INPUT, "%s: a list or dictionary contains itself; expected plain data",
             pool->where);

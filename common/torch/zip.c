@@ -1,6 +1,6 @@
-/* libzip reads the archive through a source of ours, over the bytes in memory. libzip copies what it reads, and does
- * not say where a member lies; but when the first byte of a stored member is read, our source sees at which offset.
- * That is where the view starts. */
+/* libzip reads the archive through our source callback, over the bytes in memory. libzip copies what it reads and does
+ * not tell where a member lies. So we read the first byte of a stored member: the offset that the source sees is where
+ * the view starts. */
 #include "common/torch/zip.h"
 
 #include <stdio.h>
@@ -8,22 +8,22 @@
 #include <zip.h>
 #include <zlib.h>
 
-/* Deflate shrinks at most 1032 to 1 (258 bytes in two bits). torch stores its members; an archive that was packed again
- * shrinks by much less than INFLATE_PER_BYTE on the whole. */
+/* Deflate compresses at most 1032 to 1 (258 bytes in two bits). torch stores its members uncompressed; an archive that
+ * was compressed later shrinks by far less than INFLATE_PER_BYTE. */
 enum { MAX_EXPANSION = 1032, INFLATE_PER_BYTE = 64, INFLATE_BASE = 64 << 20, LOCAL_HEADER_BYTES = 30, LENGTHS_AT = 26 };
 
 static const size_t NOT_READ = SIZE_MAX;
 
 struct atl_torchzip {
   const unsigned char *bytes;
-  size_t n_bytes, at;           /* of the source: position */
-  size_t first_read, last_read; /* where it was read from first since NOT_READ was put there, and last */
+  size_t n_bytes, at;           /* at: position of the source */
+  size_t first_read, last_read; /* offsets of the first read (NOT_READ: none yet) and of the last */
   zip_error_t error;
   const char *where;
   atl_arena_t *arena;
   zip_t *archive;
   char *folder;                  /* "dalle/", or "" */
-  const unsigned char **members; /* bytes by member, checked; NULL when not yet */
+  const unsigned char **members; /* by index: verified bytes; NULL: not read yet */
   size_t inflate_budget_bytes;
 };
 
@@ -87,8 +87,8 @@ static atl_status_t open_archive(atl_torchzip_t *zip) {
   return ATL_OK;
 }
 
-/* The folder is the one that holds data.pkl; torch names it after the file. A second data.pkl or two members of one name
- * are refused: another reader may take the other one. */
+/* The folder that holds data.pkl; torch names it after the file. A second data.pkl or two members of the same name are
+ * rejected, because another reader might use the other one. */
 static atl_status_t find_folder(atl_torchzip_t *zip, size_t n_members) {
   for (size_t i = 0; i < n_members; i++) {
     const char *name = zip_get_name(zip->archive, i, ZIP_FL_ENC_RAW);
@@ -97,8 +97,9 @@ static atl_status_t find_folder(atl_torchzip_t *zip, size_t n_members) {
               "%s: two files of the archive are named %s; the file is corrupt or hostile", zip->where, name);
     const char *slash = strchr(name, '/'), *last = slash == NULL ? name : slash + 1;
     if (strcmp(last, "data.pkl") != 0) continue;
-    ATL_CHECK(zip->folder == NULL, INPUT, "%s: the archive has two data.pkl, %sdata.pkl and %s; it is not torch's",
-              zip->where, zip->folder, name);
+    ATL_CHECK(zip->folder == NULL, INPUT,
+              "%s: the archive has two data.pkl, %sdata.pkl and %s; it was not written by torch", zip->where,
+              zip->folder, name);
     ATL_TRY(atl_arena_strndup(zip->arena, name, (size_t)(last - name), &zip->folder));
   }
   ATL_CHECK(zip->folder != NULL, INPUT,
@@ -138,7 +139,7 @@ void atl_torchzip_destroy(atl_torchzip_t **zip) {
   ATL_DESTROY(zip);
 }
 
-/* The member's index, -1 when there is none; names longer than any of torch's do not exist. */
+/* The index of a member, -1 if there is none. torch writes no names longer than the buffer. */
 static zip_int64_t locate(const atl_torchzip_t *zip, const char *name) {
   char path[1024];
   int n = snprintf(path, sizeof path, "%s%s", zip->folder, name);
@@ -163,7 +164,7 @@ static atl_status_t fail_member(const atl_torchzip_t *zip, const zip_stat_t *sta
                   zip->where, stat->name, zip_strerror(zip->archive));
 }
 
-/* Does the local header at byte `at` of the file have the name of the directory? */
+/* Is there a local header with this name at byte `at` of the file? */
 static bool is_named(const atl_torchzip_t *zip, size_t at, const char *name) {
   size_t n = strlen(name);
   if (at >= zip->n_bytes || zip->n_bytes - at < LOCAL_HEADER_BYTES + n) return false;
@@ -172,8 +173,8 @@ static bool is_named(const atl_torchzip_t *zip, size_t at, const char *name) {
          memcmp(header + LOCAL_HEADER_BYTES, name, n) == 0;
 }
 
-/* Opens a member. libzip reads its local header first then, from its start or, as 1.7 does, from the lengths in it; the
- * name there must be that of the directory. */
+/* Opens a member. libzip then reads the local header first, from its start or (1.7) from its length fields. The name in
+ * that header must equal the one in the archive's directory. */
 static atl_status_t open_member(atl_torchzip_t *zip, const zip_stat_t *stat, zip_flags_t flags, zip_file_t **member) {
   zip->first_read = NOT_READ;
   *member = zip_fopen_index(zip->archive, stat->index, flags);
@@ -229,7 +230,7 @@ static atl_status_t inflate_member(atl_torchzip_t *zip, const zip_stat_t *stat, 
   return inflate_into(zip, stat, out);
 }
 
-/* Stored or deflated; checked once, however often it is asked for. */
+/* Reads a stored or deflated member and verifies it, once per member. */
 static atl_status_t read_member(atl_torchzip_t *zip, const zip_stat_t *stat, const unsigned char **bytes) {
   *bytes = zip->members[stat->index];
   if (*bytes != NULL) return ATL_OK;
@@ -251,7 +252,7 @@ atl_status_t atl_torchzip_get(atl_torchzip_t *zip, const char *name, const unsig
             zip->where, zip->folder, name);
   ATL_CHECK(stat.size <= SIZE_MAX &&
                 (stat.encryption_method == ZIP_EM_NONE || !(stat.valid & ZIP_STAT_ENCRYPTION_METHOD)),
-            UNSUPPORTED, "%s: %s is encrypted; save the file again without", zip->where, stat.name);
+            UNSUPPORTED, "%s: %s is encrypted; save the file again without encryption", zip->where, stat.name);
   *n_bytes = (size_t)stat.size;
   return read_member(zip, &stat, bytes);
 }

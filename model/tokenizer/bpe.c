@@ -1,13 +1,13 @@
-/* A word is a doubly linked row of symbols. The pairs that have a merge wait in a heap, ordered by rank and then
- * position; an entry whose pair has changed meanwhile is dropped when it comes up. A word of n symbols sees at most n-1
- * merges and 3n entries. With merges_at_once, pairs that arise from a merge wait outside the heap until its rank is
- * done. */
+/* A word is a doubly linked list of symbols. Pairs that have a merge are in a heap ordered by merge rank, then
+ * position; an entry whose pair has changed since is dropped when it is popped. A word of n symbols has at most n-1
+ * merges and 3n heap entries. With merges_at_once, pairs created by a merge stay outside the heap (`waiting`) until all
+ * entries of its merge rank are done. */
 #include "model/tokenizer/bpe.h"
 
 #include "common/memory.h"
 
 typedef struct {
-  size_t offset, n_bytes; /* of its text */
+  size_t offset, n_bytes; /* of its text in `texts` */
   int32_t id;
 } symbol_t;
 
@@ -21,9 +21,9 @@ struct atl_bpe {
   atl_text_t texts;
   symbol_t *symbols;
   size_t n_symbols, symbols_capacity;
-  atl_ids_t symbols_by_id; /* -1 for an id nobody has */
-  atl_ids_t merged;        /* by rank */
-  link_t *links;           /* scratch of a merge, grown to the longest word */
+  atl_ids_t symbols_by_id; /* -1: unused id */
+  atl_ids_t merged;        /* by merge rank: the resulting symbol */
+  link_t *links;           /* workspace of a merge, as large as the longest word so far */
   uint64_t *heap, *waiting;
   size_t n_heap, n_waiting, word_capacity;
 };
@@ -133,14 +133,14 @@ static uint64_t pop(uint64_t *heap, size_t *n) {
   return top;
 }
 
-/* The rank of the pair that begins at position i, -1 when it has none. */
+/* The merge rank of the pair that begins at position i, or -1. */
 static int32_t rank_at(const atl_bpe_t *bpe, const int32_t *word, int32_t i) {
   if (i < 0 || word[i] < 0 || bpe->links[i].next < 0) return -1;
   const int32_t pair[2] = {word[i], word[bpe->links[i].next]};
   return atl_map_get(&bpe->ranks_by_pair, pair, sizeof pair);
 }
 
-static void offer(atl_bpe_t *bpe, const int32_t *word, int32_t i, bool is_at_start) {
+static void add_pair(atl_bpe_t *bpe, const int32_t *word, int32_t i, bool is_at_start) {
   int32_t rank = rank_at(bpe, word, i);
   if (rank < 0) return;
   uint64_t entry = (uint64_t)rank << 32 | (uint32_t)i;
@@ -161,16 +161,16 @@ static atl_status_t reserve_word(atl_bpe_t *bpe, size_t n) {
   return ATL_OK;
 }
 
-/* Joins position i with its neighbour, which is marked gone, and offers the two new pairs. */
+/* Joins position i with its right neighbour, which is marked as removed, and adds the two new pairs. */
 static void join(atl_bpe_t *bpe, int32_t *word, int32_t i, int32_t rank) {
   link_t *links = bpe->links;
-  int32_t gone = links[i].next;
+  int32_t removed = links[i].next;
   word[i] = bpe->merged.items[rank];
-  word[gone] = -1;
-  links[i].next = links[gone].next;
+  word[removed] = -1;
+  links[i].next = links[removed].next;
   if (links[i].next >= 0) links[links[i].next].previous = i;
-  offer(bpe, word, links[i].previous, false);
-  offer(bpe, word, i, false);
+  add_pair(bpe, word, links[i].previous, false);
+  add_pair(bpe, word, i, false);
 }
 
 static void release_waiting(atl_bpe_t *bpe) {
@@ -183,7 +183,7 @@ atl_status_t atl_bpe_merge(atl_bpe_t *bpe, atl_ids_t *word) {
   ATL_TRY(reserve_word(bpe, word->n));
   bpe->n_heap = bpe->n_waiting = 0;
   for (int32_t i = 0; i < n; i++) bpe->links[i] = (link_t){i - 1, i + 1 < n ? i + 1 : -1};
-  for (int32_t i = 0; i < n; i++) offer(bpe, word->items, i, true);
+  for (int32_t i = 0; i < n; i++) add_pair(bpe, word->items, i, true);
   while (bpe->n_heap > 0 || bpe->n_waiting > 0) {
     if (bpe->n_heap == 0 || (int32_t)(bpe->heap[0] >> 32) != rank_done) release_waiting(bpe);
     uint64_t entry = pop(bpe->heap, &bpe->n_heap);

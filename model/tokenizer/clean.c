@@ -1,4 +1,4 @@
-/* Mending goes line by line and repeats until nothing changes, as ftfy does, here at most MAX_ROUNDS times. */
+/* Like ftfy, fixes each line repeatedly until nothing changes, but at most MAX_ROUNDS times. */
 #include "model/tokenizer/clean.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static bool is_control(uint32_t c) {
          c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFC);
 }
 
-/* Latin ligatures and digraphs that have a character of their own, and full-width and half-width forms. */
+/* Latin ligatures and digraphs encoded as one character, and full-width and half-width forms. */
 static bool is_spelled_out(uint32_t c) {
   return c == 0x132 || c == 0x133 || c == 0x149 || (c >= 0x1C4 && c <= 0x1CC) || (c >= 0x1F1 && c <= 0x1F3) ||
          (c >= 0xFB00 && c <= 0xFB06) || c == 0x3000 || (c >= 0xFF01 && c <= 0xFFEF);
@@ -32,7 +32,7 @@ static uint32_t uncurl(uint32_t c) {
   return c >= 0x201C && c <= 0x201F ? '"' : c;
 }
 
-/* The bytes of a terminal's escape sequence ("ESC [ 1 ; 31 m") at s; 0 when there is none. */
+/* The length of a terminal escape sequence ("ESC [ 1 ; 31 m") at s; 0 if there is none. */
 static size_t escape_bytes(const char *s, size_t n) {
   if (n < 3 || s[0] != ESCAPE || s[1] != '[') return 0;
   size_t i = 2;
@@ -40,7 +40,7 @@ static size_t escape_bytes(const char *s, size_t n) {
   return i < n && ((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z')) ? i + 1 : 0;
 }
 
-/* One character: spelled out where it is a ligature or of another width, quotes straight. */
+/* Appends a character: ligatures and other widths are decomposed (NFKC), quotes become straight. */
 static atl_status_t append_mended(const char *bytes, size_t n, uint32_t code, atl_text_t *out) {
   static const char long_s_t[] = "\xC5\xBFt"; /* U+FB05 keeps its long s */
   if (code == 0xFB05) return atl_text_append(out, long_s_t, sizeof long_s_t - 1);
@@ -66,7 +66,7 @@ static atl_status_t mend_characters(const atl_text_t *in, atl_text_t *out) {
   return ATL_OK;
 }
 
-/* One round over a line: line -> a -> b -> line. */
+/* One round over a line: line -> a -> b -> a -> line. *is_changed: the line is not what it was. */
 static atl_status_t mend_once(atl_text_t *line, bool unescape, atl_text_t *a, atl_text_t *b, bool *is_changed) {
   ATL_TRY(atl_text_reset(a));
   ATL_TRY(atl_text_reset(b));
@@ -86,7 +86,7 @@ typedef struct {
   atl_text_t line, a, b;
 } scratch_t;
 
-/* References are resolved up to the first line with a '<': from there on the text is taken for HTML on purpose. */
+/* References are resolved up to the first line with a '<'; from there on the text is taken for intentional HTML. */
 static atl_status_t mend(const char *bytes, size_t n, scratch_t *s, atl_text_t *out) {
   bool unescape = true;
   for (size_t i = 0; i < n;) {
@@ -104,7 +104,7 @@ static atl_status_t mend(const char *bytes, size_t n, scratch_t *s, atl_text_t *
   return ATL_OK;
 }
 
-/* Runs of white space become one space, none at the ends. */
+/* Each run of white space becomes one space; runs at the ends are dropped. */
 static atl_status_t collapse(const atl_text_t *in, atl_text_t *out) {
   bool is_pending = false;
   for (size_t i = 0; i < in->n;) {

@@ -1,6 +1,6 @@
-/* CLIP's vocabulary is spelled by its merges: the 256 stand-ins for bytes, the same with "</w>" (end of a word), a text
- * for each merge, start, end. The file has a line with its version and then a merge a line; of more than 48894 merges
- * the rest is ignored, which is what makes the published file's 262,145 lines a vocabulary of 49,408. */
+/* CLIP's vocabulary follows from its merges: the 256 stand-ins for bytes, the same with "</w>" (end of a word), the
+ * result of each merge, the start token, the end token. The file has a version line, then one merge per line. Merges
+ * after the first 48,894 are ignored, so the 262,145 lines of the published file give a vocabulary of 49,408. */
 #include <string.h>
 
 #include "common/memory.h"
@@ -11,23 +11,23 @@
 
 enum { N_BYTES = 256, MAX_MERGES = 49152 - N_BYTES - 2 };
 
-static const char the_end_of_word[] = "</w>", the_start[] = "<|startoftext|>", the_end[] = "<|endoftext|>";
+static const char end_of_word[] = "</w>", start_token[] = "<|startoftext|>", end_token[] = "<|endoftext|>";
 
-/* White space is one space by now. U+0345, a mark that ignoring case is an iota, falls through the
- * reference's pattern, and so here. */
-static const char the_pattern[] =
+/* Cleaning has collapsed white space to single spaces. No alternative matches U+0345, a mark that case folding maps to
+ * iota, because the reference's pattern does not match it either. */
+static const char word_pattern[] =
     "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^ \\p{L}\\p{N}\\x{345}]+";
 
 struct atl_clip_bpe {
   atl_bpe_t *bpe;
   atl_split_t *split;
-  int32_t inside[N_BYTES], last[N_BYTES]; /* symbols of a byte inside a word and at its end */
+  int32_t inside[N_BYTES], last[N_BYTES]; /* by byte: its symbol inside a word, and at the end of one */
   int32_t start_id, end_id;
   atl_text_t cleaned;
   atl_ids_t word;
 };
 
-/* Symbols 0..255 and 256..511. Bytes that stand for themselves come first. */
+/* Adds symbols 0..255 (or 256..511, with "</w>", if is_last). Bytes that stand for themselves come first. */
 static atl_status_t add_bytes(atl_clip_bpe_t *clip, bool is_last, atl_text_t *text, int32_t *id) {
   uint32_t codes[N_BYTES];
   atl_bpe_byte_codes(codes);
@@ -36,15 +36,15 @@ static atl_status_t add_bytes(atl_clip_bpe_t *clip, bool is_last, atl_text_t *te
       if ((codes[byte] >= N_BYTES) != pass) continue;
       ATL_TRY(atl_text_reset(text));
       ATL_TRY(atl_text_append_code(text, codes[byte]));
-      if (is_last) ATL_TRY(atl_text_append(text, the_end_of_word, sizeof the_end_of_word - 1));
+      if (is_last) ATL_TRY(atl_text_append(text, end_of_word, sizeof end_of_word - 1));
       int32_t *symbol = is_last ? &clip->last[byte] : &clip->inside[byte];
       ATL_TRY(atl_bpe_add_symbol(clip->bpe, text->bytes, text->n, (*id)++, symbol));
     }
   return ATL_OK;
 }
 
-/* A side of a merge may be a text that no line before spelled; it then never applies, and needs a symbol all the same.
- */
+/* A side of a merge may be a text that no earlier line produces. The merge then never applies, but its sides still need
+ * symbols. */
 static atl_status_t symbol_of(atl_clip_bpe_t *clip, const char *text, size_t n, int32_t id, int32_t *symbol) {
   *symbol = atl_bpe_find(clip->bpe, text, n);
   if (*symbol < 0) ATL_TRY(atl_bpe_add_symbol(clip->bpe, text, n, id, symbol));
@@ -56,7 +56,7 @@ static atl_status_t add_merge(atl_clip_bpe_t *clip, const char *line, size_t n, 
   const char *space = memchr(line, ' ', n);
   size_t n_left = space ? (size_t)(space - line) : 0, n_right = space ? n - n_left - 1 : 0;
   ATL_CHECK(n_left > 0 && n_right > 0 && memchr(space + 1, ' ', n_right) == NULL, INPUT,
-            "%s, line %d: expected a merge, two symbols with a space between, found '%.*s'", where, n_line,
+            "%s, line %d: expected a merge, two symbols separated by a space, found '%.*s'", where, n_line,
             (int)(n < 60 ? n : 60), line);
   int32_t left, right, merged;
   ATL_TRY(symbol_of(clip, line, n_left, id, &left));
@@ -79,7 +79,7 @@ static atl_status_t add_merges(atl_clip_bpe_t *clip, const char *contents, size_
     if (n_bytes > 0 && line[n_bytes - 1] == '\r') n_bytes--;
     if (n_line > 1) ATL_TRY(add_merge(clip, line, n_bytes, where, n_line, text, (*id)++));
   }
-  ATL_CHECK(*id > 2 * N_BYTES, INPUT, "%s: expected merges behind the line with the version, found none", where);
+  ATL_CHECK(*id > 2 * N_BYTES, INPUT, "%s: expected merges after the version line, found none", where);
   return ATL_OK;
 }
 
@@ -87,9 +87,9 @@ static atl_status_t fill(atl_clip_bpe_t *clip, const char *contents, size_t n, c
   size_t bad = atl_utf8_find_error(contents, n);
   const char *newline = n ? memchr(contents, '\n', n) : NULL;
   ATL_CHECK(newline != NULL && memmem(contents, (size_t)(newline - contents), "#version", 8) != NULL, INPUT,
-            "%s: expected a tokenizer: merges whose first line holds '#version', plain or .gz, or a tokenizer.json",
+            "%s: expected a tokenizer: merges whose first line contains '#version', plain or .gz, or a tokenizer.json",
             where);
-  ATL_CHECK(bad == n, INPUT, "%s: expected UTF-8, byte %zu is none", where, bad);
+  ATL_CHECK(bad == n, INPUT, "%s: expected UTF-8, but byte %zu is malformed", where, bad);
   int32_t id = 0;
   ATL_TRY(atl_bpe_new(true, &clip->bpe));
   ATL_TRY(add_bytes(clip, false, text, &id));
@@ -97,9 +97,9 @@ static atl_status_t fill(atl_clip_bpe_t *clip, const char *contents, size_t n, c
   ATL_TRY(add_merges(clip, contents, n, where, text, &id));
   clip->start_id = id++;
   clip->end_id = id;
-  ATL_TRY(atl_bpe_add_symbol(clip->bpe, the_start, sizeof the_start - 1, clip->start_id, NULL));
-  ATL_TRY(atl_bpe_add_symbol(clip->bpe, the_end, sizeof the_end - 1, clip->end_id, NULL));
-  return atl_split_new(the_pattern, true, where, &clip->split);
+  ATL_TRY(atl_bpe_add_symbol(clip->bpe, start_token, sizeof start_token - 1, clip->start_id, NULL));
+  ATL_TRY(atl_bpe_add_symbol(clip->bpe, end_token, sizeof end_token - 1, clip->end_id, NULL));
+  return atl_split_new(word_pattern, true, where, &clip->split);
 }
 
 atl_status_t atl_clip_bpe_new(const char *contents, size_t n, const char *where, atl_clip_bpe_t **clip) {
@@ -129,8 +129,8 @@ static bool is_text(const char *piece, size_t n, const char *text) {
 }
 
 static atl_status_t encode_piece(atl_clip_bpe_t *clip, const char *piece, size_t n, atl_ids_t *ids) {
-  if (is_text(piece, n, the_start)) return atl_ids_append(ids, clip->start_id);
-  if (is_text(piece, n, the_end)) return atl_ids_append(ids, clip->end_id);
+  if (is_text(piece, n, start_token)) return atl_ids_append(ids, clip->start_id);
+  if (is_text(piece, n, end_token)) return atl_ids_append(ids, clip->end_id);
   clip->word.n = 0;
   for (size_t i = 0; i < n; i++) {
     unsigned char byte = (unsigned char)piece[i];
@@ -153,15 +153,15 @@ atl_status_t atl_clip_bpe_encode(atl_clip_bpe_t *clip, const char *text, size_t 
   }
 }
 
-/* Every "</w>" becomes a space, also one that was in the text. */
+/* Every "</w>" becomes a space, even one that was in the text. */
 static atl_status_t append_words(const char *text, size_t n, atl_text_t *out) {
   for (size_t i = 0; i < n;) {
-    const char *mark = memmem(text + i, n - i, the_end_of_word, sizeof the_end_of_word - 1);
+    const char *mark = memmem(text + i, n - i, end_of_word, sizeof end_of_word - 1);
     size_t end = mark ? (size_t)(mark - text) : n;
     ATL_TRY(atl_text_append_lossy(out, text + i, end - i));
     if (mark == NULL) break;
     ATL_TRY(atl_text_append(out, " ", 1));
-    i = end + sizeof the_end_of_word - 1;
+    i = end + sizeof end_of_word - 1;
   }
   return ATL_OK;
 }

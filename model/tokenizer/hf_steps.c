@@ -5,11 +5,10 @@
 #include "common/memory.h"
 #include "model/tokenizer/unicode.h"
 
-/* GPT-2's words: contractions, then letters, numbers or signs with a space in front of them, then white space, whose
- * last character is left to the word behind it. White space is spelled out, as PCRE2's \s holds one character more
- * (U+180E). */
+/* GPT-2's words: contractions; letters, digits or symbols with an optional leading space; white space except its last
+ * character, which belongs to the next word. White space is listed explicitly, as PCRE2's \s also matches U+180E. */
 #define SPACE "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-static const char the_gpt2_words[] =
+static const char gpt2_words[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" SPACE "\\p{L}\\p{N}]+|[" SPACE "]+(?![^" SPACE "])|[" SPACE "]+";
 
 /* ---- reading ---- */
@@ -31,7 +30,7 @@ static atl_status_t copy_text(atl_hf_steps_t *steps, const json_t *text, const c
   return ATL_OK;
 }
 
-/* {"String": "x"} -> *text, {"Regex": "x"} -> *split. A text for a cutter is made a pattern that quotes it. */
+/* {"String": "x"} sets *text, {"Regex": "x"} sets *split. If `text` is NULL, a string becomes a quoted pattern. */
 static atl_status_t read_pattern(atl_hf_steps_t *steps, const json_t *step, const char *where, const char **text,
                                  atl_split_t **split) {
   const json_t *pattern = json_object_get(step, "pattern");
@@ -40,7 +39,8 @@ static atl_status_t read_pattern(atl_hf_steps_t *steps, const json_t *step, cons
   ATL_CHECK(json_is_string(plain) && json_string_length(plain) > 0, INPUT,
             "%s: %s: expected a pattern, {\"String\": ...} or {\"Regex\": ...}", where, type_of(step));
   if (text != NULL) return copy_text(steps, plain, text);
-  ATL_CHECK(strstr(json_string_value(plain), "\\E") == NULL, UNSUPPORTED, "%s: a Split at a text with \\E", where);
+  ATL_CHECK(strstr(json_string_value(plain), "\\E") == NULL, UNSUPPORTED,
+            "%s: Split at a string that contains \\E is not supported", where);
   char *quoted;
   ATL_TRY(atl_arena_printf(&steps->arena, &quoted, "\\Q%s\\E", json_string_value(plain)));
   return atl_split_new(quoted, false, where, split);
@@ -67,21 +67,21 @@ static atl_status_t add_normalizer(atl_hf_steps_t *steps, const json_t *step, co
   }
   bool is_replace = strcmp(type, "Replace") == 0;
   ATL_CHECK(is_replace || strcmp(type, "Prepend") == 0, UNSUPPORTED,
-            "%s: normalizer %s; NFC, NFD, NFKC, NFKD, Lowercase, Strip, Replace, Prepend and Sequence are done here",
+            "%s: normalizer %s; NFC, NFD, NFKC, NFKD, Lowercase, Strip, Replace, Prepend and Sequence are supported",
             where, type);
   n->kind = is_replace ? ATL_HF_REPLACE : ATL_HF_PREPEND;
   const json_t *content = json_object_get(step, is_replace ? "content" : "prepend");
-  ATL_CHECK(json_is_string(content), INPUT, "%s: %s: expected the text to put in", where, type);
+  ATL_CHECK(json_is_string(content), INPUT, "%s: %s: expected the replacement as a string", where, type);
   ATL_TRY(copy_text(steps, content, &n->content));
   return is_replace ? read_pattern(steps, step, where, &n->pattern, &n->split) : ATL_OK;
 }
 
-/* Split: Isolated keeps matches and what lies between them, Removed keeps one of the two. */
+/* Split: Isolated keeps both matches and the text between them; Removed keeps one of the two. */
 static atl_status_t read_split(atl_hf_steps_t *steps, const json_t *step, const char *where, atl_hf_cutter_t *c) {
   const char *behaviour = json_string_value(json_object_get(step, "behavior"));
   bool is_removed = behaviour && strcmp(behaviour, "Removed") == 0;
   ATL_CHECK(is_removed || (behaviour && strcmp(behaviour, "Isolated") == 0), UNSUPPORTED,
-            "%s: Split with behavior %s; Isolated and Removed are done here", where, behaviour ? behaviour : "(none)");
+            "%s: Split with behavior %s; Isolated and Removed are supported", where, behaviour ? behaviour : "(none)");
   bool is_inverted = flag(step, "invert", false);
   c->keeps_matches = !is_removed || is_inverted;
   c->keeps_gaps = !is_removed || !is_inverted;
@@ -91,7 +91,7 @@ static atl_status_t read_split(atl_hf_steps_t *steps, const json_t *step, const 
 static atl_status_t add_cutter(atl_hf_steps_t *steps, const json_t *step, const char *where, const char *type) {
   ATL_CHECK(steps->n_cutters < ATL_MAX_HF_STEPS, UNSUPPORTED, "%s: more than %d pre-tokenizers", where,
             ATL_MAX_HF_STEPS);
-  ATL_CHECK(!steps->is_byte_level, UNSUPPORTED, "%s: pre-tokenizer %s behind ByteLevel, which must be the last", where,
+  ATL_CHECK(!steps->is_byte_level, UNSUPPORTED, "%s: pre-tokenizer %s after ByteLevel, which must be the last", where,
             type);
   atl_hf_cutter_t *c = &steps->cutters[steps->n_cutters++];
   *c = (atl_hf_cutter_t){.keeps_matches = true, .keeps_gaps = true};
@@ -99,7 +99,7 @@ static atl_status_t add_cutter(atl_hf_steps_t *steps, const json_t *step, const 
   if (strcmp(type, "ByteLevel") == 0) {
     steps->is_byte_level = true;
     c->add_prefix_space = flag(step, "add_prefix_space", true);
-    return flag(step, "use_regex", true) ? atl_split_new(the_gpt2_words, false, where, &c->split) : ATL_OK;
+    return flag(step, "use_regex", true) ? atl_split_new(gpt2_words, false, where, &c->split) : ATL_OK;
   }
   if (strcmp(type, "Digits") == 0)
     return atl_split_new(flag(step, "individual_digits", false) ? "\\p{N}" : "\\p{N}+", false, where, &c->split);
@@ -113,13 +113,13 @@ static atl_status_t add_cutter(atl_hf_steps_t *steps, const json_t *step, const 
                          where, &c->split);
   return ATL_FAIL(
       UNSUPPORTED,
-      "%s: pre-tokenizer %s; ByteLevel, Split, Digits, Whitespace, WhitespaceSplit and Sequence are done here", where,
+      "%s: pre-tokenizer %s; ByteLevel, Split, Digits, Whitespace, WhitespaceSplit and Sequence are supported", where,
       type);
 }
 
 typedef atl_status_t (*add_t)(atl_hf_steps_t *steps, const json_t *step, const char *where, const char *type);
 
-/* One step, or a Sequence of them in the array `items`; sequences in sequences are flattened, 8 deep at most. */
+/* Adds a step, or the steps of a Sequence in its array `items`. Nested sequences are flattened, at most 8 deep. */
 static atl_status_t add_all(atl_hf_steps_t *steps, const json_t *step, const char *items, const char *where, add_t add,
                             int depth) {
   if (step == NULL || json_is_null(step)) return ATL_OK;
@@ -149,7 +149,7 @@ void atl_hf_steps_clear(atl_hf_steps_t *steps) {
 
 static atl_status_t append_bounded(atl_text_t *out, const char *bytes, size_t n) {
   ATL_CHECK(n <= ATL_MAX_NORMALIZED_BYTES && out->n <= ATL_MAX_NORMALIZED_BYTES - n, INPUT,
-            "the tokenizer's normalizer makes more than %d KiB of a text", ATL_MAX_NORMALIZED_BYTES >> 10);
+            "the tokenizer's normalizer expands a text to more than %d KiB", ATL_MAX_NORMALIZED_BYTES >> 10);
   return atl_text_append(out, bytes, n);
 }
 
@@ -256,7 +256,7 @@ static atl_status_t cut_piece(const atl_hf_cutter_t *cutter, const char *text, s
   }
 }
 
-/* One cutter over all pieces of `in`; `line` holds a piece with its prefix space. */
+/* Applies a cutter to all pieces of `in`; `line` holds a piece with its prefix space. */
 static atl_status_t cut_all(const atl_hf_cutter_t *cutter, const atl_pieces_t *in, atl_text_t *line,
                             atl_pieces_t *out) {
   ATL_TRY(reset(out));

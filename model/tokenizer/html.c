@@ -1,5 +1,5 @@
 /* Numeric references follow the HTML 5 parsing rules: 0, surrogates and numbers beyond Unicode become U+FFFD, 128..159
- * are meant as Windows-1252, and control characters and noncharacters vanish. */
+ * are read as Windows-1252, and control characters and noncharacters are dropped. */
 #include "model/tokenizer/html.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static bool is_dropped(uint32_t c) {
          (c & 0xFFFE) == 0xFFFE;
 }
 
-/* "#233;" or "#xE9" at s: how many bytes it takes (0: none) and its number, which stops growing beyond Unicode. */
+/* Reads "#233;" or "#xE9" at s; returns its length, 0 if there is none. *number saturates beyond Unicode. */
 static size_t read_number(const char *s, size_t n, uint32_t *number) {
   bool is_hex = n > 1 && (s[1] == 'x' || s[1] == 'X');
   size_t start = is_hex ? 2 : 1, i = start;
@@ -54,7 +54,8 @@ static atl_status_t append_number(uint32_t number, atl_text_t *out) {
   return is_dropped(number) ? ATL_OK : atl_text_append_code(out, number);
 }
 
-/* The bytes behind '&' that may be a name: up to 32 characters that are none of \t \n \f space < & # ;, and a ';'. */
+/* The length of a possible name at s, after '&': up to 32 characters other than \t \n \f space < & # ; and then a
+ * ';'. */
 static size_t name_bytes(const char *s, size_t n) {
   size_t i = 0;
   for (int n_chars = 0; i < n && n_chars < 32 && memchr("\t\n\f <&#;", s[i], 8) == NULL; n_chars++)
@@ -62,7 +63,7 @@ static size_t name_bytes(const char *s, size_t n) {
   return i > 0 && i < n && s[i] == ';' ? i + 1 : i;
 }
 
-/* One reference at s, behind its '&': how many bytes it takes, 0 when it is none. */
+/* Resolves the reference at s, after its '&'; *taken is its length, 0 if there is none. */
 static atl_status_t resolve(const char *s, size_t n, bool whole_only, atl_text_t *out, size_t *taken) {
   *taken = 0;
   if (n > 0 && s[0] == '#') {

@@ -1,7 +1,6 @@
-/* The order is that of the tokenizers library: added tokens that are not normalised are cut out of the raw text; what
- * is left is normalised; added tokens that are normalised are cut out of that; what is left is cut into words by the
- * pre-tokenizer, and each word is merged. Post-processors only add start and end symbols, which are not ids of the
- * text. */
+/* Encoding follows the tokenizers library: cut added tokens that are not normalised out of the raw text; normalise the
+ * rest; cut added tokens that are normalised out of it; split the rest into words by the pre-tokenizer; merge each
+ * word. Post-processors only add start and end tokens, which encode does not return. */
 #include <string.h>
 
 #include "common/memory.h"
@@ -9,7 +8,7 @@
 #include "model/tokenizer/tokenizer_private.h"
 
 typedef struct {
-  const char *content; /* as it is looked for: normalised when is_normalized */
+  const char *content; /* the text to look for; normalised if is_normalized */
   size_t n_bytes;
   int32_t id;
   bool is_special, is_normalized, strips_left, strips_right;
@@ -21,11 +20,11 @@ struct atl_huggingface {
   atl_arena_t arena;
   atl_hf_steps_t steps;
   atl_bpe_t *bpe;
-  added_t *added; /* (n_added), longest first */
+  added_t *added; /* (n_added): longest first */
   size_t n_added;
-  int32_t unknown; /* symbol, -1: what is not in the vocabulary vanishes */
+  int32_t unknown; /* symbol of unk_token; -1: units outside the vocabulary are dropped */
   const char *word_suffix;
-  bool ignore_merges; /* a word that is in the vocabulary is taken whole */
+  bool ignore_merges; /* a word in the vocabulary is not split and merged */
   decoder_t decoder;
   const char *decoder_suffix;
   atl_text_t unit, normalized;
@@ -58,7 +57,7 @@ static atl_status_t add_id(atl_huggingface_t *hf, const char *text, const json_t
   size_t n;
   const char *holder = atl_bpe_text(hf->bpe, (int32_t)number, &n);
   ATL_CHECK(holder == NULL || (n == strlen(text) && memcmp(holder, text, n) == 0), INPUT,
-            "%s: expected one text an id, found two with id %lld: \"%.*s\" and \"%.40s\"", where, (long long)number,
+            "%s: expected one text per id, found two with id %lld: \"%.*s\" and \"%.40s\"", where, (long long)number,
             holder ? (int)(n < 40 ? n : 40) : 0, holder ? holder : "", text);
   int32_t symbol = atl_bpe_find(hf->bpe, text, strlen(text));
   ATL_CHECK(symbol < 0 || atl_bpe_id(hf->bpe, symbol) == number, INPUT, "%s: \"%.40s\" has two ids", where, text);
@@ -68,7 +67,7 @@ static atl_status_t add_id(atl_huggingface_t *hf, const char *text, const json_t
 static atl_status_t read_vocabulary(atl_huggingface_t *hf, const json_t *model, const char *where) {
   json_t *vocabulary = json_object_get(model, "vocab"), *id;
   ATL_CHECK(json_is_object(vocabulary) && json_object_size(vocabulary) > 0, INPUT,
-            "%s: expected an object \"vocab\" of texts and ids in \"model\"", where);
+            "%s: expected an object \"vocab\" that maps texts to ids in \"model\"", where);
   const char *text;
   json_object_foreach(vocabulary, text, id) ATL_TRY(add_id(hf, text, id, where));
   return ATL_OK;
@@ -101,8 +100,8 @@ static atl_status_t read_merge(atl_huggingface_t *hf, const json_t *merge, size_
   int32_t left = atl_bpe_find(hf->bpe, side[0], n[0]), right = atl_bpe_find(hf->bpe, side[1], n[1]);
   int32_t merged = atl_bpe_find(hf->bpe, hf->unit.bytes, hf->unit.n);
   ATL_CHECK(left >= 0 && right >= 0 && merged >= 0, INPUT,
-            "%s: merge %zu: expected \"%.*s\", \"%.*s\" and both together in the vocabulary, one is missing", where,
-            index, (int)(n[0] < 40 ? n[0] : 40), side[0], (int)(n[1] < 40 ? n[1] : 40), side[1]);
+            "%s: merge %zu: expected \"%.*s\", \"%.*s\" and their concatenation in the vocabulary; one is missing",
+            where, index, (int)(n[0] < 40 ? n[0] : 40), side[0], (int)(n[1] < 40 ? n[1] : 40), side[1]);
   return atl_bpe_add_merge(hf->bpe, left, right, merged);
 }
 
@@ -122,11 +121,11 @@ static atl_status_t read_model(atl_huggingface_t *hf, const json_t *root, const 
   ATL_CHECK(json_is_object(model), INPUT, "%s: expected a tokenizer.json with an object \"model\", found none", where);
   const char *type = json_string_value(json_object_get(model, "type"));
   bool is_bpe = type ? strcmp(type, "BPE") == 0 : json_object_get(model, "merges") != NULL;
-  ATL_CHECK(is_bpe, UNSUPPORTED, "%s: a tokenizer of type %s; BPE is done here", where, type ? type : "(none)");
-  static const char *const refused[] = {"dropout", "continuing_subword_prefix", "byte_fallback", "fuse_unk"};
-  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-    ATL_CHECK(!is_set(json_object_get(model, refused[i])), UNSUPPORTED, "%s: BPE with \"%s\" set is not done here",
-              where, refused[i]);
+  ATL_CHECK(is_bpe, UNSUPPORTED, "%s: a tokenizer of type %s; only BPE is supported", where, type ? type : "(none)");
+  static const char *const unsupported[] = {"dropout", "continuing_subword_prefix", "byte_fallback", "fuse_unk"};
+  for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
+    ATL_CHECK(!is_set(json_object_get(model, unsupported[i])), UNSUPPORTED, "%s: BPE with \"%s\" set is not supported",
+              where, unsupported[i]);
   hf->ignore_merges = is_set(json_object_get(model, "ignore_merges"));
   ATL_TRY(read_text(hf, model, "end_of_word_suffix", &hf->word_suffix));
   ATL_TRY(read_vocabulary(hf, model, where));
@@ -135,16 +134,16 @@ static atl_status_t read_model(atl_huggingface_t *hf, const json_t *root, const 
   ATL_TRY(read_text(hf, model, "unk_token", &unknown));
   hf->unknown = *unknown ? atl_bpe_find(hf->bpe, unknown, strlen(unknown)) : -1;
   ATL_CHECK(*unknown == 0 || hf->unknown >= 0, INPUT,
-            "%s: expected unk_token \"%.40s\" in the vocabulary, it is missing", where, unknown);
+            "%s: expected unk_token \"%.40s\" in the vocabulary, but it is missing", where, unknown);
   return ATL_OK;
 }
 
 static atl_status_t read_added(atl_huggingface_t *hf, const json_t *token, const char *where, added_t *added) {
   const char *content = json_string_value(json_object_get(token, "content"));
-  ATL_CHECK(content && *content, INPUT, "%s: added_tokens: expected a text \"content\"", where);
+  ATL_CHECK(content && *content, INPUT, "%s: added_tokens: expected a string \"content\"", where);
   ATL_TRY(add_id(hf, content, json_object_get(token, "id"), where));
   ATL_CHECK(!is_set(json_object_get(token, "single_word")), UNSUPPORTED,
-            "%s: added token \"%.40s\" with single_word set is not done here", where, content);
+            "%s: added token \"%.40s\" with single_word set is not supported", where, content);
   *added = (added_t){.id = (int32_t)json_integer_value(json_object_get(token, "id")),
                      .is_special = is_set(json_object_get(token, "special")),
                      .is_normalized = is_set(json_object_get(token, "normalized")),
@@ -184,7 +183,7 @@ static atl_status_t read_decoder(atl_huggingface_t *hf, const json_t *root, cons
   bool is_bytes = type && strcmp(type, "ByteLevel") == 0;
   if (is_bytes) hf->decoder_suffix = hf->word_suffix;
   ATL_CHECK(is_bytes || (type && strcmp(type, "BPEDecoder") == 0), UNSUPPORTED,
-            "%s: decoder %s; ByteLevel and BPEDecoder are done here", where, type ? type : "(none)");
+            "%s: decoder %s; ByteLevel and BPEDecoder are supported", where, type ? type : "(none)");
   hf->decoder = is_bytes ? DECODER_BYTE_LEVEL : DECODER_SUFFIX;
   return is_bytes ? ATL_OK : read_text(hf, decoder, "suffix", &hf->decoder_suffix);
 }
@@ -239,7 +238,7 @@ int32_t atl_huggingface_added(const atl_huggingface_t *hf, const char *content) 
 
 /* ---- text -> ids ---- */
 
-/* A byte's stand-in, or a character, with the suffix at a word's end, looked up. */
+/* Looks up the unit (a byte's stand-in or a character, with the suffix if it ends a word) and appends its symbol. */
 static atl_status_t append_unit(atl_huggingface_t *hf, bool is_last) {
   if (is_last) ATL_TRY(atl_text_append(&hf->unit, hf->word_suffix, strlen(hf->word_suffix)));
   int32_t symbol = atl_bpe_find(hf->bpe, hf->unit.bytes, hf->unit.n);
@@ -262,7 +261,7 @@ static atl_status_t read_units(atl_huggingface_t *hf, const char *piece, size_t 
   return ATL_OK;
 }
 
-/* The symbol of a whole word as the vocabulary spells it, -1 when it is not there. */
+/* The symbol of a whole word, or -1 if the vocabulary does not contain it. */
 static atl_status_t find_whole(atl_huggingface_t *hf, const char *piece, size_t n, int32_t *symbol) {
   uint32_t codes[256];
   atl_bpe_byte_codes(codes);
@@ -291,7 +290,7 @@ static atl_status_t encode_words(atl_huggingface_t *hf, const char *text, size_t
   return ATL_OK;
 }
 
-/* The longest added token of a kind at s. */
+/* The longest added token of this kind at s, or NULL. */
 static const added_t *added_at(const atl_huggingface_t *hf, bool is_normalized, const char *s, size_t n) {
   for (size_t i = 0; i < hf->n_added; i++) {
     const added_t *a = &hf->added[i];
@@ -306,8 +305,8 @@ static bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r')
 
 typedef atl_status_t (*encode_rest_t)(atl_huggingface_t *hf, const char *text, size_t n, atl_ids_t *ids);
 
-/* Cuts added tokens of a kind out of a text and hands what lies between them on. Tokens that strip take the (ASCII)
- * white space beside them along. */
+/* Appends the ids of the added tokens of this kind and passes the text between them to `rest`. Tokens that strip also
+ * remove the ASCII white space next to them. */
 static atl_status_t cut_added(atl_huggingface_t *hf, bool is_normalized, const char *text, size_t n, encode_rest_t rest,
                               atl_ids_t *ids) {
   size_t done = 0;
@@ -340,7 +339,7 @@ atl_status_t atl_huggingface_encode(atl_huggingface_t *hf, const char *text, siz
 
 /* ---- ids -> text ---- */
 
-/* A token whose suffixes become spaces, and nothing when it is the last. */
+/* Appends a token with its suffixes replaced by spaces, or removed if it is the last token. */
 static atl_status_t append_without_suffix(const atl_huggingface_t *hf, const char *token, size_t n, bool is_last,
                                           atl_text_t *out) {
   size_t n_suffix = strlen(hf->decoder_suffix);

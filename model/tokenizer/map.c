@@ -12,7 +12,7 @@ void atl_map_clear(atl_map_t *map) {
   *map = (atl_map_t){0};
 }
 
-/* The slot that holds the key, or the free one where it belongs. */
+/* The slot of the key, or the free slot where it would go. */
 static size_t find(const atl_map_t *map, const void *key, size_t n_bytes, uint64_t hash) {
   size_t i = hash & (map->n_slots - 1);
   for (;; i = (i + 1) & (map->n_slots - 1)) {

@@ -1,4 +1,10 @@
-/* Map: bytes -> number, growing, never shrinking. Holds vocabularies (text -> symbol) and merges (two symbols -> rank).
+/* Map: a hash table from bytes to integers >= 0; entries are never removed. Stores vocabularies (text -> symbol) and
+ * merges (pair of symbols -> merge rank).
+ *
+ *     atl_map_t map = {0};
+ *     ATL_TRY(atl_map_set(&map, "heart", 5, 7));
+ *     int32_t value = atl_map_get(&map, "heart", 5);
+ *     atl_map_clear(&map);
  */
 #ifndef ATL_MODEL_TOKENIZER_MAP_H
 #define ATL_MODEL_TOKENIZER_MAP_H
@@ -16,15 +22,15 @@ typedef struct {
 } atl_map_slot_t;
 
 typedef struct {
-  atl_map_slot_t *slots; /* (n_slots), a power of 2, at most half full */
+  atl_map_slot_t *slots; /* (n_slots): a power of 2, at most half full */
   size_t n_slots, n;
   atl_text_t keys;
 } atl_map_t; /* all zero is an empty map */
 
 void atl_map_clear(atl_map_t *map);
-/* value >= 0; replaces the value of a key that is there. Copies the key. MEMORY. */
+/* Sets the value (>= 0, asserted) of a key, replacing an earlier one. Copies the key. MEMORY. */
 atl_status_t atl_map_set(atl_map_t *map, const void *key, size_t n_bytes, int32_t value);
-/* -1 when the key is not there. */
+/* The value of a key, or -1. */
 int32_t atl_map_get(const atl_map_t *map, const void *key, size_t n_bytes);
 
 #endif

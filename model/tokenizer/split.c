@@ -5,8 +5,8 @@
 
 #include "common/memory.h"
 
-/* PCRE2's own limits are 20 GB of heap for a match and patterns of any length. Patterns of tokenizers take a few KB and
- * some steps a character; texts have at most 1 MiB (hf_steps.c). */
+/* PCRE2's defaults are 20 GB of heap per match and patterns of any length. Tokenizer patterns need a few KB and a few
+ * steps per character; texts have at most 1 MiB (hf_steps.c). */
 enum { MAX_PATTERN_BYTES = 1 << 16, MAX_HEAP_KIB = 32 << 10, MAX_STEPS = 4 << 20, MAX_DEPTH = 1 << 20 };
 
 struct atl_split {
@@ -64,7 +64,7 @@ void atl_split_destroy(atl_split_t **split) {
 
 atl_status_t atl_split_next(const atl_split_t *split, const char *text, size_t n, size_t *start, size_t *end,
                             bool *is_found) {
-  /* The text was checked once; checking it anew at each match would take quadratic time. */
+  /* The text is known to be valid UTF-8; validating it again for each match would take quadratic time. */
   int found = pcre2_match(split->code, (PCRE2_SPTR)text, n, *end, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, split->match,
                           split->limits);
   *is_found = found > 0;

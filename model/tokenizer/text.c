@@ -45,7 +45,8 @@ atl_status_t atl_text_reset(atl_text_t *text) {
   return atl_text_append(text, "", 0);
 }
 
-/* How many of the n > 0 bytes at b begin a well-formed sequence, at least 1; *is_whole: they are all of one. */
+/* Length of the longest prefix of the n > 0 bytes at b that begins a well-formed sequence, at least 1; *is_whole: it is
+ * a complete sequence. */
 static size_t sequence(const unsigned char *b, size_t n, bool *is_whole) {
   size_t length = b[0] < 0x80 ? 1 : b[0] < 0xC2 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 : b[0] < 0xF5 ? 4 : 0;
   unsigned low = b[0] == 0xE0 ? 0xA0 : b[0] == 0xF0 ? 0x90 : 0x80;

@@ -1,5 +1,5 @@
-/* Files are read through zlib, which passes plain ones on as they are. A JSON object is a tokenizer.json, anything else
- * must be merges. Texts are bounded, so that no prompt takes long whatever it holds. */
+/* Files are read through zlib, which passes uncompressed ones through. A JSON object is a tokenizer.json; any other
+ * file must be merges. The length of texts is bounded, so no prompt takes long to encode. */
 #include "model/tokenizer/tokenizer.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "common/utf8.h"
 #include "model/tokenizer/tokenizer_private.h"
 
-/* Tokenizers shrink 3 to 5 times; the largest have some 30 MiB. */
+/* Tokenizer files compress 3 to 5 times; the largest have about 30 MiB. */
 enum {
   MAX_FILE_BYTES = 64 << 20,
   MAX_EXPANSION = 32,
@@ -22,14 +22,14 @@ enum {
 };
 
 struct atl_tokenizer {
-  atl_clip_bpe_t *clip; /* one of the two */
+  atl_clip_bpe_t *clip; /* one of the two is NULL */
   atl_huggingface_t *hf;
-  int32_t start_id, end_id; /* -1 when the vocabulary has none */
+  int32_t start_id, end_id; /* -1: the vocabulary has none */
   atl_ids_t ids;
   atl_text_t text;
 };
 
-/* At most max_bytes, unpacked. */
+/* Reads and unpacks at most max_bytes. */
 static atl_status_t read_all(gzFile file, const char *path, size_t max_bytes, atl_text_t *contents) {
   char *block;
   ATL_TRY(ATL_NEW(READ_BYTES, &block));
@@ -113,7 +113,7 @@ atl_status_t atl_tokenizer_encode(atl_tokenizer_t *t, const char *text, const in
   size_t n = strlen(text), bad = atl_utf8_find_error(text, n);
   ATL_CHECK(n <= MAX_TEXT_BYTES, INPUT, "expected a text of at most %d bytes, found %zu", MAX_TEXT_BYTES, n);
   ATL_CHECK(bad == n, INPUT,
-            "expected UTF-8 text, byte %zu (0x%02x) is none; convert it, for example with iconv -t UTF-8", bad,
+            "expected UTF-8 text, but byte %zu (0x%02x) is malformed; convert it, for example with iconv -t UTF-8", bad,
             (unsigned)(unsigned char)text[bad]);
   t->ids.n = 0;
   ATL_TRY(t->clip ? atl_clip_bpe_encode(t->clip, text, n, &t->ids) : atl_huggingface_encode(t->hf, text, n, &t->ids));
@@ -131,8 +131,8 @@ atl_status_t atl_tokenizer_decode(atl_tokenizer_t *t, const int32_t *ids, size_t
   return ATL_OK;
 }
 
-/* out(length) <- ids behind n_before and before n_after places of the caller's, zero padded; *n_used ids were put
- * there. */
+/* out(length) <- zeros with up to length - n_before - n_after ids at n_before; *n_used is the number of ids. The caller
+ * fills the positions around them. */
 static atl_status_t fill(atl_tokenizer_t *t, const char *text, bool truncate, int32_t *out, int32_t length,
                          int32_t n_before, int32_t n_after, int32_t *n_used) {
   const int32_t *ids;
@@ -158,7 +158,7 @@ atl_status_t atl_tokenizer_fill_clip(atl_tokenizer_t *t, const char *text, bool 
                                      int32_t length) {
   int32_t n_used;
   ATL_CHECK(t->start_id >= 0 && t->end_id >= 0, UNSUPPORTED,
-            "CLIP needs a tokenizer with <|startoftext|> and <|endoftext|>, this one has not both");
+            "CLIP needs a tokenizer with <|startoftext|> and <|endoftext|>; this one does not have both");
   ATL_ASSERT(length >= 2);
   ATL_TRY(fill(t, text, truncate, out, length, 1, 1, &n_used));
   out[0] = t->start_id;

@@ -1,5 +1,5 @@
-/* Full lower-casing is utf8proc's simple mapping but for one character, U+0130, and the final sigma (SpecialCasing.txt;
- * D135 and D136 of section 3.13 define cased and case-ignorable). */
+/* Full lower-casing equals utf8proc's simple mapping except for U+0130 and the final sigma (SpecialCasing.txt; D135 and
+ * D136 of section 3.13 define cased and case-ignorable). */
 #include "model/tokenizer/unicode.h"
 
 #include <string.h>
@@ -30,7 +30,8 @@ static bool is_case_ignorable(uint32_t code) {
   }
 }
 
-/* Lower case, upper case or title case; those outside the letters are Other_Lowercase and Other_Uppercase. */
+/* Lower, upper or title case; the ranges are the Other_Lowercase and Other_Uppercase characters that are not
+ * letters. */
 static bool is_cased(uint32_t c) {
   switch (utf8proc_category((utf8proc_int32_t)c)) {
   case UTF8PROC_CATEGORY_LU:
@@ -42,7 +43,7 @@ static bool is_cased(uint32_t c) {
          (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
 }
 
-/* Is the first character from i on that is not case-ignorable a cased one? */
+/* From byte i on, is the first character that is not case-ignorable cased? */
 static bool is_cased_ahead(const char *bytes, size_t n, size_t i) {
   while (i < n) {
     uint32_t code = atl_text_read(bytes, n, &i);
@@ -68,14 +69,14 @@ atl_status_t atl_unicode_lower(const char *bytes, size_t n, bool final_sigma, at
   return ATL_OK;
 }
 
-static const utf8proc_option_t the_forms[] = {
+static const utf8proc_option_t form_options[] = {
     [ATL_UNICODE_NFC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE,
     [ATL_UNICODE_NFD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE,
     [ATL_UNICODE_NFKC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
     [ATL_UNICODE_NFKD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
 };
 
-/* Decomposes n bytes into codes(n_codes), NULL for their count alone. The marks are not put in order. */
+/* Decomposes n bytes into codes(n_codes); *n_made is their number. NULL codes only count. Marks are not sorted. */
 static atl_status_t decompose(const char *bytes, size_t n, utf8proc_option_t options, utf8proc_int32_t *codes,
                               size_t n_codes, size_t *n_made) {
   int boundclass = 0;
@@ -95,7 +96,7 @@ static unsigned combining_class(utf8proc_int32_t code) {
   return (unsigned)utf8proc_get_property(code)->combining_class;
 }
 
-/* Sorts n marks by their combining class and keeps the order of equal ones (Unicode 3.11, D109). `spare` has n. */
+/* Stable counting sort of n marks by combining class (Unicode 3.11, D109). spare(n) is workspace. */
 static void sort_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spare) {
   size_t at[257] = {0};
   for (size_t i = 0; i < n; i++) at[combining_class(codes[i]) + 1]++;
@@ -104,7 +105,7 @@ static void sort_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spar
   memcpy(codes, spare, n * sizeof *codes);
 }
 
-/* utf8proc_decompose orders marks too, in time quadratic in the length of a run. */
+/* utf8proc_decompose also sorts marks, but in time quadratic in the length of a run. */
 static void order_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spare) {
   for (size_t i = 0; i < n; i++) {
     size_t first = i;
@@ -115,7 +116,7 @@ static void order_marks(utf8proc_int32_t *codes, size_t n, utf8proc_int32_t *spa
   }
 }
 
-/* codes and spare have n_codes each. */
+/* codes(n_codes) and spare(n_codes) are workspace. */
 static atl_status_t compose(const char *bytes, size_t n, utf8proc_option_t options, utf8proc_int32_t *codes,
                             size_t n_codes, utf8proc_int32_t *spare, atl_text_t *out) {
   size_t n_made;
@@ -130,9 +131,9 @@ atl_status_t atl_unicode_normalize(const char *bytes, size_t n, atl_unicode_form
   if (n == 0) return ATL_OK;
   size_t n_codes;
   utf8proc_int32_t *codes;
-  ATL_TRY(decompose(bytes, n, the_forms[form], NULL, 0, &n_codes));
+  ATL_TRY(decompose(bytes, n, form_options[form], NULL, 0, &n_codes));
   ATL_TRY(ATL_NEW(2 * n_codes + 1, &codes));
-  atl_status_t status = compose(bytes, n, the_forms[form], codes, n_codes, codes + n_codes, out);
+  atl_status_t status = compose(bytes, n, form_options[form], codes, n_codes, codes + n_codes, out);
   ATL_DESTROY(&codes);
   return status;
 }

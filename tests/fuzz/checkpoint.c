@@ -1,5 +1,5 @@
 // TEST np=1
-/* Whole checkpoints as `atelier convert` reads them, damaged: the pickle, the hyperparameters, names and shapes. */
+/* Damaged checkpoints, read as `atelier convert` does: pickle, hyperparameters, names and shapes. */
 #include "model/checkpoint/import/checkpoint.h"
 
 #include <sys/mman.h>
@@ -25,5 +25,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
   mutate_add_file(corpus, "tests/golden/torchfile/legacy.pt");
 }
 
-/* As tests/fuzz/torchfile.c, and what is expected of a model of up to ATL_MAX_LAYERS layers: 20 names each. */
+/* As tests/fuzz/torchfile.c, plus the table of expected tensors of up to ATL_MAX_LAYERS layers, 20 names each. */
 MUTATE_MAIN(add_seeds, 24 << 20, 2048)

@@ -1,5 +1,5 @@
 // TEST np=1
-/* model.json's configurations and plan files, damaged; what is still one is written and read back. */
+/* Damaged configurations of model.json and plan files. Those that are still valid are written and read back. */
 #include "model/checkpoint/config.h"
 
 #include "partition/plan.h"
@@ -104,5 +104,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
   add_json(corpus, atl_plan_to_json(&plan, &object), &object);
 }
 
-/* Nothing of ours is allocated but messages' texts; jansson's share is the sanitizer's to watch. */
+/* Our own allocations are small; the sanitizer bounds jansson's. */
 MUTATE_MAIN(add_seeds, 1 << 16, 64)

@@ -1,13 +1,13 @@
 // TEST np=1
-/* PNG: damaged pictures of every kind of pixel. Checksums of chunks make most damage end early, so that half the seeds'
- * damage is repaired: see repair. */
+/* Damaged PNGs of every kind of pixel. Chunk checksums stop most damaged files early, so every input is decoded twice:
+ * as it is, and with its checksums repaired. */
 #include "common/image.h"
 
 #include <zlib.h>
 
 #include "tests/support/mutate.h"
 
-/* Gives each chunk that is whole its right checksum, so that what is inside is read. */
+/* Sets the correct checksum of each complete chunk, so that its contents are read. */
 static void repair(uint8_t *bytes, size_t n) {
   for (size_t at = 8; n >= 12 && at <= n - 12;) {
     uint32_t length =
@@ -52,7 +52,7 @@ static void add_picture(mutate_corpus_t *corpus, int32_t side, int32_t n_channel
   atl_image_clear(&image);
 }
 
-/* One chunk more: length, kind, data; the checksum is left to repair. */
+/* Writes a chunk: length, kind, data, and a checksum of 0 for repair. Returns its size. */
 static size_t put_chunk(uint8_t *out, const char *kind, const void *data, size_t n) {
   const uint8_t length[4] = {0, 0, (uint8_t)(n >> 8), (uint8_t)n};
   memcpy(out, length, 4);
@@ -62,7 +62,7 @@ static size_t put_chunk(uint8_t *out, const char *kind, const void *data, size_t
   return 12 + n;
 }
 
-/* Another kind of pixel, `depth` bits of `colour` type, 4 x 4, with palette and transparency. */
+/* Adds a 4 x 4 picture with `depth` bits and a `colour` type, with palette and transparency where allowed. */
 static void add_kind(mutate_corpus_t *corpus, uint8_t depth, uint8_t colour, uint8_t interlace, size_t row_bytes) {
   uint8_t bytes[512], packed[256];
   const uint8_t rows[256] = {0}, palette[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
@@ -92,5 +92,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
   add_kind(corpus, 16, 6, 1, 32);
 }
 
-/* Deflate shrinks at most 1032 to 1; a stored bit becomes three or four bytes at worst. */
+/* Deflate compresses at most 1032 to 1; a bit becomes three or four bytes at worst. */
 MUTATE_MAIN(add_seeds, 1 << 20, 1032 * 32)

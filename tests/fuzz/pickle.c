@@ -1,5 +1,5 @@
 // TEST np=1
-/* The pickle interpreter with PyTorch's names, damaged pickles without an archive around them; storages hold zeros. */
+/* Damaged pickles without an archive, interpreted with PyTorch's names; storages hold zeros. */
 #include "common/torch/pickle.h"
 
 #include "common/torch/globals.h"
@@ -61,5 +61,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) add_pickle(corpus, names[i]);
 }
 
-/* Values take 256 bytes for a byte, stack and memo with their doubling 48, noted storages and views 200. */
+/* Per byte: values take 256 bytes, stack and memo with their doubling 48, recorded storages and views 200. */
 MUTATE_MAIN(add_seeds, 1 << 18, 512)

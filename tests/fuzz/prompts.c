@@ -1,5 +1,5 @@
 // TEST np=1
-/* Prompt files: lines and JSON lines, damaged, then cut into shards. */
+/* Damaged prompt files (lines and JSON lines), then split into shards. */
 #include "coordinator/job/prompts.h"
 
 #include "tests/support/mutate.h"
@@ -26,5 +26,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
                    "one line without an end");
 }
 
-/* A prompt takes two bytes at least, with its line's end; its record, key, id and text some 400. */
+/* A prompt is at least two bytes with its newline; its record, key, id and text take about 400. */
 MUTATE_MAIN(add_seeds, 1 << 20, 1024)

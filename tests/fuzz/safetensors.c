@@ -1,5 +1,5 @@
 // TEST np=1
-/* safetensors: damaged headers, sizes and offsets. The seeds are written here. */
+/* Damaged safetensors files: headers, sizes and offsets. The seeds are created here. */
 #include "common/safetensors.h"
 
 #include "tests/support/mutate.h"
@@ -48,5 +48,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
              26);
 }
 
-/* A tensor takes at least 40 bytes of header; 512 of memory with its name and place in the hash. */
+/* A tensor takes at least 40 bytes of header, and 512 of memory with its name and its slot in the hash table. */
 MUTATE_MAIN(add_seeds, 1 << 18, 64)

@@ -1,5 +1,6 @@
 // TEST np=1
-/* CLIP's merges, plain and gzipped, and tokenizer.json, damaged; what still opens encodes and decodes a text. */
+/* Damaged tokenizers: CLIP's merges, plain and gzipped, and tokenizer.json. Those that open encode and decode a
+ * text. */
 #include "model/tokenizer/tokenizer.h"
 
 #include <sys/mman.h>
@@ -67,6 +68,6 @@ static void add_seeds(mutate_corpus_t *corpus) {
                    "\"ab</w>\":3},\"merges\":[[\"a\",\"b</w>\"]]}}");
 }
 
-/* A gzipped file unpacks up to 1032 to 1, and a line of merges takes four bytes at least and some 200 in the tables;
- * the base is the block that files are read by, CLIP's 512 symbols, and an id up to ATL_MAX_IDS in the table of ids. */
+/* A gzip file unpacks up to 1032 to 1; a line of merges is at least four bytes and takes about 200 in the tables. The
+ * base is the block that files are read in, CLIP's 512 symbols, and an id up to ATL_MAX_IDS in the table of ids. */
 MUTATE_MAIN(add_seeds, 32 << 20, 1032 * 64)

@@ -1,6 +1,6 @@
 // TEST np=1
-/* Zip archives and legacy files, damaged. The zip seeds have their checksums taken out: else nearly every damage would
- * end there. */
+/* Damaged zip archives and legacy files. The zip seeds have their checksums removed, as these would stop nearly every
+ * damaged file. */
 #include "common/torch/torchfile.h"
 
 #include "tests/support/mutate.h"
@@ -41,6 +41,6 @@ static void add_seeds(mutate_corpus_t *corpus) {
   }
 }
 
-/* Values: 256 bytes for a byte of file, the machine's stack 24, storages and views; expanded tensors up to 16 MiB + 4;
- * deflated members 1032. */
+/* Per byte of file: values take 256 bytes, stack, storages and views another 256, deflated members 1032, and expanded
+ * tensors 4 besides 16 MiB. */
 MUTATE_MAIN(add_seeds, 18 << 20, 256 + 256 + 4 + 1032)

@@ -1,5 +1,5 @@
 // TEST np=1
-/* Control messages, damaged; each input is taken for each kind of message, as a message says its kind beside it. */
+/* Damaged control messages. Each input is unpacked as every kind of message, as the kind is not part of the bytes. */
 #include "proto/wire.h"
 
 #include "tests/support/mutate.h"
@@ -84,5 +84,5 @@ static void add_seeds(mutate_corpus_t *corpus) {
   add_job(corpus);
 }
 
-/* An empty prompt or forced image is two bytes on the wire and 72 in memory, beside its generated type. */
+/* An empty prompt or forced image is two bytes in the message and 72 in memory, plus its generated type. */
 MUTATE_MAIN(add_seeds, 1 << 18, 256)

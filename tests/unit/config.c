@@ -91,7 +91,7 @@ static void test_transformer_refusals(void) {
   refuse("width", "0", "found 0");
   refuse("n_layers", "257", "from 1 to 256");
   refuse("n_layers", "2", "list of 2 items, found 3");
-  refuse("head_size", "\"x\"", "\"head_size\" should be a whole number, found a text");
+  refuse("head_size", "\"x\"", "\"head_size\" should be an integer, found a string");
   refuse("head_size", "5", "rotary positions need a head size of 6");
   refuse("n_heads", "4096", "wider than");
   refuse("rotary", "1", "\"rotary\" should be true or false");

@@ -1,5 +1,5 @@
 // TEST np=1
-/* Files appear whole or not at all. */
+/* Files are written completely or not at all. */
 #include "common/file.h"
 
 #include <stdlib.h>
@@ -78,19 +78,19 @@ static void test_mapping(const char *folder) {
   atl_file_unmap(&map);
 }
 
-/* A file that becomes shorter while it is mapped: one message, exit code 2. */
+/* A file that is truncated while it is mapped gives one message and exit code 2. */
 static void test_shrinking(const char *folder) {
-  char path[256], said[300], *text = NULL;
+  char path[256], messages[300], *text = NULL;
   size_t n = 0;
   snprintf(path, sizeof path, "%s/shrinking", folder);
-  snprintf(said, sizeof said, "%s/said", folder);
+  snprintf(messages, sizeof messages, "%s/messages", folder);
   char *bytes = calloc(1 << 20, 1);
   TAP_STATUS(ATL_OK, atl_file_write(path, bytes, 1 << 20), "a file of a megabyte");
   free(bytes);
   pid_t child = fork();
   if (child == 0) {
     atl_file_map_t map;
-    if (freopen(said, "w", stderr) == NULL || atl_file_map(path, &map) != ATL_OK) _exit(9);
+    if (freopen(messages, "w", stderr) == NULL || atl_file_map(path, &map) != ATL_OK) _exit(9);
     atl_file_catch_truncation();
     if (truncate(path, 10) != 0) _exit(9);
     volatile unsigned char byte = map.bytes[500000];
@@ -99,7 +99,7 @@ static void test_shrinking(const char *folder) {
   int status = 0;
   waitpid(child, &status, 0);
   TAP_OK(WIFEXITED(status) && WEXITSTATUS(status) == 2, "that becomes shorter while it is read ends with exit code 2");
-  TAP_STATUS(ATL_OK, atl_file_read(said, 1000, &text, &n), "and a message");
+  TAP_STATUS(ATL_OK, atl_file_read(messages, 1000, &text, &n), "and a message");
   TAP_OK(text != NULL && strstr(text, path) != NULL && strstr(text, "became shorter") != NULL, "that names the file");
   ATL_DESTROY(&text);
 }
@@ -114,10 +114,10 @@ int main(void) {
   test_mapping(folder);
   atl_file_sha256("abc", 3, text);
   TAP_OK(strcmp(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,
-         "SHA-256 of FIPS 180-2's example");
+         "SHA-256 gives the digest of the example in FIPS 180-2");
   char command[64];
   snprintf(command, sizeof command, "rm -r %s", folder);
   TAP_OK(system(command) == 0, "the test cleans up");
-  TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();
 }

@@ -1,6 +1,6 @@
 // TEST np=1
-// PNG reading and writing: what is written comes back, the same bytes each time, every kind of PNG is read, and damaged
-// files are refused.
+// PNG: a written picture reads back unchanged, encoding is deterministic, every kind of PNG is read, and damaged files
+// are rejected.
 #include "common/image.h"
 
 #include <png.h>
@@ -39,7 +39,7 @@ static void test_round_trip(int n_channels) {
     atl_image_clear(&back);
     n_read += atl_image_decode(bytes, cut, "cut", &back) == ATL_OK;
   }
-  TAP_OK(n_read == 0, "a truncated file is never read");
+  TAP_OK(n_read == 0, "every truncated file is rejected");
   atl_image_clear(&back);
   atl_image_clear(&image);
   ATL_DESTROY(&bytes);
@@ -67,7 +67,7 @@ static void test_damage(void) {
   ATL_DESTROY(&bytes);
 }
 
-/* Writes one row of two pixels in a given PNG kind with libpng's simplified or plain interface. */
+/* Writes a PNG with one row of two pixels of the given kind; returns its size. */
 static size_t write_kind(uint8_t *out, size_t capacity, int color_type, int depth, const uint8_t *row) {
   FILE *file = fmemopen(out, capacity, "wb");
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
@@ -90,7 +90,7 @@ static size_t write_kind(uint8_t *out, size_t capacity, int color_type, int dept
   return n;
 }
 
-/* libpng takes memory for a part before it reads it: a length beyond the file is refused before. */
+/* libpng allocates a chunk before it reads it, so a length beyond the file must be rejected first. */
 static void test_long_part(void) {
   atl_image_t image;
   uint8_t *bytes;
@@ -99,9 +99,9 @@ static void test_long_part(void) {
   const atl_image_text_t text = {.key = "prompt", .text = "\xc3\xa9"};
   TAP_STATUS(ATL_OK, atl_image_encode(&image, 6, &text, 1, &bytes, &n), "with a text");
   atl_image_clear(&image);
-  bytes[33] = 0x70; /* behind the signature and IHDR: the length of the text, now 1.9 GB */
-  TAP_STATUS(ATL_INPUT, atl_image_decode(bytes, n, "long.png", &image), "a part longer than the file is refused");
-  TAP_OK(strstr(atl_status_message(), "are left") != NULL, "before libpng sees it");
+  bytes[33] = 0x70; /* after the signature and IHDR: the length of the text, now 1.9 GB */
+  TAP_STATUS(ATL_INPUT, atl_image_decode(bytes, n, "long.png", &image), "a chunk longer than the file is rejected");
+  TAP_OK(strstr(atl_status_message(), "are left") != NULL, "before libpng reads it");
   ATL_DESTROY(&bytes);
 }
 
@@ -130,7 +130,7 @@ static void test_channels(void) {
   atl_image_clear(&image);
 }
 
-/* Every allocation of ours fails once. */
+/* Makes each of our allocations fail once. */
 static void test_memory(void) {
   atl_image_t image, back = {0};
   uint8_t *bytes = NULL;

@@ -1,5 +1,5 @@
 // TEST np=1
-/* JSON fields fail with words that name the file, the field, what was expected and what was found. */
+/* Messages about JSON fields name the file, the field, what was expected and what was found. */
 #include "common/json.h"
 
 #include <malloc.h>
@@ -30,9 +30,10 @@ static void test_fields(void) {
   TAP_STATUS(ATL_OK, atl_json_get_bool(root, "f.json", "b", &flag), "a bool");
   TAP_STATUS(ATL_OK, atl_json_get_text(root, "f.json", "t", &text), "a text");
   TAP_OK(integer == 7 && real > 1.49 && flag && text != NULL && strcmp(text, "x") == 0, "with their values");
-  TAP_STATUS(ATL_OK, atl_json_get_real(root, "f.json", "i", &real), "a whole number is a real too");
+  TAP_STATUS(ATL_OK, atl_json_get_real(root, "f.json", "i", &real), "an integer is a real, too");
   TAP_STATUS(ATL_INPUT, atl_json_get_int(root, "f.json", "i", 8, 9, &integer), "an int out of range");
-  TAP_OK(says("f.json") && says("\"i\"") && says("from 8 to 9") && says("found 7"), "is told with both");
+  TAP_OK(says("f.json") && says("\"i\"") && says("from 8 to 9") && says("found 7"),
+         "the message has the range and the value");
   TAP_STATUS(ATL_INPUT, atl_json_get_int(root, "f.json", "r", 0, 9, &integer), "a fraction is not an int");
   TAP_STATUS(ATL_INPUT, atl_json_get_text(root, "f.json", "n", &text), "null is not a text");
   TAP_STATUS(ATL_INPUT, atl_json_get_bool(root, "f.json", "zz", &flag), "a missing field");
@@ -56,7 +57,7 @@ static void test_hostile(void) {
   ATL_DESTROY(&deep);
 }
 
-/* What a text of n bytes, `each` over and over in a list, makes malloc hold beyond what it held before. */
+/* Parses a list of n bytes that repeats `each`; *held_bytes is the growth of the heap while the value exists. */
 static atl_status_t parse_list(const char *each, size_t n, size_t *held_bytes) {
   size_t n_each = strlen(each);
   char *text = malloc(n + 1);
@@ -98,7 +99,7 @@ static void test_file(void) {
   TAP_STATUS(ATL_INPUT, atl_json_load(path, &root), "a missing file is refused");
 }
 
-/* jansson goes on after a failed write: the first failure is the one that is said. */
+/* jansson keeps writing after a failed write; the first failure must be reported. */
 static void test_full_disk(void) {
   char path[] = "/tmp/atelier-json-XXXXXX";
   close(mkstemp(path));

@@ -1,5 +1,5 @@
 // TEST np=1
-/* Lines of the log on stderr: who speaks, and from which level on. */
+/* Log lines on stderr: rank, role and level, and the levels that are printed. */
 #include "common/log.h"
 
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 
 #include "tests/support/tap.h"
 
-static char the_lines[4096];
+static char log_lines[4096];
 
-/* What the calls in between print on stderr. */
+/* Between begin and end, stderr goes to a file, which end reads into log_lines. */
 static int begin(FILE **file) {
   fflush(stderr);
   int kept = dup(STDERR_FILENO);
@@ -21,7 +21,7 @@ static void end(int kept, FILE *file) {
   dup2(kept, STDERR_FILENO);
   close(kept);
   rewind(file);
-  the_lines[fread(the_lines, 1, sizeof the_lines - 1, file)] = '\0';
+  log_lines[fread(log_lines, 1, sizeof log_lines - 1, file)] = '\0';
   fclose(file);
 }
 
@@ -31,8 +31,8 @@ int main(void) {
   ATL_LOG(DEBUG, "quiet");
   ATL_LOG(INFO, "first");
   end(kept, file);
-  TAP_OK(strstr(the_lines, "quiet") == NULL, "debug lines are not printed unasked");
-  TAP_OK(strstr(the_lines, " r0 info] first\n") != NULL, "a line without a role names rank and level");
+  TAP_OK(strstr(log_lines, "quiet") == NULL, "debug lines are not printed by default");
+  TAP_OK(strstr(log_lines, " r0 info] first\n") != NULL, "a line without a role names rank and level");
 
   char role[] = "stage 0.1";
   kept = begin(&file);
@@ -42,7 +42,7 @@ int main(void) {
   ATL_LOG(DEBUG, "loud");
   ATL_LOG_ROOT(INFO, "root");
   end(kept, file);
-  TAP_OK(strstr(the_lines, " r3 stage 0.1 debug] loud\n") != NULL, "a line names rank, role and level");
-  TAP_OK(strstr(the_lines, "root") == NULL, "a line for rank 0 is not printed by rank 3");
+  TAP_OK(strstr(log_lines, " r3 stage 0.1 debug] loud\n") != NULL, "a line names rank, role and level");
+  TAP_OK(strstr(log_lines, "root") == NULL, "a line for rank 0 is not printed by rank 3");
   return tap_done();
 }

@@ -17,12 +17,12 @@ static const atl_option_t the_options[] = {
     {"", 0, 0, NULL, NULL, "What"},
     {"model", ATL_OPTION_TEXT, offsetof(settings_t, model), "DIR", NULL, "model directory"},
     {"prompt", ATL_OPTION_TEXTS, offsetof(settings_t, prompts), "TEXT", NULL,
-     "a prompt; repeatable, and told here at such a length that the line of the help page must be broken somewhere"},
+     "a prompt; repeatable, with a description that is long enough to need a line break on the help page somewhere"},
     {"", 0, 0, NULL, NULL, "How"},
     {"samples", ATL_OPTION_INT, offsetof(settings_t, samples), "N", "16", "candidates per prompt"},
     {"temperature", ATL_OPTION_REAL, offsetof(settings_t, temperature), "T", "1.0", "softness of the draw"},
     {"memory", ATL_OPTION_BYTES, offsetof(settings_t, memory), "BYTES", NULL, "memory per rank"},
-    {"dtype", ATL_OPTION_TEXT, offsetof(settings_t, dtype), "f32|bf16", "f32", "numbers of the weights"},
+    {"dtype", ATL_OPTION_TEXT, offsetof(settings_t, dtype), "f32|bf16", "f32", "dtype of the weights"},
     {"greedy", ATL_OPTION_FLAG, offsetof(settings_t, greedy), NULL, NULL, "take the most likely token"},
     {0}};
 static const atl_usage_t the_usage = {"paint",   "--model DIR [options]", "Paints.", "  atelier paint\n", the_options,
@@ -63,7 +63,7 @@ static void test_values(void) {
          "operands, also after --");
   TAP_OK(summary_is("--model m --prompt one --prompt a=b --prompt -h --samples -3 --temperature 0.5 "
                     "--memory 1610612736 --greedy"),
-         "the summary has what is not at its default");
+         "the summary lists the options that are not at their defaults");
   TAP_STATUS(ATL_OK, PARSE("--prompt", "it's <b>"), "a prompt with quotes");
   TAP_OK(summary_is("--prompt 'it'\\''s <b>'"), "the summary quotes for the shell");
   TAP_STATUS(ATL_OK, PARSE("--dtype", "f32"), "options at their defaults");
@@ -80,21 +80,21 @@ static void test_failures(void) {
   TAP_STATUS(ATL_USAGE, PARSE("--sample", "3"), "an unknown name fails");
   TAP_OK(strstr(atl_status_message(), "did you mean --samples?") != NULL, "and names the nearest");
   TAP_STATUS(ATL_USAGE, PARSE("--zzzzzzz", "3"), "a name like no other fails");
-  TAP_OK(strstr(atl_status_message(), "did you mean") == NULL, "and guesses nothing");
+  TAP_OK(strstr(atl_status_message(), "did you mean") == NULL, "without a suggestion");
   TAP_STATUS(ATL_USAGE,
              PARSE("--"
                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
              "a very long name fails");
   TAP_STATUS(ATL_USAGE, PARSE("--samples"), "a value at the end is missing");
-  TAP_STATUS(ATL_USAGE, PARSE("--model", "--samples", "3"), "an option is no value");
-  TAP_STATUS(ATL_USAGE, PARSE("--samples", "3x"), "3x is no number");
-  TAP_STATUS(ATL_USAGE, PARSE("--samples", ""), "nothing is no number");
+  TAP_STATUS(ATL_USAGE, PARSE("--model", "--samples", "3"), "an option in place of a value is rejected");
+  TAP_STATUS(ATL_USAGE, PARSE("--samples", "3x"), "3x is rejected");
+  TAP_STATUS(ATL_USAGE, PARSE("--samples", ""), "an empty value is rejected");
   TAP_STATUS(ATL_USAGE, PARSE("--samples", "99999999999999999999"), "a number too large");
-  TAP_STATUS(ATL_USAGE, PARSE("--temperature", "nan"), "nan is no number");
-  TAP_STATUS(ATL_USAGE, PARSE("--memory", "3Q"), "Q is no suffix");
-  TAP_STATUS(ATL_USAGE, PARSE("--memory", "-1"), "bytes are not negative");
+  TAP_STATUS(ATL_USAGE, PARSE("--temperature", "nan"), "nan is rejected");
+  TAP_STATUS(ATL_USAGE, PARSE("--memory", "3Q"), "an unknown suffix is rejected");
+  TAP_STATUS(ATL_USAGE, PARSE("--memory", "-1"), "negative bytes are rejected");
   TAP_STATUS(ATL_USAGE, PARSE("--memory", "9999999999T"), "too many bytes");
-  TAP_STATUS(ATL_USAGE, PARSE("--memory", "0.5"), "half a byte, which is a forgotten unit");
+  TAP_STATUS(ATL_USAGE, PARSE("--memory", "0.5"), "half a byte is rejected: the unit is missing");
   TAP_STATUS(ATL_USAGE, PARSE("--memory", "1e-12G"), "less than a byte");
   TAP_OK(PARSE("--memory", "0.5G") == ATL_OK && the_settings.memory == 1 << 29, "half a gibibyte");
   TAP_STATUS(ATL_USAGE, PARSE("--greedy=yes"), "a flag takes no value");

@@ -42,11 +42,11 @@ static void check_uniform(void) {
 
 static void check_keys(void) {
   double u = atl_rng_uniform(1, 2, 3, 4);
-  TAP_OK(u == atl_rng_uniform(1, 2, 3, 4), "a draw is a function of what it is for");
+  TAP_OK(u == atl_rng_uniform(1, 2, 3, 4), "the same arguments give the same draw");
   TAP_OK(u != atl_rng_uniform(2, 2, 3, 4) && u != atl_rng_uniform(1, 3, 3, 4) && u != atl_rng_uniform(1, 2, 4, 4) &&
              u != atl_rng_uniform(1, 2, 3, 5) && u != atl_rng_uniform(1ull << 32 | 1, 2, 3, 4) &&
              u != atl_rng_uniform(1, 1ull << 32 | 2, 3, 4),
-         "every part of the key counts, high halves too");
+         "every argument matters, including the high halves");
   /* XXH64 of "" with seed 0, published with the algorithm. */
   TAP_OK(atl_rng_prompt_key("") == 0xef46db3751d8e999ull, "the prompt key is XXH64");
 }

@@ -1,5 +1,5 @@
 // TEST np=1
-/* What is written is read back; whatever else a header may say is refused with a message. */
+/* Saved tensors read back unchanged, and malformed headers are rejected. */
 #include "common/safetensors.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "common/memory.h"
 #include "tests/support/tap.h"
 
-/* A file of this header and n_data bytes of data, opened; the status is what opening says. */
+/* Opens a file with this header and n_data bytes of zeros; returns the status. */
 static atl_status_t open_header(const char *header, size_t n_data) {
   static unsigned char bytes[4096];
   size_t n = strlen(header);
@@ -32,7 +32,7 @@ static void test_malformed(void) {
     atl_status_t want;
     const char *name;
   } cases[] = {
-      {"{}", 0, ATL_OK, "no tensors at all is a file"},
+      {"{}", 0, ATL_OK, "a file without tensors is valid"},
       {"{}   ", 0, ATL_OK, "spaces after the header are padding"},
       {ENTRY("F32", "[2]", "[0,8]"), 8, ATL_OK, "two floats"},
       {ENTRY("F32", "[]", "[0,4]"), 4, ATL_OK, "a scalar"},
@@ -55,9 +55,9 @@ static void test_malformed(void) {
       {ENTRY("F64", "[2305843009213693952]", "[0,0]"), 0, ATL_INPUT, "bytes that overflow to zero"},
       {ENTRY("F32", "[9223372036854775808]", "[0,8]"), 8, ATL_INPUT, "a size beyond 64 bits"},
       {ENTRY("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, ATL_INPUT, "nine dimensions"},
-      {ENTRY("F32", "2", "[0,8]"), 8, ATL_INPUT, "a shape that is no list"},
-      {ENTRY("F32", "[\"2\"]", "[0,8]"), 8, ATL_INPUT, "a size that is a text"},
-      {ENTRY("C64", "[1]", "[0,8]"), 8, ATL_UNSUPPORTED, "a dtype nobody knows"},
+      {ENTRY("F32", "2", "[0,8]"), 8, ATL_INPUT, "a shape that is not a list"},
+      {ENTRY("F32", "[\"2\"]", "[0,8]"), 8, ATL_INPUT, "a size that is a string"},
+      {ENTRY("C64", "[1]", "[0,8]"), 8, ATL_UNSUPPORTED, "an unknown dtype"},
       {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, ATL_UNSUPPORTED, "no dtype"},
       {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, ATL_INPUT, "no shape"},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, ATL_INPUT, "no offsets"},
@@ -72,7 +72,7 @@ static void test_malformed(void) {
        8, ATL_INPUT, "tensors that overlap"},
       {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]},"
        "\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
-       8, ATL_OK, "tensors named in another order than they lie"},
+       8, ATL_OK, "tensors in another order than their data"},
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
        "\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}}",
        8, ATL_INPUT, "one name twice"},
@@ -91,7 +91,7 @@ static void test_lengths(void) {
   TAP_OK(file == NULL, "leaves NULL");
 }
 
-/* A header of 100 MB and one byte, all of it spaces; pages of zeros cost nothing. */
+/* A header of 100 MB and one byte, all zeros: untouched pages take no memory. */
 static void test_long_header(void) {
   enum { N = 100000001 };
   unsigned char *bytes = calloc(N + 8, 1);
@@ -109,7 +109,7 @@ static void check_written(const char *path, const float *numbers) {
   TAP_OK(strcmp(atl_safetensors_get(file, 1)->name, "second") == 0, "in their order");
   const atl_tensor_t *first = atl_safetensors_find(file, "first");
   TAP_OK(first != NULL && atl_tensor_has_shape(first, 2, (int64_t[]){2, 3}) && memcmp(first->data, numbers, 24) == 0,
-         "and their numbers");
+         "and their values");
   TAP_OK((uintptr_t)first->data % 64 == 0, "the data begins at a multiple of 64");
   TAP_OK(atl_safetensors_find(file, "fourth") == NULL, "a name that is not there is not found");
   const char *value = atl_safetensors_metadata(file, "who");
@@ -137,7 +137,7 @@ static void test_round_trip(const char *path) {
   atl_safetensors_destroy(&file);
   const atl_tensor_t twice[] = {tensors[0], tensors[0]};
   TAP_STATUS(ATL_INTERNAL, atl_safetensors_save(path, twice, 2, NULL, 0), "one name twice is a bug of the caller");
-  TAP_STATUS(ATL_IO, atl_safetensors_save("/nonexistent/x", tensors, 3, NULL, 0), "an unwritable place is told");
+  TAP_STATUS(ATL_IO, atl_safetensors_save("/nonexistent/x", tensors, 3, NULL, 0), "an unwritable path is reported");
 }
 
 static void test_many(const char *path) {
@@ -161,8 +161,7 @@ static void test_many(const char *path) {
   atl_safetensors_destroy(&file);
 }
 
-/* A file whose every prefix and every single flipped bit of the header is opened: nothing may crash (the sanitizers
- * watch), and no prefix may open. */
+/* Opens every prefix of a file, and the file with every single bit flipped: no prefix may open, nothing may crash. */
 static void test_damage(const char *path) {
   static const float numbers[4];
   const atl_tensor_t tensors[] = {{"x", ATL_F32, 2, {2, 2}, numbers}, {"y", ATL_F32, 0, {0}, numbers}};

@@ -16,6 +16,7 @@ int main(void) {
   TAP_OK(reads(0, "0.0 s") && reads(9.94, "9.9 s") && reads(9.96, "10 s") && reads(59.4, "59 s"), "seconds");
   TAP_OK(reads(59.6, "1 min 00 s") && reads(185, "3 min 05 s") && reads(3599.7, "1 h 00 min"), "minutes");
   TAP_OK(reads(7620, "2 h 07 min") && reads(86400 * 3 + 4 * 3600, "3 d 04 h"), "hours and days");
-  TAP_OK(reads(NAN, "unknown") && reads(INFINITY, "unknown") && reads(-1, "unknown"), "what is no time");
+  TAP_OK(reads(NAN, "unknown") && reads(INFINITY, "unknown") && reads(-1, "unknown"),
+         "NaN, infinite and negative seconds are unknown");
   return tap_done();
 }

@@ -1,5 +1,5 @@
 // TEST np=1
-/* Tokenizers: vectors of the reference implementations, and what must be refused. */
+/* Tokenizers: test vectors of the reference implementations, and malformed files and texts. */
 #include "model/tokenizer/tokenizer.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int ids_equal(const json_t *want, const int32_t *ids, size_t n, int is_pa
   return 1;
 }
 
-/* One line without '#', which TAP would read. */
+/* Replaces control characters and '#', which TAP would interpret. */
 static void tidy(char *name) {
   for (; *name; name++)
     if ((unsigned char)*name < ' ' || *name == '#') *name = ' ';
@@ -69,7 +69,7 @@ static void check_fixtures(void) {
   check_cases(merges, fixture(cases, "tokenizer/clip.json"));
 }
 
-/* The small model's merges: all lines count, ids are 512 + 1534 + 2. */
+/* The merges of the emoji model: all lines count, which gives 512 + 1534 + 2 ids. */
 static void check_emoji(void) {
   const char *merges = "weights/emoji/tokenizer.bpe.txt";
   char path[PATH_BYTES];
@@ -90,8 +90,7 @@ static void check_emoji(void) {
   atl_tokenizer_destroy(&tokenizer);
 }
 
-/* tokenizer.json in four set-ups; the wanted ids are those of another implementation (tests/golden/tokenizer/make.mjs).
- */
+/* Four kinds of tokenizer.json; the expected ids come from another implementation (tests/golden/tokenizer/make.mjs). */
 static void check_huggingface(void) {
   check_cases("tests/golden/tokenizer/bytes.json", "tests/golden/tokenizer/bytes.cases.json");
   check_cases("tests/golden/tokenizer/normalized.json", "tests/golden/tokenizer/normalized.cases.json");
@@ -111,7 +110,7 @@ static void check_huggingface(void) {
   atl_tokenizer_destroy(&tokenizer);
 }
 
-/* ---- with merges of our own: "a b", "ab c</w>", "ab ab", spelled in a scratch folder ---- */
+/* ---- our own merges in a temporary folder: "a b", "ab c</w>", "ab ab" ---- */
 
 static char the_folder[] = "/tmp/atelier-tokenizer-XXXXXX";
 
@@ -129,7 +128,7 @@ static atl_status_t open_text(const char *name, const char *text, atl_tokenizer_
   return status;
 }
 
-static const char the_merges[] = "#version: 0.2\na b\nab c</w>\nab ab\n";
+static const char merges_text[] = "#version: 0.2\na b\nab c</w>\nab ab\n";
 
 static void check_ids(atl_tokenizer_t *tokenizer, const char *text, const int32_t *want, size_t n_want) {
   const int32_t *ids;
@@ -141,7 +140,7 @@ static void check_ids(atl_tokenizer_t *tokenizer, const char *text, const int32_
   TAP_OK(status == ATL_OK && n == n_want && (n == 0 || memcmp(ids, want, n * sizeof *ids) == 0), name);
 }
 
-/* Steps that the golden files do not use; pieces show as ids, of a vocabulary of single characters. */
+/* Steps that the golden files do not use, with a vocabulary of single characters. */
 static void check_steps(void) {
   static const struct {
     const char *steps, *text;
@@ -172,9 +171,9 @@ static void check_steps(void) {
 
 static void check_small(void) {
   atl_tokenizer_t *tokenizer;
-  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges of our own open")) return;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", merges_text, &tokenizer), "merges of our own open")) return;
   TAP_OK(atl_tokenizer_n_ids(tokenizer) == 512 + 3 + 2, "512 bytes, 3 merges, start and end");
-  /* 'a' is the 65th printable byte: id 64; 'b' 65, 'c' 66; with </w> 256 more. */
+  /* 'a' is the 65th printable byte and has id 64, 'b' 65, 'c' 66; with </w> the ids are higher by 256. */
   check_ids(tokenizer, "ABC", (int32_t[]){513}, 1);
   check_ids(tokenizer, "abab", (int32_t[]){512, 64, 321}, 3);
   check_ids(tokenizer, "ababc", (int32_t[]){512, 513}, 2);
@@ -192,7 +191,7 @@ static void check_small(void) {
 
 static void check_fill(void) {
   atl_tokenizer_t *tokenizer;
-  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges open to fill from")) return;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", merges_text, &tokenizer), "merges open to fill from")) return;
   int32_t out[5];
   TAP_OK(atl_tokenizer_fill(tokenizer, "abc a b", false, out, 5) == ATL_OK &&
              memcmp(out, (int32_t[]){513, 320, 321, 0, 0}, sizeof out) == 0,
@@ -213,14 +212,14 @@ static void check_fill(void) {
   atl_tokenizer_destroy(&tokenizer);
 }
 
-/* One word of 60,000 letters: merging is n log n, and nothing overflows. Longer texts are refused. */
+/* A word of 60,000 letters is merged in O(n log n) without overflow. Longer texts are rejected. */
 static void check_long(void) {
   enum { N = 60000 };
   static char text[2 * N];
   atl_tokenizer_t *tokenizer;
   const int32_t *ids;
   size_t n;
-  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", the_merges, &tokenizer), "merges open for long words")) return;
+  if (!TAP_STATUS(ATL_OK, open_text("merges.txt", merges_text, &tokenizer), "merges open for long words")) return;
   for (int i = 0; i < N; i++) text[i] = i & 1 ? 'b' : 'a';
   TAP_OK(atl_tokenizer_encode(tokenizer, text, &ids, &n) == ATL_OK && n == N / 4 - 1 + 3, "a word of 60,000 letters");
   memset(text, 'a', sizeof text - 1);
@@ -233,7 +232,7 @@ static void check_gz(void) {
   atl_tokenizer_t *tokenizer;
   snprintf(path, sizeof path, "%s/merges.txt.gz", the_folder);
   gzFile file = gzopen(path, "wb");
-  gzwrite(file, the_merges, sizeof the_merges - 1);
+  gzwrite(file, merges_text, sizeof merges_text - 1);
   gzclose(file);
   if (TAP_STATUS(ATL_OK, atl_tokenizer_open(path, &tokenizer), "packed merges open")) {
     check_ids(tokenizer, "abc", (int32_t[]){513}, 1);
@@ -261,7 +260,7 @@ static void check_refusals(void) {
       {"#version: 0.2\na b c\n", "a line with three symbols", ATL_INPUT},
       {"#version: 0.2\na \xC3\n", "merges that are not UTF-8", ATL_INPUT},
       {"{\"model\":", "broken JSON", ATL_INPUT},
-      {"{}", "JSON that is no tokenizer", ATL_INPUT},
+      {"{}", "JSON that is not a tokenizer", ATL_INPUT},
       {"{\"model\":{\"type\":\"WordPiece\"}}", "WordPiece", ATL_UNSUPPORTED},
       {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "an empty vocabulary", ATL_INPUT},
       {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "a negative id", ATL_INPUT},
@@ -291,7 +290,7 @@ static void check_refusals(void) {
   TAP_STATUS(ATL_INPUT, atl_tokenizer_open(the_folder, &tokenizer), "a folder");
 }
 
-/* Whatever allocation fails, opening and encoding say so and leak nothing. */
+/* Makes each allocation fail once: opening and encoding report it and leak nothing. */
 static void check_memory(const char *text, const char *name) {
   size_t before = atl_memory_in_use_bytes();
   const char *path = write_scratch("tokenizer", text, strlen(text));
@@ -313,11 +312,11 @@ static void check_memory(const char *text, const char *name) {
   TAP_OK(status == ATL_OK && n_failed > 10 && atl_memory_in_use_bytes() == before, name);
 }
 
-/* ---- hostile ones ---- */
+/* ---- hostile files ---- */
 
 static bool says(const char *words) { return strstr(atl_status_message(), words) != NULL; }
 
-/* Eight steps that each make a hundred of one: 10^16 bytes of one, were they not bounded. */
+/* Eight steps that each expand a character to a hundred: 10^16 bytes from one, unless they are bounded. */
 static void check_growing(void) {
   static char text[8192], step[256], hundred[101];
   memset(hundred, 'a', 100);
@@ -340,7 +339,7 @@ static void check_growing(void) {
     TAP_STATUS(ATL_INPUT, status,
                is_added ? "growing normalizers of an added token are refused on opening"
                         : "growing normalizers are refused on a text");
-    TAP_OK(says("normalizer makes more than 1024 KiB"), "and the message says why");
+    TAP_OK(says("expands a text to more than 1024 KiB"), "and the message says why");
     TAP_OK(atl_memory_peak_bytes() <= 16 << 20, "and they take at most 16 MiB");
   }
 }
@@ -371,7 +370,7 @@ static void check_containers(void) {
   atl_tokenizer_t *tokenizer;
   snprintf(path, sizeof path, "%s/pipe", the_folder);
   TAP_OK(mkfifo(path, 0600) == 0, "a pipe");
-  TAP_STATUS(ATL_INPUT, atl_tokenizer_open(path, &tokenizer), "is no tokenizer, and nobody waits for its other end");
+  TAP_STATUS(ATL_INPUT, atl_tokenizer_open(path, &tokenizer), "is rejected without waiting for its other end");
   unlink(path);
   snprintf(path, sizeof path, "%s/bomb.gz", the_folder);
   char *block = calloc(1 << 20, 1);
@@ -398,7 +397,7 @@ int main(void) {
   check_long();
   check_gz();
   check_refusals();
-  check_memory(the_merges, "merges: no allocation failure leaks");
+  check_memory(merges_text, "merges: no allocation failure leaks");
   check_memory("{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Replace\","
                "\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":\" \"}]},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},"
                "\"added_tokens\":[{\"id\":4,\"content\":\"<x>\",\"normalized\":true}],"
@@ -408,6 +407,6 @@ int main(void) {
   check_groups();
   check_containers();
   rmdir(the_folder);
-  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing is leaked");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();
 }

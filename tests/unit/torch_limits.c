@@ -1,6 +1,6 @@
 // TEST np=1 timeout=60
-/* Small hostile archives: memory stays within what docs/formats.md says, a member's checksum is computed once however
- * often the pickle refers to it, and archives that two readers could read differently are refused. */
+/* Small hostile archives: memory stays within the bounds in docs/formats.md, a member's checksum is computed once, and
+ * archives that two readers could interpret differently are rejected. */
 #include <stdlib.h>
 #include <zip.h>
 
@@ -36,7 +36,7 @@ static unsigned char *make_zip(const member_t *members, size_t n_members, size_t
   return bytes;
 }
 
-/* Opens and closes n bytes; what it allocated at most. */
+/* Opens and closes n_bytes; *peak_bytes is the most that was allocated meanwhile. */
 static atl_status_t open_zip(const unsigned char *bytes, size_t n_bytes, size_t *peak_bytes) {
   atl_torchfile_t *file;
   atl_memory_reset_peak();
@@ -46,7 +46,7 @@ static atl_status_t open_zip(const unsigned char *bytes, size_t n_bytes, size_t 
   return status;
 }
 
-/* A pickle of n bytes: a head, then `each` again and again, then the end. */
+/* A pickle of n bytes: a head, `each` repeated, and the STOP opcode. Caller frees. */
 static unsigned char *make_pickle(const char *head, size_t n_head, const char *each, size_t n_each, size_t n) {
   unsigned char *pickle = malloc(n);
   memcpy(pickle, head, n_head);
@@ -55,7 +55,7 @@ static unsigned char *make_pickle(const char *head, size_t n_head, const char *e
   return pickle;
 }
 
-/* A deflated pickle: some 30 KB of file for 30 MB of opcodes. */
+/* A deflated pickle: 30 MB of opcodes in a file of about 30 KB. */
 static void check_memory(const char *what, const char *head, size_t n_head, const char *each, size_t n_each) {
   enum { PICKLE_BYTES = 30000000 };
   size_t n_bytes, peak_bytes;
@@ -64,7 +64,7 @@ static void check_memory(const char *what, const char *head, size_t n_head, cons
   unsigned char *bytes = make_zip(&member, 1, &n_bytes);
   TAP_STATUS(ATL_INPUT, open_zip(bytes, n_bytes, &peak_bytes), what);
   TAP_OK(strstr(atl_status_message(), "far more data than its size warrants") != NULL, "and the message says why");
-  /* the inflated pickle, 256 bytes a byte of the file, and half as much again while an array grows */
+  /* the inflated pickle, and 256 bytes per byte of the file, times 1.5 while an array grows */
   size_t most = PICKLE_BYTES + (n_bytes * 256 + (1 << 16)) * 3 / 2 + (1 << 20);
   if (!TAP_OK(peak_bytes <= most, "and the memory it takes is bounded by the file's size"))
     printf("# %zu bytes of file, %zu of memory, %zu allowed\n", n_bytes, peak_bytes, most);
@@ -72,7 +72,7 @@ static void check_memory(const char *what, const char *head, size_t n_head, cons
   free(pickle);
 }
 
-/* Stored, twice the file takes at most twice the memory. */
+/* For stored pickles, memory grows linearly with the file. */
 static void check_growth(void) {
   size_t before = 0;
   for (size_t n = 1 << 20; n <= 4 << 20; n *= 2) {
@@ -81,8 +81,8 @@ static void check_growth(void) {
     const member_t member = {"x/data.pkl", pickle, n, ZIP_CM_STORE};
     unsigned char *bytes = make_zip(&member, 1, &n_bytes);
     TAP_STATUS(ATL_OK, open_zip(bytes, n_bytes, &peak_bytes), "a stored pickle of duplicates is read");
-    /* 8 bytes a slot; the stack doubles, and the old one is there while it is copied */
-    TAP_OK(peak_bytes <= 24 * n + (1 << 20), "and takes at most 24 bytes of memory a byte");
+    /* 8 bytes per slot; the stack doubles, and the old one exists while it is copied */
+    TAP_OK(peak_bytes <= 24 * n + (1 << 20), "and takes at most 24 bytes of memory per byte");
     TAP_OK(before == 0 || peak_bytes <= 2 * before + (1 << 20), "and memory grows linearly with the file");
     before = peak_bytes;
     free(bytes);
@@ -114,7 +114,7 @@ static unsigned char *make_good(size_t *n_bytes) {
   return make_zip(members, 2, n_bytes);
 }
 
-/* Replaces the k-th occurrence (from 0) of n bytes; k < 0: each. */
+/* Replaces the k-th occurrence (from 0) of n bytes, or all if k < 0; returns the number of occurrences. */
 static int patch(unsigned char *bytes, size_t n_bytes, const void *from, const void *to, size_t n, int k) {
   int n_found = 0;
   for (size_t i = 0; i + n <= n_bytes; i++)
@@ -125,7 +125,7 @@ static int patch(unsigned char *bytes, size_t n_bytes, const void *from, const v
 static void check_tampered(const char *what, const char *words, const void *from, const void *to, size_t n, int k) {
   size_t n_bytes, peak_bytes;
   unsigned char *bytes = make_good(&n_bytes);
-  TAP_OK(patch(bytes, n_bytes, from, to, n, k) > k, "the archive holds what is changed in it");
+  TAP_OK(patch(bytes, n_bytes, from, to, n, k) > k, "the archive contains the bytes to change");
   TAP_STATUS(ATL_INPUT, open_zip(bytes, n_bytes, &peak_bytes), what);
   if (!TAP_OK(strstr(atl_status_message(), words) != NULL, "and the message says why"))
     printf("# %s\n", atl_status_message());
@@ -135,7 +135,7 @@ static void check_tampered(const char *what, const char *words, const void *from
 static void check_all_tampered(void) {
   size_t n_bytes, peak_bytes;
   unsigned char *bytes = make_good(&n_bytes), *crc = NULL;
-  TAP_STATUS(ATL_OK, open_zip(bytes, n_bytes, &peak_bytes), "an archive that nobody has changed is read");
+  TAP_STATUS(ATL_OK, open_zip(bytes, n_bytes, &peak_bytes), "an unmodified archive is read");
   for (size_t i = 0; i + 20 < n_bytes && crc == NULL; i++) /* the directory's first entry has it at byte 16 */
     if (memcmp(bytes + i, "PK\1\2", 4) == 0) crc = bytes + i + 16;
   TAP_OK(crc != NULL, "the archive has a directory");
@@ -155,6 +155,6 @@ int main(void) {
   check_growth();
   check_references();
   check_all_tampered();
-  TAP_OK(atl_memory_in_use_bytes() == 0, "everything taken is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();
 }

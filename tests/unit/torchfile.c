@@ -1,6 +1,6 @@
 // TEST np=1
-/* Every file of tests/golden/torchfile reads as PyTorch reads it, or is refused with the status and words its .txt
- * says; every file cut anywhere is refused or read, and nothing leaks. tests/golden/torchfile/make.py makes them. */
+/* Every file of tests/golden/torchfile reads as in PyTorch, or is rejected with the status and words in its .txt.
+ * Truncated files are rejected, and nothing leaks. tests/golden/torchfile/make.py creates the files. */
 #include "common/torch/torchfile.h"
 
 #include <dirent.h>
@@ -62,7 +62,7 @@ static char *describe(const atl_value_t *value) {
 }
 
 static void print_set(FILE *out, const atl_value_t *value) {
-  char *texts[8]; /* the sets of the golden files are smaller */
+  char *texts[8]; /* the golden files have smaller sets */
   size_t n = value->n_items < 8 ? value->n_items : 8;
   for (size_t i = 0; i < n; i++) texts[i] = describe(value->items[i]);
   qsort(texts, n, sizeof texts[0], compare_texts);
@@ -129,7 +129,7 @@ static void check_text(char *got, const char *want, const char *name) {
   free(got);
 }
 
-/* "STATUS words": the status's name and words of the message. */
+/* `want` is "STATUS words": the name of the status and words of the message. */
 static void check_refused(atl_status_t status, const char *want, const char *name) {
   size_t n = strcspn(want, " ");
   const char *found = atl_status_name(status), *message = status == ATL_OK ? "" : atl_status_message();
@@ -137,7 +137,8 @@ static void check_refused(atl_status_t status, const char *want, const char *nam
   if (!TAP_OK(is_right, name)) printf("# got  %s %s\n# want %s\n", found, message, want);
 }
 
-/* `want` begins with "! " when opening, "= ! " when listing is refused, "= " when listing gives tensors. */
+/* `want` begins with "! " if opening fails, with "= ! " if listing the tensors fails, with "= " before the list of
+ * tensors; otherwise it is the root. */
 static void check_file(const char *path, const char *want, const char *name) {
   atl_torchfile_t *file;
   atl_status_t status = atl_torchfile_open(path, &file);
@@ -158,8 +159,7 @@ static void check_file(const char *path, const char *want, const char *name) {
   atl_torchfile_destroy(&file);
 }
 
-/* Cut at every place (every 7th of large files), the file is refused as INPUT, or still whole for zip readers; no
- * crash, no leak. */
+/* Truncates the file at every byte (every 7th byte of large files): it must be rejected, without a leak. */
 static void check_cuts(const char *path, const char *name) {
   char *bytes, label[300];
   size_t n, n_opened = 0, before = atl_memory_in_use_bytes();
@@ -167,14 +167,14 @@ static void check_cuts(const char *path, const char *name) {
   size_t in_use = atl_memory_in_use_bytes();
   for (size_t cut = 0; cut<n; cut += n> 4096 ? 7 : 1) {
     char *part;
-    if (ATL_NEW(cut, &part) != ATL_OK) break; /* its own block, so that a sanitizer sees reads beyond */
+    if (ATL_NEW(cut, &part) != ATL_OK) break; /* a block of its own, so that sanitizers detect reads beyond it */
     memcpy(part, bytes, cut);
     atl_torchfile_t *file;
     if (atl_torchfile_open_bytes(part, cut, "cut", &file) == ATL_OK) n_opened++;
     atl_torchfile_destroy(&file);
     ATL_DESTROY(&part);
   }
-  snprintf(label, sizeof label, "%s: cut short it is refused", name);
+  snprintf(label, sizeof label, "%s: every truncated copy is rejected", name);
   TAP_OK(n_opened == 0, label);
   snprintf(label, sizeof label, "%s: nothing leaks", name);
   TAP_OK(atl_memory_in_use_bytes() == in_use, label);
@@ -245,6 +245,6 @@ int main(void) {
   check_find();
   check_all();
   check_memory_failures();
-  TAP_OK(atl_memory_in_use_bytes() == 0, "everything taken is given back");
+  TAP_OK(atl_memory_in_use_bytes() == 0, "nothing leaks");
   return tap_done();
 }

@@ -24,9 +24,9 @@ int main(void) {
   TAP_OK(is("\xc0\xaf", 2, 0, 0) && is("\xe0\x80\xaf", 3, 0, 0) && is("\xf0\x80\x80\xaf", 4, 0, 0),
          "no overlong forms");
   TAP_OK(is("\x80", 1, 0, 0) && is("\xff", 1, 0, 0) && is("\xf8\x88\x80\x80\x80", 5, 0, 0), "no stray bytes");
-  TAP_OK(is("\xe6\x97", 2, 0, 0) && is("\xe6x\xa5", 3, 0, 0) && is("", 0, 0, 0), "nothing torn");
+  TAP_OK(is("\xe6\x97", 2, 0, 0) && is("\xe6x\xa5", 3, 0, 0) && is("", 0, 0, 0), "no incomplete sequences");
   TAP_OK(atl_utf8_find_error("l\xc3\xb6we", 5) == 5 && atl_utf8_find_error("ab\xff", 3) == 2,
-         "where the first error is");
+         "the first error is found");
   TAP_OK(becomes("l\xc3\xb6we \xf0\x9f\xa6\x81", false, "l\xc3\xb6we \xf0\x9f\xa6\x81"), "plain text is safe as it is");
   TAP_OK(becomes("\x1b]0;title\x07 \x7f\t", false, "?]0;title? ??"), "control characters are cleaned");
   TAP_OK(becomes("\xc2\x9b"
@@ -37,8 +37,8 @@ int main(void) {
                  "b\xe2\x81\xa6"
                  "c",
                  false, "a?b?c"),
-         "overrides of the direction are cleaned");
-  TAP_OK(becomes("a\x9b\xff", false, "a??"), "bytes that are no UTF-8 are cleaned");
-  TAP_OK(becomes("a\nb", true, "a\nb") && becomes("a\nb", false, "a?b"), "newlines stay when asked");
+         "direction overrides are cleaned");
+  TAP_OK(becomes("a\x9b\xff", false, "a??"), "malformed bytes are cleaned");
+  TAP_OK(becomes("a\nb", true, "a\nb") && becomes("a\nb", false, "a?b"), "newlines stay on request");
   return tap_done();
 }

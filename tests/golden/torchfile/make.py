@@ -327,7 +327,7 @@ def bad():
     yield "no-memo", archive(b"\x80\x02h\x05."), "INPUT never put"
     yield "far-memo", archive(b"\x80\x02Nr\xff\xff\xff\xff."), "INPUT memo number"
     yield "odd-items", archive(b"\x80\x02}(K\x01u."), "INPUT key without an item"
-    yield "no-opcode", archive(b"\x80\x02\xff."), "INPUT no opcode"
+    yield "no-opcode", archive(b"\x80\x02\xff."), "INPUT not an opcode"
     yield "not-text", archive(b"\x80\x02X\x02\0\0\0\xc3\x28."), "INPUT UTF-8"
     yield "long-text", archive(b"\x80\x02X\xff\xff\xff\xffabc."), "INPUT ends early"
     yield "long-frame", archive(b"\x80\x04\x95" + b"\xff" * 8 + b"N."), "INPUT a frame of"
