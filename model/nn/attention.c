@@ -7,12 +7,11 @@
 #include <omp.h>
 #include <string.h>
 
+#include "common/round.h"
 #include "model/kernels/activation/activation.h"
 #include "model/kernels/lanes.h"
 
 enum { N_SUMS = 4, BLOCK = N_SUMS * ATL_LANES, GROUP = 4 };
-
-static int64_t round_up(int64_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
 
 /* out(GROUP,n_columns) <- sum over k of a(GROUP,lda)[.,k] rows[k](n_columns); n_columns is a multiple of BLOCK. */
 ATL_LANES_CLONES static void combine(float *out, const float *a, int64_t lda, const float *rows, int64_t n_rows,
@@ -34,7 +33,7 @@ ATL_LANES_CLONES static void combine(float *out, const float *a, int64_t lda, co
 }
 
 static size_t thread_items(const atl_nn_attention_spec_t *spec) {
-  size_t keys = (size_t)round_up(spec->most_keys), head = (size_t)round_up(spec->head_size);
+  size_t keys = (size_t)atl_round_up(spec->most_keys, BLOCK), head = (size_t)atl_round_up(spec->head_size, BLOCK);
   return (size_t)spec->head_size * keys + (size_t)spec->most_keys * head + GROUP * (keys + 2 * head);
 }
 
@@ -97,7 +96,8 @@ static void attend_group(const head_t *h, const workspace_t *w, int64_t first, i
 }
 
 static void attend(const head_t *h, float *scratch) {
-  workspace_t w = {.n_keys = round_up(h->n_keys), .head_size = round_up(h->head_size), .keys = scratch};
+  workspace_t w = {
+      .n_keys = atl_round_up(h->n_keys, BLOCK), .head_size = atl_round_up(h->head_size, BLOCK), .keys = scratch};
   w.values = w.keys + h->head_size * w.n_keys;
   w.scores = w.values + h->n_keys * w.head_size;
   w.query = w.scores + GROUP * w.n_keys;
