@@ -105,7 +105,7 @@ static void test_bad_jobs(void) {
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "an impossible png level is refused");
   job = make_job();
   job.model = NULL;
-  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing text is refused");
+  TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "a missing string is rejected");
   job = make_job();
   job.sampling.filter_thres = 1;
   TAP_STATUS(ATL_INPUT, atl_wire_pack_job(&job, &bytes, &n_bytes), "filter_thres 1, which leaves no token, is refused");
