@@ -242,7 +242,7 @@ generate_on 3 "an unknown dtype" "--dtype int8" $m --dtype int8
 # ---- pictures without pixels ----
 header='{"clip_rgb":{"dtype":"U8","shape":[1,0,4,3],"data_offsets":[0,0]}}'
 { printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0" && printf %s "$header"; } >"$scratch/flat.safetensors"
-refuses "probe refuses pictures without rows" "flat.safetensors|clip_rgb|4 x 0 pixels" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
+refuses "probe refuses pictures without rows" "flat.safetensors|clip_rgb|found 4 x 0" "$ATELIER" probe --model $m --in "$scratch/flat.safetensors" --out "$out"
 
 collect
 no_leftovers() { [ -z "$(find "$scratch" -name '*.tmp.*' -o -name '*.old.*' | head -1)" ]; }
