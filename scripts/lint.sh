@@ -68,6 +68,7 @@ step "shellcheck" shellcheck -x -S warning "${scripts[@]}"
 step "examples in headers compile" scripts/check-examples.sh
 step "names in comments and documents exist" scripts/check-names.sh
 step "spelling" spelling
+step "words (scripts/words.txt)" scripts/check-words.sh
 step "tidy text" tidy
 step "names of symbols" symbols
 echo "$n_passed passed, $n_failed failed"

@@ -148,7 +148,7 @@ static void print_seconds(double part, double whole, FILE *out) {
 
 static void print_roles(const atl_run_summary_t *summary, const atl_report_t **sorted, FILE *out) {
   fprintf(out, "\n%6s %-14s", "rank", "role");
-  static const char *const part_names[] = {"busy", "waiting", "credit", "prefill", "draw", "poke", "score", "io"};
+  static const char *const part_names[] = {"busy", "waiting", "blocked", "prefill", "draw", "progress", "score", "io"};
   for (size_t i = 0; i < sizeof part_names / sizeof part_names[0]; i++) fprintf(out, " %9s %5s", part_names[i], "");
   fprintf(out, " %10s %10s %9s %9s %9s\n", "rows", "steps", "plan MiB", "peak MiB", "own MiB");
   for (int32_t i = 0; i < summary->n_reports; i++) {
@@ -164,7 +164,8 @@ static void print_roles(const atl_run_summary_t *summary, const atl_report_t **s
   }
   fprintf(
       out,
-      "\nseconds, and shares of the run's time; credit is a part of waiting; prefill, draw, poke and score are parts "
+      "\nseconds, and shares of the run's time; blocked is a part of waiting; prefill, draw, progress and score are "
+      "parts "
       "of busy\n"
       "memory is the rank's, the same for all its roles: planned, peak resident size, and peak of the program's own "
       "allocations\n");

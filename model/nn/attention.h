@@ -7,7 +7,7 @@
  *     atl_nn_attention_forward(&attention, attended, &input, NULL);
  *
  * Training: forward with `saved` records input and output. Backward will recompute the scores of a block of queries
- * from q and k; per query it needs delta = sum of dout * out. One task per (sequence, head) will sum dK and dV in query
+ * from q and k; per query it needs delta = sum of dy * y. One task per (sequence, head) will sum dK and dV in query
  * order, so that no sum depends on threads.
  */
 #ifndef ATL_MODEL_NN_ATTENTION_H

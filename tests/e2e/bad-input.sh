@@ -93,7 +93,7 @@ name=$(printf '%0256d' 0)
 refuses "an output folder whose name has 256 bytes" "expected names of at most 255 bytes, found one of 256" --prompt a --out "$folder/$name"
 refuses "a long name deep down" "expected names of at most 255 bytes" --prompt a --out "$folder/new/$name/out"
 refuses "an output folder whose path is too long" "expected a path of at most" --prompt a --out "$folder$(printf '/%0200d' {1..20})"
-report "$([ ! -e "$folder/nowhere" ] && [ ! -e "$folder/new" ] && [ -z "$(ls -d "$folder"/000* 2>/dev/null)" ] && [ -z "$(ls -A "$folder" | grep '^\.')" ]; echo $?)" \
+report "$([ ! -e "$folder/nowhere" ] && [ ! -e "$folder/new" ] && [ -z "$(ls -d "$folder"/000* 2>/dev/null)" ] && [ -z "$(find "$folder" -mindepth 1 -maxdepth 1 -name '.*' -print -quit)" ]; echo $?)" \
   "bad output folders leave nothing behind"
 if [ "$(id -u)" = 0 ]; then
   n=$((n + 1))

@@ -69,7 +69,7 @@ codes=''
 for i in 1 2; do wait "${pids[i]}"; codes+="$? "; done
 check "of two runs into one folder one is refused with exit code 2" grep -qx "0 2 \|2 0 " <(echo "$codes")
 check "the refused run says that the folder is in use" grep -q "in use by another run" "$scratch/both-1" "$scratch/both-2"
-check "the other run completes" test "$(state both)" = done
+check "the other run completes" test "$(state both)" = "done"
 digests() { sed -n 's/.*"file":"\([^"]*\)","sha256":"\([0-9a-f]*\)".*/\2  \1/p' "$scratch/both/results.jsonl"; }
 all_match() { [ "$(digests | wc -l)" = 4 ] && (cd "$scratch/both" && digests | sha256sum --check --status); }
 check "the other run's pictures have the digests of its lines" all_match

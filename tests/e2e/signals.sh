@@ -41,7 +41,7 @@ check "nohup: SIGTERM ends the run" ends_with 3
 # The reader of both streams exits before the run prints anything; so short a run prints only at its end.
 head -6 "$scratch/prompts" >"$scratch/few"
 "$ATELIER" generate --model $m --prompts "$scratch/few" --samples 4 --top 2 --out "$scratch/pipe" 2>&1 </dev/null | true
-check "closed pipe: the run completes" state_is pipe done
+check "closed pipe: the run completes" state_is pipe "done"
 check "closed pipe: the gallery is written" test -s "$scratch/pipe/index.html"
 check "closed pipe: results.jsonl is complete" test "$(wc -l <"$scratch/pipe/results.jsonl")" = 24
 
