@@ -20,8 +20,8 @@ refused() { # WORDS
 }
 state() { sed -n 's/.*"state": "\([a-z]*\)".*/\1/p' "$scratch/$1/run.json"; }
 heartbeat() { sed -n 's/.*"heartbeat": "\([^"]*\)".*/\1/p' "$scratch/$1/run.json"; }
-wait_for() { # COMMAND...: true within 20 s
-  for _ in $(seq 100); do
+wait_for() { # COMMAND...: true within two minutes
+  for _ in $(seq 600); do
     "$@" && return 0
     sleep 0.2
   done

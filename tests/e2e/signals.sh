@@ -3,11 +3,11 @@
 # Signals of schedulers and terminals stop a run cleanly; a closed pipe behind its output does not end it.
 . tests/support/tap.sh
 m=weights/emoji
-for i in $(seq 300); do echo "red heart $i"; done >"$scratch/prompts"
+for i in $(seq 600); do echo "red heart $i"; done >"$scratch/prompts"
 begin() { # FOLDER PREFIX...: a run in the background; $launch is its pid
   "${@:2}" "$ATELIER" generate --model $m --prompts "$scratch/prompts" --samples 8 --top 2 --quiet --out "$scratch/$1" >"$scratch/$1.out" 2>"$scratch/$1.err" </dev/null &
   launch=$!
-  for _ in $(seq 100); do
+  for _ in $(seq 1200); do
     [ -s "$scratch/$1/2/grid.png" ] && return 0
     sleep 0.1
   done
