@@ -35,7 +35,7 @@ ended() { # FOLDER CODE
 check "a run on 3 ranks is under way" begin patient --patience 10
 victim=$(pid_of 2)
 kill -STOP "$victim"
-check "a stopped rank is named, with process and host" says_within 120 patient "rank 2 (process $victim on $(hostname)) has not been heard from for [0-9]* s"
+check "a stopped rank is named, with process and host" says_within 120 patient "rank 2 (process $victim on $(hostname)) has not been heard from for \\([5-9]\\|[1-9][0-9][0-9]*\\) s"
 kill -CONT "$victim"
 check "a rank that continues is heard again" says_within 120 patient "rank 2 (process $victim on $(hostname)) is heard again"
 kill -STOP "$victim"
