@@ -108,7 +108,7 @@ $(GENERATED).c: proto/atelier.proto
 $(GENERATED).o: $(GENERATED).c $(FLAGS)
 	$(Q)$(MPICC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
-$(BUILD)/proto/wire.o: $(GENERATED).c
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard proto/wire*.c)): $(GENERATED).c
 
 # The gallery's page as a C string, one literal per line.
 PAGE := $(BUILD)/gen/coordinator/runfolder/gallery.inc

@@ -33,7 +33,7 @@ for file in $sources; do
     esac
     [ "$file" = coordinator/main.c ] && [ "$target" = workers ] && continue
     case "$allowed" in *" $target "*) ;; *) complain "$file:$line: files in $folder/ may not include $target/ ($included)" ;; esac
-    case "$included" in *.pb-c.h) [ "$file" = proto/wire.c ] || complain "$file:$line: only proto/wire.c may include $included" ;; esac
+    case "$included" in *.pb-c.h) case $file in proto/wire*) ;; *) complain "$file:$line: only proto/wire may include $included" ;; esac ;; esac
   done < <(grep -nE '^ *# *include +"' "$file" | sed -E 's/^([0-9]+):[^"]*"([^"]*)".*/\1 \2/')
 
   # Each source includes its own header first.
