@@ -196,6 +196,15 @@ static atl_status_t call_helpers(atl_schedule_t *s) {
   return ATL_OK;
 }
 
+static atl_status_t check_candidate(const atl_schedule_t *s, const atl_candidate_t *candidate) {
+  ATL_CHECK(candidate->prompt < s->job->n_prompts, INPUT, "received a result of prompt %d; the job has %d prompts",
+            candidate->prompt, s->job->n_prompts);
+  int32_t n_samples = s->job->prompts[candidate->prompt].n_samples;
+  ATL_CHECK(candidate->sample < n_samples, INPUT, "received a result of sample %d of prompt %d, which has %d samples",
+            candidate->sample, candidate->prompt, n_samples);
+  return ATL_OK;
+}
+
 static atl_status_t accept_grids(atl_schedule_t *s, const atl_message_t *message) {
   atl_grids_t grids;
   int32_t i_pipeline;
@@ -205,9 +214,9 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_message_t *message
   s->n_in_flight[i_pipeline] -= grids.n_grids;
   for (int32_t i = 0; i < grids.n_grids; i++) {
     const atl_grid_t *grid = &grids.grids[i];
-    ATL_CHECK(grid->n_codes == s->image_length && grid->candidate.prompt < s->job->n_prompts, INPUT,
-              "received a grid of %d tokens of prompt %d, which is not in the job", grid->n_codes,
-              grid->candidate.prompt);
+    ATL_TRY(check_candidate(s, &grid->candidate));
+    ATL_CHECK(grid->n_codes == s->image_length, INPUT, "received a grid of %d tokens; this model's have %d",
+              grid->n_codes, s->image_length);
     if (s->events.take_grid != NULL) ATL_TRY(s->events.take_grid(s->events.context, grid));
     if (s->events.take_record != NULL)
       ATL_TRY(push_grid(s, grid));
@@ -220,12 +229,17 @@ static atl_status_t accept_grids(atl_schedule_t *s, const atl_message_t *message
 static atl_status_t accept_record(atl_schedule_t *s, const atl_message_t *message) {
   atl_record_t record;
   ATL_TRY(atl_wire_unpack_record(message->bytes, message->n_bytes, &s->arena, &record));
+  ATL_CHECK(s->events.take_record != NULL, INPUT, "received a record from rank %d; this job makes no pictures",
+            message->source);
+  ATL_TRY(check_candidate(s, &record.candidate));
   ATL_TRY(s->events.take_record(s->events.context, &record));
   return count_result(s);
 }
 
 static atl_status_t accept_logits(atl_schedule_t *s, const atl_message_t *message) {
   int32_t head[2];
+  ATL_CHECK(s->events.take_logits != NULL, INPUT, "received logits from rank %d; this job asks for none",
+            message->source);
   ATL_CHECK(message->n_bytes >= sizeof head, INPUT, "a message of logits has only %zu bytes", message->n_bytes);
   memcpy(head, message->bytes, sizeof head);
   const float *logits = (const float *)(const void *)(message->bytes + sizeof head);

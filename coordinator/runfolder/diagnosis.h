@@ -9,7 +9,7 @@
 #ifndef ATL_COORDINATOR_RUNFOLDER_DIAGNOSIS_H
 #define ATL_COORDINATOR_RUNFOLDER_DIAGNOSIS_H
 
-#include "coordinator/runfolder/report.h"
+#include "coordinator/runfolder/summary.h"
 
 typedef struct {
   /* Shares of the stages' time, 0 to 1. */

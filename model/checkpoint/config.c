@@ -62,7 +62,7 @@ static const int_field_t clip_vit_ints[] = {
     FIELD(atl_clip_config_t, patch_size, 1, MAX_PIXELS),
 };
 
-const char *atl_attention_name(atl_attention_t kind) { return attention_names[kind]; }
+const char *atl_attention_name(atl_attention_kind_t kind) { return attention_names[kind]; }
 
 /* ---- fields ---- */
 
@@ -137,7 +137,7 @@ static atl_status_t get_attention(const json_t *object, const char *where, atl_t
     ATL_CHECK(kind < N_ATTENTIONS, UNSUPPORTED,
               "%s: attention of layer %d: expected full, axial_row, axial_col or conv_like, found %s", where, i,
               name == NULL ? "no text" : name);
-    config->attention[i] = (atl_attention_t)kind;
+    config->attention[i] = (atl_attention_kind_t)kind;
   }
   return ATL_OK;
 }

@@ -24,7 +24,7 @@ typedef enum {
   ATL_ATTENTION_AXIAL_ROW,
   ATL_ATTENTION_AXIAL_COL,
   ATL_ATTENTION_CONV_LIKE
-} atl_attention_t;
+} atl_attention_kind_t;
 
 /* DALLE-pytorch's DALLE. Quoted names are its hparams. */
 typedef struct {
@@ -40,9 +40,9 @@ typedef struct {
   bool stable;
   bool sandwich_norm;
   bool shift_tokens;
-  bool rotary;                               /* false: learned text positions and axial image positions */
-  bool share_embeddings;                     /* token embeddings are rows of the output matrix */
-  atl_attention_t attention[ATL_MAX_LAYERS]; /* kind of each layer's attention */
+  bool rotary;                                    /* false: learned text positions and axial image positions */
+  bool share_embeddings;                          /* token embeddings are rows of the output matrix */
+  atl_attention_kind_t attention[ATL_MAX_LAYERS]; /* kind of each layer's attention */
   int32_t attention_owner[ATL_MAX_LAYERS]; /* the first layer with the attention weights of layer i; i if not shared */
   int32_t feed_forward_owner[ATL_MAX_LAYERS];
 } atl_transformer_config_t;
@@ -84,7 +84,7 @@ static inline int32_t atl_config_text_vocabulary(const atl_transformer_config_t 
 static inline int32_t atl_config_vocabulary(const atl_transformer_config_t *c) {
   return atl_config_text_vocabulary(c) + c->n_image_tokens;
 }
-const char *atl_attention_name(atl_attention_t kind); /* "axial_row" */
+const char *atl_attention_name(atl_attention_kind_t kind); /* "axial_row" */
 
 /* Convert between a config and its object in model.json. *_from_json checks each field and the whole config; `where`
  * names the file in messages. INPUT names the field; UNSUPPORTED: an unknown kind of attention. *_to_json: MEMORY;

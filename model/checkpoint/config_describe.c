@@ -27,7 +27,7 @@ const char *atl_transformer_config_describe(const atl_transformer_config_t *c, c
   for (int kind = ATL_ATTENTION_FULL; kind <= ATL_ATTENTION_CONV_LIKE; kind++) {
     int32_t n = 0;
     for (int32_t i = 0; i < c->n_layers; i++) n += (int)c->attention[i] == kind;
-    if (n > 0) append(text, text_bytes, " %dx%s", n, atl_attention_name((atl_attention_t)kind));
+    if (n > 0) append(text, text_bytes, " %dx%s", n, atl_attention_name((atl_attention_kind_t)kind));
   }
   append(text, text_bytes, "; %s positions", c->rotary ? "rotary" : "learned");
   if (c->shift_tokens) append(text, text_bytes, ", token shift");

@@ -177,9 +177,9 @@ static atl_status_t read_keys(const char *text, const char *base, keys_t *keys) 
   return ATL_OK;
 }
 
-static atl_status_t find_attention(const char *name, size_t n, atl_attention_t *kind) {
-  static const atl_attention_t kinds[] = {ATL_ATTENTION_FULL, ATL_ATTENTION_AXIAL_ROW, ATL_ATTENTION_AXIAL_COL,
-                                          ATL_ATTENTION_CONV_LIKE};
+static atl_status_t find_attention(const char *name, size_t n, atl_attention_kind_t *kind) {
+  static const atl_attention_kind_t kinds[] = {ATL_ATTENTION_FULL, ATL_ATTENTION_AXIAL_ROW, ATL_ATTENTION_AXIAL_COL,
+                                               ATL_ATTENTION_CONV_LIKE};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
     if (strlen(atl_attention_name(kinds[i])) == n && strncmp(atl_attention_name(kinds[i]), name, n) == 0) {
       *kind = kinds[i];

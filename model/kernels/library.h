@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+enum { ATL_LIBRARY_BYTES = 64 }; /* enough for any description */
+
 /* Writes oneDNN's version and the instruction set it uses here, as limited by ONEDNN_MAX_CPU_ISA, into text: "2.6.0
  * avx512_core". Returns text. */
 const char *atl_library_describe_onednn(char *text, size_t text_bytes);

@@ -19,7 +19,7 @@ static void add(atl_bound_t *sum, atl_bound_t one) {
 static int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 
 /* Image keys that a row reads at an image position (model/transformer/kvcache.h). */
-static double keys_seen(const atl_transformer_config_t *c, atl_attention_t kind, int32_t position) {
+static double keys_seen(const atl_transformer_config_t *c, atl_attention_kind_t kind, int32_t position) {
   int32_t row = position / c->image_side, column = position % c->image_side;
   switch (kind) {
   case ATL_ATTENTION_AXIAL_ROW: return column + 1;
@@ -29,7 +29,7 @@ static double keys_seen(const atl_transformer_config_t *c, atl_attention_t kind,
   }
 }
 
-atl_bound_t atl_roofline_attention(const atl_roof_t *roof, const atl_transformer_config_t *c, atl_attention_t kind,
+atl_bound_t atl_roofline_attention(const atl_roof_t *roof, const atl_transformer_config_t *c, atl_attention_kind_t kind,
                                    const atl_roofline_part_t *part, int32_t position) {
   double inner = (double)c->n_heads * c->head_size, batch = part->n_samples;
   double text_keys = c->text_length + 1, image_keys = keys_seen(c, kind, position);

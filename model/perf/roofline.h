@@ -40,8 +40,8 @@ typedef struct {
 /* Bound of one kernel. */
 atl_bound_t atl_roofline_kernel(const atl_roof_t *roof, double flops, double bytes);
 /* Bound of one layer's attention of a kind, at an image position. */
-atl_bound_t atl_roofline_attention(const atl_roof_t *roof, const atl_transformer_config_t *config, atl_attention_t kind,
-                                   const atl_roofline_part_t *part, int32_t position);
+atl_bound_t atl_roofline_attention(const atl_roof_t *roof, const atl_transformer_config_t *config,
+                                   atl_attention_kind_t kind, const atl_roofline_part_t *part, int32_t position);
 /* Bound of a step at an image position: each layer's four linear layers and attention, and the head. */
 atl_bound_t atl_roofline_step(const atl_roof_t *roof, const atl_transformer_config_t *config,
                               const atl_roofline_part_t *part, int32_t position);

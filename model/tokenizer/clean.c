@@ -8,14 +8,6 @@
 
 enum { MAX_ROUNDS = 16, ESCAPE = 0x1B };
 
-uint32_t atl_clean_windows_1252(uint32_t code) {
-  static const uint16_t meant[32] = {0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021,
-                                     0x2C6,  0x2030, 0x160,  0x2039, 0x152,  0x8D,   0x17D,  0x8F,
-                                     0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-                                     0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178};
-  return code >= 0x80 && code <= 0x9F ? meant[code - 0x80] : code;
-}
-
 static bool is_control(uint32_t c) {
   return c <= 0x08 || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || (c >= 0x206A && c <= 0x206F) ||
          c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFC);
@@ -60,7 +52,7 @@ static atl_status_t mend_characters(const atl_text_t *in, atl_text_t *out) {
       i += n_escape;
       continue;
     }
-    uint32_t code = atl_clean_windows_1252(atl_text_read(in->bytes, in->n, &i));
+    uint32_t code = atl_unicode_from_windows_1252(atl_text_read(in->bytes, in->n, &i));
     if (!is_control(code)) ATL_TRY(append_mended(in->bytes + start, i - start, code, out));
   }
   return ATL_OK;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/tokenizer/clean.h"
+#include "model/tokenizer/unicode.h"
 
 enum { MAX_NAME_BYTES = 33, REPLACEMENT = 0xFFFD };
 
@@ -48,7 +48,7 @@ static size_t read_number(const char *s, size_t n, uint32_t *number) {
 }
 
 static atl_status_t append_number(uint32_t number, atl_text_t *out) {
-  if (number >= 0x80 && number <= 0x9F) return atl_text_append_code(out, atl_clean_windows_1252(number));
+  if (number >= 0x80 && number <= 0x9F) return atl_text_append_code(out, atl_unicode_from_windows_1252(number));
   if (number == 0 || (number >= 0xD800 && number <= 0xDFFF) || number > 0x10FFFF)
     return atl_text_append_code(out, REPLACEMENT);
   return is_dropped(number) ? ATL_OK : atl_text_append_code(out, number);

@@ -8,6 +8,8 @@
 
 typedef enum { ATL_UNICODE_NFC, ATL_UNICODE_NFD, ATL_UNICODE_NFKC, ATL_UNICODE_NFKD } atl_unicode_form_t;
 
+/* Maps a C1 control character (0x80..0x9F) to its character in Windows-1252; any other code is returned unchanged. */
+uint32_t atl_unicode_from_windows_1252(uint32_t code);
 /* White space as defined by Python's str.isspace(). */
 bool atl_unicode_is_space(uint32_t code);
 /* Appends n bytes in lower case. `final_sigma`: a capital sigma at the end of a word becomes a final sigma, as in

@@ -22,7 +22,7 @@
 enum { ATL_MAX_SPANS = ATL_CONV_KERNEL, ATL_MAX_TILE = 8 };
 
 typedef struct {
-  atl_attention_t kind;
+  atl_attention_kind_t kind;
   atl_dtype_t text_dtype;     /* ATL_F32 or ATL_BF16 */
   atl_dtype_t image_dtype;    /* ATL_F32, ATL_BF16, or ATL_I8: integers, and a scale per head and position */
   int32_t n_text;             /* T+1 */

@@ -1,6 +1,6 @@
 /* steps: measures one sampling step at three positions of the image, with a random model of 12 layers of width 1024, 16
  * heads of 64, 256 text and 1024 image tokens, and SAMPLES [32] samples of one prompt. Prints tokens/s and the time of
- * each part of a step. ATTENTION is a number of atl_attention_t [0: full].
+ * each part of a step. ATTENTION is a number of atl_attention_kind_t [0: full].
  *
  *     build/release/tests/bench/steps [bf16] [ATTENTION] [SAMPLES] [int8]
  */
@@ -30,7 +30,7 @@ static void tick(void *context) {
   parts->last = t;
 }
 
-static atl_transformer_config_t config_of(atl_attention_t kind) {
+static atl_transformer_config_t config_of(atl_attention_kind_t kind) {
   atl_transformer_config_t c = {.width = 1024,
                                 .n_layers = 12,
                                 .n_heads = 16,
@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
   bool is_bf16 = argc > 1 && strcmp(argv[1], "bf16") == 0, is_int8 = argc > 4 && strcmp(argv[4], "int8") == 0;
   atl_dtype_t kv = is_int8 ? ATL_I8 : is_bf16 ? ATL_BF16 : ATL_F32;
   int kind = argc > 2 ? atoi(argv[2]) : 0, n_samples = argc > 3 ? atoi(argv[3]) : 32;
-  atl_transformer_config_t config = config_of((atl_attention_t)kind);
+  atl_transformer_config_t config = config_of((atl_attention_kind_t)kind);
   static random_model_t random;
   forward_t f;
   forward_spec_t spec = {.n_stages = 1,

@@ -50,6 +50,13 @@ static atl_status_t run(atl_traffic_t *traffic, atl_schedule_t *schedule, int co
   return ATL_OK;
 }
 
+/* Polls until a message has come or has been refused. */
+static atl_status_t poll_until_work(atl_schedule_t *schedule, bool *did_work) {
+  *did_work = false;
+  for (int i = 0; i < 2000 && !*did_work; i++) ATL_TRY(atl_schedule_poll(schedule, did_work));
+  return ATL_OK;
+}
+
 static void test(atl_traffic_t *traffic, atl_schedule_t *schedule, const uint16_t *codes) {
   int counts[32] = {0};
   atl_status_t status = ask(traffic, ATL_TAG_ASK_WORK, N_DRAWN);
@@ -67,6 +74,26 @@ static void test(atl_traffic_t *traffic, atl_schedule_t *schedule, const uint16_
          "a decoder takes half of the waiting token grids");
   TAP_OK(counts[ATL_TAG_ASSIGN] == N_DRAWN + N_LATE,
          "once token grids are taken, the pipeline gets the work it asked for");
+}
+
+/* Messages that do not belong to the job: each poll fails with INPUT and the schedule stays usable. */
+static void test_strangers(atl_traffic_t *traffic, atl_schedule_t *schedule, const uint16_t *codes) {
+  bool did_work = false;
+  const int32_t head[2] = {0, 0};
+  atl_status_t status = atl_mailbox_send(traffic->results, 0, ATL_TAG_LOGITS, (const char *)head, sizeof head);
+  if (status == ATL_OK) status = poll_until_work(schedule, &did_work);
+  TAP_STATUS(ATL_INPUT, status, "logits that the job did not ask for are refused");
+  status = draw(traffic, codes, N_SAMPLES);
+  if (status == ATL_OK) status = poll_until_work(schedule, &did_work);
+  TAP_STATUS(ATL_INPUT, status, "a token grid of a sample beyond the job's is refused");
+  atl_buffer_t buffer = {0};
+  atl_record_t record = {.candidate = {1, 0}};
+  memset(record.sha256, '0', sizeof record.sha256 - 1);
+  status = atl_wire_pack_record(&record, &buffer);
+  if (status == ATL_OK) status = atl_mailbox_send(traffic->results, 0, ATL_TAG_RECORD, buffer.bytes, buffer.n);
+  if (status == ATL_OK) status = poll_until_work(schedule, &did_work);
+  TAP_STATUS(ATL_INPUT, status, "a record of a prompt beyond the job's is refused");
+  atl_buffer_clear(&buffer);
 }
 
 int main(int argc, char **argv) {
@@ -90,6 +117,7 @@ int main(int argc, char **argv) {
       atl_schedule_new(&job, &plan, IMAGE_LENGTH, &traffic, &events, peers, &schedule) != ATL_OK)
     return 1;
   test(&traffic, schedule, codes);
+  test_strangers(&traffic, schedule, codes);
   atl_schedule_destroy(&schedule);
   atl_peers_destroy(&peers);
   ATL_DESTROY(&codes);

@@ -84,7 +84,7 @@ static inline void twin_shift(twin_t *t, float *h) {
 }
 
 /* Attention masks (docs/model.md): may position p attend to position q? */
-static inline bool twin_sees(const twin_t *t, atl_attention_t kind, int32_t p, int32_t q) {
+static inline bool twin_sees(const twin_t *t, atl_attention_kind_t kind, int32_t p, int32_t q) {
   int32_t n_text = t->c->text_length + 1, f = t->c->image_side;
   if (q > p) return false;
   if (q < n_text) return true;
@@ -111,7 +111,7 @@ static inline void twin_rotate(const twin_t *t, float *x, int32_t p) {
 }
 
 /* out(E) <- attention of one head at position p; qkv(n,3,H,E). weights(n) is workspace. */
-static inline void twin_head(const twin_t *t, float *out, const float *qkv, atl_attention_t kind, int32_t p,
+static inline void twin_head(const twin_t *t, float *out, const float *qkv, atl_attention_kind_t kind, int32_t p,
                              int32_t head, double *weights) {
   int64_t E = t->c->head_size, inner = t->c->n_heads * E;
   const float *q = qkv + 3 * inner * p + head * E;

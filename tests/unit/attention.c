@@ -165,7 +165,7 @@ static void check_kernels(values_t *n, atl_dtype_t dtype, atl_backend_t backend)
 }
 
 /* True if image token j attends to image token i: the rule of docs/model.md. */
-static bool sees(atl_attention_t kind, int32_t f, int32_t j, int32_t i) {
+static bool sees(atl_attention_kind_t kind, int32_t f, int32_t j, int32_t i) {
   int32_t r = j / f, c = j % f, r_i = i / f, c_i = i % f;
   if (i > j) return false;
   if (kind == ATL_ATTENTION_AXIAL_ROW) return r == r_i;
@@ -194,7 +194,7 @@ static bool check_view(atl_kvcache_t *cache, int32_t sample, int32_t token) {
   return i_span == n_spans && i == 0;
 }
 
-static void check_cache(atl_attention_t kind, int32_t side, int32_t n_together) {
+static void check_cache(atl_attention_kind_t kind, int32_t side, int32_t n_together) {
   const atl_kvcache_shape_t shape = {.kind = kind,
                                      .text_dtype = ATL_F32,
                                      .image_dtype = ATL_F32,
@@ -247,7 +247,7 @@ int main(void) {
   for (int i = 0; i < 8; i++)
     for (int kind = ATL_ATTENTION_FULL; kind <= ATL_ATTENTION_CONV_LIKE; kind++)
       for (int32_t n_together = 1; n_together <= 3; n_together++)
-        check_cache((atl_attention_t)kind, sides[i], n_together);
+        check_cache((atl_attention_kind_t)kind, sides[i], n_together);
   TAP_OK(atl_memory_in_use_bytes() == 0, "all memory is freed");
   return tap_done();
 }

@@ -56,7 +56,7 @@ static void test_image(void) {
   TAP_OK(is_near(image.by_kernel_seconds, 7.4 + 0.16 * 15.5), "its bound by kernel");
 }
 
-static double keys(atl_attention_t kind, int32_t side, int32_t position) {
+static double keys(atl_attention_kind_t kind, int32_t side, int32_t position) {
   atl_transformer_config_t c = tiny(1);
   c.image_side = side;
   const atl_roofline_part_t part = {.n_samples = 1, .dtype = ATL_F32};

@@ -167,9 +167,9 @@ static atl_status_t cycle(const atl_hparams_source_t *source, const char *name, 
   return ATL_OK;
 }
 
-static atl_status_t find_attention(const atl_hparams_source_t *source, const char *name, atl_attention_t *kind) {
+static atl_status_t find_attention(const atl_hparams_source_t *source, const char *name, atl_attention_kind_t *kind) {
   for (int i = ATL_ATTENTION_FULL; i <= ATL_ATTENTION_CONV_LIKE; i++)
-    if (strcmp(name, atl_attention_name((atl_attention_t)i)) == 0) *kind = (atl_attention_t)i;
+    if (strcmp(name, atl_attention_name((atl_attention_kind_t)i)) == 0) *kind = (atl_attention_kind_t)i;
   ATL_CHECK(strcmp(name, "sparse") != 0, UNSUPPORTED,
             "%s: attn_types has \"sparse\", whose random block layout is not saved in the checkpoint, so it cannot be "
             "reproduced; train with full, axial_row, axial_col or conv_like",

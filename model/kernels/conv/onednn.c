@@ -7,6 +7,7 @@
 #include "common/memory.h"
 #include "model/kernels/conv/conv_private.h"
 #include "model/kernels/cpu.h"
+#include "model/kernels/library.h"
 
 struct atl_conv_part {
   dnnl_engine_t engine;
@@ -184,29 +185,8 @@ static const char *lacks(atl_dtype_t dtype) { return dtype == ATL_BF16 ? atl_bac
 const atl_conv_ops_t atl_conv_onednn = {
     .lacks = lacks, .create = create, .destroy = destroy, .apply = apply, .bytes = count_bytes};
 
-/* The instruction set decides which of oneDNN's kernels run, and with them the order of sums. */
-static const char *isa_name(dnnl_cpu_isa_t isa) {
-  switch (isa) {
-  case dnnl_cpu_isa_sse41: return "sse41";
-  case dnnl_cpu_isa_avx: return "avx";
-  case dnnl_cpu_isa_avx2: return "avx2";
-  case dnnl_cpu_isa_avx2_vnni: return "avx2_vnni";
-  case dnnl_cpu_isa_avx512_core: return "avx512_core";
-  case dnnl_cpu_isa_avx512_core_vnni: return "avx512_core_vnni";
-  case dnnl_cpu_isa_avx512_core_bf16: return "avx512_core_bf16";
-  case dnnl_cpu_isa_avx512_core_amx: return "avx512_core_amx";
-  default: return NULL;
-  }
-}
-
 const char *atl_backend_describe_onednn(char *text, size_t text_bytes) {
-  const dnnl_version_t *version = dnnl_version();
-  dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-  int n = snprintf(text, text_bytes, "oneDNN %d.%d.%d ", version->major, version->minor, version->patch);
-  if (n < 0 || (size_t)n >= text_bytes) return text;
-  if (isa_name(isa) != NULL)
-    snprintf(text + n, text_bytes - (size_t)n, "%s", isa_name(isa));
-  else
-    snprintf(text + n, text_bytes - (size_t)n, "isa 0x%x", (unsigned)isa);
+  char library[ATL_LIBRARY_BYTES];
+  snprintf(text, text_bytes, "oneDNN %s", atl_library_describe_onednn(library, sizeof library));
   return text;
 }

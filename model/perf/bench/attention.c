@@ -12,7 +12,7 @@ enum { N_POSITIONS = 3, LINE_BYTES = 64 };
 
 typedef struct {
   const atl_transformer_config_t *config;
-  atl_attention_t kind;
+  atl_attention_kind_t kind;
   int32_t batch;
   atl_arena_t arena;
   atl_kvcache_t cache;
@@ -117,7 +117,7 @@ static atl_status_t measure_batch(atl_bench_t *bench, const atl_transformer_conf
                                   const char *elsewhere) {
   unsigned kinds_done = 0;
   for (int32_t i = 0; i < config->n_layers; i++) {
-    atl_attention_t kind = config->attention[i];
+    atl_attention_kind_t kind = config->attention[i];
     if (kinds_done & 1U << kind) continue;
     kinds_done |= 1U << kind;
     workspace_t w = {.config = config,
